@@ -1,0 +1,28 @@
+// One configuration, three projects: unit needs nothing, integration needs Postgres and Kafka, e2e runs the built services.
+import { readFileSync } from 'node:fs';
+
+// Under Jest the sources run as they are: `.ts` specifiers must not become `.js`.
+const swc = JSON.parse(readFileSync(new URL('.swcrc', import.meta.url), 'utf8'));
+delete swc.$schema;
+swc.jsc.rewriteRelativeImportExtensions = false;
+
+const base = {
+  testEnvironment: 'node',
+  testEnvironmentOptions: { customExportConditions: ['source', 'node', 'import'] },
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': ['@swc/jest', { ...swc, swcrc: false }] },
+  modulePathIgnorePatterns: ['/dist/'],
+};
+const infrastructure = {
+  globalSetup: '<rootDir>/test/support/src/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/src/global-teardown.ts',
+};
+
+export default {
+  maxWorkers: 2,
+  projects: [
+    { ...base, displayName: 'unit', testRegex: '(?<!\\.(it|e2e)-)(?<=\\.)spec\\.ts$' },
+    { ...base, ...infrastructure, displayName: 'integration', testRegex: '\\.it-spec\\.ts$' },
+    { ...base, ...infrastructure, displayName: 'e2e', testRegex: '\\.e2e-spec\\.ts$' },
+  ],
+};

@@ -1,0 +1,10 @@
+/** Scopes by direction (standards.md Z-3): a token that may withdraw may do nothing else. */
+export const scopes = [
+  'consent:read',
+  'consent:grant',
+  'consent:withdraw',
+  'share:write',
+  'ops:read',
+  'admin',
+] as const;
+export type Scope = (typeof scopes)[number];

@@ -1,0 +1,70 @@
+import { Client, Pool } from 'pg';
+import type { ClientConfig } from 'pg';
+import { columnTypes } from './column-types.ts';
+import { startupOptions } from './session-settings.ts';
+import type { SessionSettings } from './session-settings.ts';
+
+interface ConnectionOptions {
+  readonly url: string;
+  /** The service's own schema; the whole search path. */
+  readonly schema: string;
+  /** Shown in pg_stat_activity as application_name. */
+  readonly name: string;
+  readonly connectTimeoutMs?: number;
+  /** Hears of connections lost while nobody was using them; the next query reports its own failure. */
+  readonly onIdleError?: (error: Error) => void;
+}
+
+export interface PoolOptions extends ConnectionOptions {
+  readonly max: number;
+  readonly statementTimeoutMs?: number;
+  readonly lockTimeoutMs?: number;
+  readonly transactionTimeoutMs?: number;
+  readonly idleInTransactionTimeoutMs?: number;
+  readonly settings?: SessionSettings;
+}
+
+export interface ClientOptions extends ConnectionOptions {
+  readonly settings?: SessionSettings;
+}
+
+const defaultConnectTimeoutMs = 5_000;
+/** First keepalive probe after this much silence; detects a vanished server long before the kernel's two hours. */
+const keepAliveInitialDelayMs = 1_000;
+
+export function createPool(options: PoolOptions): Pool {
+  const settings: SessionSettings = {
+    ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
+    ...(options.lockTimeoutMs === undefined ? {} : { lock_timeout: options.lockTimeoutMs }),
+    ...(options.transactionTimeoutMs === undefined ? {} : { transaction_timeout: options.transactionTimeoutMs }),
+    ...(options.idleInTransactionTimeoutMs === undefined
+      ? {}
+      : { idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs }),
+    ...options.settings,
+  };
+  const pool = new Pool({ ...connection(options, settings), max: options.max });
+  // Without a listener an idle connection's end would end the process.
+  pool.on('error', (error) => options.onIdleError?.(error));
+  // A connection may also break while it is checked out and between two queries.
+  pool.on('connect', (client) => client.on('error', (error) => options.onIdleError?.(error)));
+  return pool;
+}
+
+/** A dedicated connection, not yet connected: for session locks and LISTEN. */
+export function createClient(options: ClientOptions): Client {
+  const client = new Client(connection(options, options.settings ?? {}));
+  client.on('error', (error) => options.onIdleError?.(error));
+  return client;
+}
+
+function connection(options: ConnectionOptions, settings: SessionSettings): ClientConfig {
+  return {
+    connectionString: options.url,
+    application_name: options.name,
+    options: startupOptions(options.schema, settings),
+    types: columnTypes,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveInitialDelayMs,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
+  };
+}

@@ -1,0 +1,36 @@
+import { DataSource } from 'typeorm';
+import type { MigrationInterface } from 'typeorm';
+import { checkedSchema, startupOptions } from './session-settings.ts';
+
+export type EntityClass = new (...values: never[]) => object;
+export type MigrationClass = new () => MigrationInterface;
+
+export interface DataSourceSettings {
+  readonly url: string;
+  readonly schema: string;
+  readonly entities: readonly EntityClass[];
+  readonly migrations: readonly MigrationClass[];
+  readonly name?: string;
+  readonly max?: number;
+}
+
+/** Table in the service's schema where TypeORM records what has run. */
+export const migrationsTable = 'migrations';
+
+/** A TypeORM data source that never changes the schema by itself; not yet initialised. */
+export function createDataSource({ url, schema, entities, migrations, name, max }: DataSourceSettings): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    schema: checkedSchema(schema),
+    entities: [...entities],
+    migrations: [...migrations],
+    migrationsTableName: migrationsTable,
+    synchronize: false,
+    migrationsRun: false,
+    logging: false,
+    installExtensions: false,
+    applicationName: name ?? `${schema}-typeorm`,
+    extra: { options: startupOptions(schema, {}), max: max ?? 2, keepAlive: true },
+  });
+}

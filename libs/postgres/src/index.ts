@@ -1,0 +1,15 @@
+export type { Client, Pool, PoolClient, QueryResult } from 'pg';
+export type { DataSource, EntityManager, MigrationInterface, QueryRunner } from 'typeorm';
+export { createClient, createPool } from './connections.ts';
+export type { ClientOptions, PoolOptions } from './connections.ts';
+export type { SessionSettings } from './session-settings.ts';
+export { UnsafeBigint } from './column-types.ts';
+export { CommitUnknown, inTransaction } from './transaction.ts';
+export { createDataSource } from './data-source.ts';
+export type { DataSourceSettings, EntityClass, MigrationClass } from './data-source.ts';
+export { migrate, pendingMigrations } from './migrate.ts';
+export type { MigrateOptions } from './migrate.ts';
+export { databaseClock } from './database-clock.ts';
+export type { ClockOffset } from './database-clock.ts';
+export { DatabaseRightsMissing, databaseIdentity, serverVersion } from './database-identity.ts';
+export type { DatabaseIdentity } from './database-identity.ts';
