@@ -1,0 +1,2 @@
+/** The ops schema's pool. */
+export const opsPool = Symbol('ops pool');

@@ -1,0 +1,32 @@
+import type { ControllerId } from '@entente/contracts';
+import type { Metrics } from '@entente/observability';
+import type { Pool } from '@entente/postgres';
+import { summaries } from '../tracker/read-model.ts';
+
+/**
+ * Gauges are read from Postgres at each scrape, never from what this process happened to see: the age of the oldest
+ * unenforced withdrawal keeps growing while a connector, or this process, was dead. Every label pair is there from the
+ * first scrape, else the first leak would be invisible to `increase()`.
+ */
+export function registerGauges(options: {
+  metrics: Metrics;
+  pool: Pool;
+  controller: ControllerId;
+  deadlineMs: number;
+}): void {
+  const { metrics, pool, controller, deadlineMs } = options;
+  metrics.collect(async () => {
+    for (const row of await summaries(pool, controller)) {
+      const connector = row.recipient;
+      metrics.gauge('consent_connector_info').set(1, { connector, class: 'realtime', owner: row.kind });
+      metrics.gauge('consent_connector_deadline_seconds').set(deadlineMs / 1000, { connector });
+      metrics.gauge('consent_oldest_unenforced_revocation_age_seconds').set(row.oldestUnenforcedS, { connector });
+      metrics.gauge('consent_unenforced_revocations').set(row.waiting, { connector, state: 'queued' });
+      metrics.gauge('consent_unenforced_revocations').set(row.retrying, { connector, state: 'retrying' });
+      metrics.gauge('consent_unenforced_revocations').set(row.parked, { connector, state: 'parked' });
+      metrics.gauge('consent_parked').set(row.parked, { connector, change: 'revoke' });
+      metrics.gauge('consent_parked_oldest_age_seconds').set(row.oldestParkedS, { connector, change: 'revoke' });
+      metrics.counter('consent_leaks_total').add(0, { connector, detector: 'egress_audit' });
+    }
+  });
+}

@@ -1,0 +1,5 @@
+import type { MigrationClass } from '@entente/postgres';
+import { Tracker1700000000001 } from './0001-tracker.ts';
+
+/** What `entente migrate` applies to the schema `ops`; oldest first. */
+export const opsMigrations: MigrationClass[] = [Tracker1700000000001];

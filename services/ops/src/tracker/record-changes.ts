@@ -1,0 +1,155 @@
+import type { ConsentChanged, EnforcementRecorded } from '@entente/contracts';
+import type { PoolClient } from '@entente/postgres';
+import { closeGates } from './record-gates.ts';
+import { settle } from './track.ts';
+
+/** A change as either log carried it; `publishedAt` is the broker's append time in milliseconds. */
+export interface SeenChange {
+  readonly changeId: string;
+  readonly publishedAtMs: number;
+  readonly change: ConsentChanged;
+}
+
+const granted = (change: ConsentChanged): string[] =>
+  Object.entries(change.vector).flatMap(([purpose, state]) => (state.decision === 'granted' ? [purpose] : []));
+
+/** One key names one row; of several copies in a batch the first counts. */
+function firstOf(seen: readonly SeenChange[]): SeenChange[] {
+  const unique = new Map<string, SeenChange>();
+  for (const one of seen) {
+    const key = `${one.change.controller}\0${one.change.subjectKey}\0${one.change.version}`;
+    if (!unique.has(key)) unique.set(key, one);
+  }
+  return [...unique.values()];
+}
+
+/**
+ * Writes the changes that are new (both logs carry a denial, restarts repeat) and, for those that deny, one row per
+ * expected recipient; then applies what gates and connectors said before we heard of the change itself.
+ */
+export async function recordChanges(tx: PoolClient, seen: readonly SeenChange[]): Promise<SeenChange[]> {
+  const rows = firstOf(seen);
+  if (rows.length === 0) return [];
+  const inserted = await tx.query<{ change_id: string }>(
+    `INSERT INTO change (controller, subject_key, version, change_id, direction, purposes, granted, committed_at, published_at)
+     SELECT r.controller, r.subject_key, r.version, r.change_id, r.direction,
+            ARRAY(SELECT jsonb_array_elements_text(r.purposes)), ARRAY(SELECT jsonb_array_elements_text(r.granted)),
+            r.committed_at, to_timestamp(r.published_ms / 1000.0)
+     FROM jsonb_to_recordset($1::jsonb) AS r(controller text, subject_key text, version bigint, change_id uuid, direction text,
+          purposes jsonb, granted jsonb, committed_at timestamptz, published_ms double precision)
+     ON CONFLICT DO NOTHING RETURNING change_id`,
+    [
+      JSON.stringify(
+        rows.map(({ changeId, publishedAtMs, change }) => ({
+          controller: change.controller,
+          subject_key: change.subjectKey,
+          version: change.version,
+          change_id: changeId,
+          direction: change.direction,
+          purposes: change.changes.map(({ purpose }) => purpose),
+          granted: granted(change),
+          committed_at: change.committedAt,
+          published_ms: publishedAtMs,
+        })),
+      ),
+    ],
+  );
+  const fresh = new Set(inserted.rows.map(({ change_id }) => change_id));
+  const added = rows.filter(({ changeId }) => fresh.has(changeId));
+  const denials = added.filter(({ change }) => change.direction === 'deny');
+  await expectRecipients(tx, denials);
+  await settleEarly(tx, denials);
+  await closeGates(
+    tx,
+    denials.map(({ change }) => change),
+  );
+  return added;
+}
+
+async function expectRecipients(tx: PoolClient, denials: readonly SeenChange[]): Promise<void> {
+  const rows = denials.flatMap(({ change }) => change.recipients.map((recipient) => ({ change, recipient })));
+  if (rows.length === 0) return;
+  await tx.query(
+    `INSERT INTO propagation (controller, subject_key, version, recipient, committed_at)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[]) ON CONFLICT DO NOTHING`,
+    [
+      rows.map(({ change }) => change.controller),
+      rows.map(({ change }) => change.subjectKey),
+      rows.map(({ change }) => change.version),
+      rows.map(({ recipient }) => recipient),
+      rows.map(({ change }) => change.committedAt),
+    ],
+  );
+}
+
+async function settleEarly(tx: PoolClient, denials: readonly SeenChange[]): Promise<void> {
+  if (denials.length === 0) return;
+  const { rows } = await tx.query<{ record: EnforcementRecorded }>(
+    `SELECT s.record FROM settlement s
+     JOIN unnest($1::text[], $2::text[]) AS k(controller, subject_key) USING (controller, subject_key)`,
+    [denials.map(({ change }) => change.controller), denials.map(({ change }) => change.subjectKey)],
+  );
+  for (const { record } of rows) await applyOutcome(tx, record);
+}
+
+/** Writes one outcome to the rows it speaks of; returns those it settled, for the histograms. */
+export async function recordOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promise<Settled[]> {
+  await tx.query(
+    `INSERT INTO settlement (controller, subject_key, recipient, version, record) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (controller, subject_key, recipient) DO UPDATE SET version = excluded.version, record = excluded.record
+     WHERE settlement.version <= excluded.version`,
+    [outcome.controller, outcome.subjectKey, outcome.recipient, outcome.version, JSON.stringify(outcome)],
+  );
+  return applyOutcome(tx, outcome);
+}
+
+export interface Settled {
+  readonly recipient: string;
+  readonly state: string;
+  readonly propagationMs: number | null;
+  readonly acceptDelayMs: number | null;
+}
+
+async function applyOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promise<Settled[]> {
+  const { rows } = await tx.query<{ version: number; committed_at: Date }>(
+    `SELECT version, committed_at FROM propagation
+     WHERE controller = $1 AND subject_key = $2 AND recipient = $3 AND version <= $4 AND settled_at IS NULL FOR UPDATE`,
+    [outcome.controller, outcome.subjectKey, outcome.recipient, outcome.version],
+  );
+  const settled: Settled[] = [];
+  for (const row of rows) {
+    const result = settle(row, outcome);
+    if (!result) continue;
+    const own = row.version === outcome.version;
+    await tx.query(
+      `UPDATE propagation SET state = $5, outcome = $6, reason = $7, attempts = $8, consumed_at = coalesce(consumed_at, $9),
+              accepted_at = $10, confirmed_at = $11, settled_at = $12, error_ms = greatest(error_ms, $13)
+       WHERE controller = $1 AND subject_key = $2 AND recipient = $3 AND version = $4`,
+      [
+        outcome.controller,
+        outcome.subjectKey,
+        outcome.recipient,
+        row.version,
+        result.state,
+        own ? outcome.outcome : 'superseded',
+        own ? (outcome.reason ?? null) : null,
+        own ? outcome.attempts : 0,
+        own ? (outcome.consumedAt ?? null) : null,
+        result.acceptedAt,
+        result.confirmedAt,
+        result.settled ? outcome.at : null,
+        outcome.clockErrorMs,
+      ],
+    );
+    if (result.settled) {
+      const at = result.acceptedAt === null ? null : Date.parse(result.acceptedAt);
+      settled.push({
+        recipient: outcome.recipient,
+        state: result.state,
+        propagationMs: at === null ? null : at - row.committed_at.getTime(),
+        acceptDelayMs: at === null || !outcome.consumedAt ? null : at - Date.parse(outcome.consumedAt),
+      });
+    }
+  }
+  return settled;
+}

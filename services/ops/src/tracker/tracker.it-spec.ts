@@ -1,0 +1,325 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  cloudEventHeaders,
+  controllerId,
+  encodeEvent,
+  recipientId,
+  subjectKey,
+  topics,
+  topicSettings,
+  uuidv7,
+  type ConsentChanged,
+  type EventData,
+  type EventType,
+  type GateStartId,
+  type PurposeId,
+} from '@entente/contracts';
+import { createKafka, partitionOf, type EventPublisher, type Kafka } from '@entente/kafka';
+import { createLogger, createMetrics, systemClock, type Metrics } from '@entente/observability';
+import { createPool, migrate, type Pool } from '@entente/postgres';
+import { kafkaBootstrap, testDatabase, waitFor } from '@entente/test-support';
+import { opsMigrations } from '../migrations/index.ts';
+import { registerGauges } from '../metrics/gauges.ts';
+import { latestPropagations, propagation, summaries } from './read-model.ts';
+import { Sweeper } from './sweeper.ts';
+import { Tracker } from './tracker.ts';
+
+const acme = controllerId(`ops-${uuidv7(systemClock.now()).slice(-12)}`);
+const purpose = 'personalised-ads' as PurposeId;
+const meta = recipientId('meta-ads');
+const gate = {
+  start: uuidv7(systemClock.now()).slice(-12) as GateStartId,
+  gate: 'ad-partner-connector-1',
+  controller: acme,
+};
+const log = createLogger({ service: 'ops-test', level: 'error' });
+const iso = (ms: number): string => new Date(ms).toISOString();
+let database: Awaited<ReturnType<typeof testDatabase>>;
+let pool: Pool;
+let kafka: Kafka;
+let publisher: EventPublisher;
+let tracker: Tracker;
+let sweeper: Sweeper;
+let metrics: Metrics;
+let people = 0;
+
+const person = () =>
+  subjectKey(`k1.${`person${(people += 1)}-${uuidv7(systemClock.now()).slice(-12)}`.padEnd(22, '_').slice(0, 22)}`);
+
+async function send<T extends EventType>(
+  topic: string,
+  key: string,
+  type: T,
+  data: EventData[T],
+  id = uuidv7(systemClock.now()),
+): Promise<string> {
+  const [result] = await publisher.publish([
+    {
+      topic,
+      partition: topic === topics.catalogue ? 0 : partitionOf(key),
+      key: Buffer.from(key),
+      value: encodeEvent(type, data),
+      headers: cloudEventHeaders({ id, source: 'urn:entente:test', type, subject: key, time: iso(systemClock.now()) }),
+    },
+  ]);
+  if (!result?.ok) throw result?.error ?? new Error('nothing published');
+  return id;
+}
+
+const withdrawal = (
+  key: ReturnType<typeof person>,
+  version: number,
+  committedMs = systemClock.now(),
+): ConsentChanged => ({
+  controller: acme,
+  subjectKey: key,
+  version,
+  catalogue: 1,
+  direction: 'deny',
+  vector: { [purpose]: { decision: 'withdrawn', since: iso(committedMs) } },
+  changes: [{ purpose, from: 'granted', to: 'withdrawn', cause: 'person' }],
+  recipients: [meta],
+  committedAt: iso(committedMs),
+  sealed: {},
+});
+
+const beat = (number: number) =>
+  send(topics.gates, gate.gate, 'org.entente.gate.beat.v1', { ...gate, number, recipients: [meta] });
+const confirm = (key: ReturnType<typeof person>, version: number) =>
+  send(topics.gates, gate.gate, 'org.entente.gate.confirmed.v1', {
+    ...gate,
+    recipients: [meta],
+    confirmed: [{ subjectKey: key, version, closedAt: iso(systemClock.now()) }],
+    clock: { offsetMs: 0, errorMs: 0.5 },
+  });
+const outcome = (key: ReturnType<typeof person>, version: number, what: 'accepted' | 'parked') =>
+  send(topics.enforcements, key, 'org.entente.enforcement.recorded.v1', {
+    controller: acme,
+    subjectKey: key,
+    recipient: meta,
+    version,
+    direction: 'deny',
+    outcome: what,
+    attempts: 1,
+    at: iso(systemClock.now()),
+    consumedAt: iso(systemClock.now() - 3),
+    clockErrorMs: 0.5,
+    ...(what === 'parked' ? { reason: 'missing-identifier' } : {}),
+  });
+const at = (id: string) => propagation(pool, acme, id);
+
+beforeAll(async () => {
+  database = await testDatabase('ops_tracker');
+  await migrate({ url: database.url, schema: 'ops', migrations: opsMigrations, log });
+  pool = createPool({ url: database.url, schema: 'ops', name: 'ops-test', max: 8 });
+  kafka = createKafka({ clientId: 'ops-test', brokers: kafkaBootstrap(), log });
+  const admin = kafka.admin();
+  await admin.ensureTopics(
+    topicSettings.map(({ name, partitions }) => ({
+      name,
+      partitions,
+      replicationFactor: 1,
+      config: { 'message.timestamp.type': 'LogAppendTime' },
+    })),
+  );
+  await admin.close();
+  publisher = kafka.publisher();
+  metrics = createMetrics();
+  registerGauges({ metrics, pool, controller: acme, deadlineMs: 60_000 });
+  tracker = new Tracker(pool, kafka, log, metrics);
+  sweeper = new Sweeper(pool, systemClock, log, metrics);
+  await tracker.start();
+  sweeper.start();
+  await send(topics.catalogue, acme, 'org.entente.catalogue.changed.v1', {
+    controller: acme,
+    number: 1,
+    purposes: [],
+    notices: [],
+    recipients: [
+      {
+        id: meta,
+        name: 'Meta',
+        kind: 'ad-partner',
+        partner: 'meta',
+        audience: 'ad-partner' as never,
+        purposes: [purpose],
+        identifiers: ['meta-email'],
+        preloaded: false,
+        active: true,
+      },
+    ],
+    committedAt: iso(systemClock.now()),
+  });
+  await beat(1);
+  await waitFor(async () => (await summaries(pool, acme))[0]?.gateSilentS != null, {
+    timeoutMs: 15_000,
+    what: 'the first beat',
+  });
+}, 60_000);
+
+afterAll(async () => {
+  await sweeper.stop();
+  await tracker.stop();
+  await publisher.close();
+  await kafka.close();
+  await pool.end();
+  await database.drop();
+});
+
+describe('TRK-1: the tracker', () => {
+  test('follows a withdrawal to gate closed and accepted, once, however often it is seen', async () => {
+    const key = person();
+    await beat(2);
+    const change = withdrawal(key, 1);
+    const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', change);
+    await send(topics.changes, key, 'org.entente.consent.changed.v1', change, id);
+    await waitFor(async () => (await at(id)) !== null, { timeoutMs: 10_000, what: 'the change' });
+    expect(await at(id)).toMatchObject({
+      allGatesClosed: false,
+      allAccepted: false,
+      recipients: [{ recipient: meta, name: 'Meta', state: 'waiting' }],
+    });
+    await confirm(key, 1);
+    await outcome(key, 1, 'accepted');
+    await waitFor(async () => (await at(id))?.allAccepted && (await at(id))?.allGatesClosed, {
+      timeoutMs: 10_000,
+      what: 'the outcome',
+    });
+    const [only, ...more] = (await at(id))!.recipients;
+    expect(more).toEqual([]);
+    expect(only).toMatchObject({ state: 'accepted', gateClosedBy: 'confirmation', attempts: 1 });
+    expect(only!.gateClosedMs).toBeLessThan(5_000);
+    expect(only!.acceptedMs).toBeGreaterThanOrEqual(only!.gateClosedMs!);
+    expect(await metrics.text()).toMatch(/consent_propagation_seconds_count\{[^}]*connector="meta-ads"[^}]*\} 1/);
+  });
+
+  test('an outcome or confirmation that overtakes its change is not lost', async () => {
+    const key = person();
+    const change = withdrawal(key, 1);
+    await beat(3);
+    await outcome(key, 1, 'accepted');
+    await confirm(key, 1);
+    await waitFor(
+      async () => (await pool.query('SELECT 1 FROM gate_confirmation WHERE subject_key = $1', [key])).rowCount === 1,
+      { timeoutMs: 10_000, what: 'the early confirmation' },
+    );
+    const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', change);
+    await waitFor(async () => (await at(id))?.allAccepted && (await at(id))?.allGatesClosed, {
+      timeoutMs: 10_000,
+      what: 'both applied',
+    });
+  });
+
+  test('an outcome that comes at the same moment as its change is not lost', async () => {
+    const keys = Array.from({ length: 100 }, person);
+    const ids = await Promise.all(
+      keys.flatMap((key) => [
+        send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 1)),
+        outcome(key, 1, 'accepted').then(() => null),
+      ]),
+    );
+    await Promise.all(
+      ids
+        .filter((id) => id !== null)
+        .map((id) => waitFor(async () => (await at(id))?.allAccepted, { timeoutMs: 15_000, what: 'every outcome' })),
+    );
+  });
+
+  test('an older change is superseded by an outcome at a newer version, and its gate is closed with it', async () => {
+    const key = person();
+    await beat(4);
+    const first = await send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 1));
+    const second = await send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 2));
+    await waitFor(async () => (await at(second)) !== null, { timeoutMs: 10_000, what: 'both changes' });
+    await confirm(key, 2);
+    await outcome(key, 2, 'accepted');
+    await waitFor(async () => (await at(first))?.allAccepted && (await at(first))?.allGatesClosed, {
+      timeoutMs: 10_000,
+      what: 'the older one settled',
+    });
+    expect((await at(first))!.recipients[0]).toMatchObject({ state: 'superseded' });
+    expect((await at(second))!.recipients[0]).toMatchObject({ state: 'accepted' });
+  });
+
+  test('a gate that never confirms is closed by its lease’s end, 2 s after the commit', async () => {
+    const key = person();
+    const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 1));
+    await waitFor(async () => (await at(id))?.allGatesClosed, { timeoutMs: 15_000, what: 'the lease’s end' });
+    expect((await at(id))!.recipients[0]).toMatchObject({
+      gateClosedBy: 'lease',
+      gateClosedMs: 2000,
+      state: 'waiting',
+    });
+  });
+
+  test('parked work stays unenforced, ages, and is never shown as done', async () => {
+    const key = person();
+    const id = await send(
+      topics.revocations,
+      key,
+      'org.entente.consent.changed.v1',
+      withdrawal(key, 1, systemClock.now() - 20_000),
+    );
+    await outcome(key, 1, 'parked');
+    await waitFor(async () => (await at(id))?.recipients[0]?.state === 'parked', { timeoutMs: 10_000, what: 'parked' });
+    const [summary] = await summaries(pool, acme);
+    expect(summary).toMatchObject({ recipient: meta, parked: 1 });
+    expect(summary!.oldestUnenforcedS).toBeGreaterThan(19);
+    const text = await metrics.text();
+    expect(text).toMatch(/consent_parked\{[^}]*connector="meta-ads"[^}]*\} 1/);
+    expect(
+      Number(/consent_oldest_unenforced_revocation_age_seconds\{connector="meta-ads"\} (\S+)/.exec(text)?.[1]),
+    ).toBeGreaterThan(19);
+    await waitFor(
+      async () =>
+        /consent_deadline_checks_total\{[^}]*within="10s"[^}]*result="missed"|result="missed"[^}]*within="10s"/.test(
+          await metrics.text(),
+        ),
+      { timeoutMs: 10_000, what: 'the 10 s deadline judged' },
+    );
+  });
+
+  test('an exposure after a withdrawal and past the bound is a leak, one before it is not', async () => {
+    const key = person();
+    const withdrawnAt = systemClock.now() - 10_000;
+    const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 2, withdrawnAt));
+    await waitFor(async () => (await at(id)) !== null, { timeoutMs: 10_000, what: 'the change' });
+    const exposed = (atMs: number) =>
+      send(topics.enforcements, key, 'org.entente.sharing.exposed.v1', {
+        controller: acme,
+        subjectKey: key,
+        recipient: meta,
+        purpose,
+        at: iso(atMs),
+      });
+    await exposed(withdrawnAt - 1);
+    await exposed(withdrawnAt + 2_500);
+    await waitFor(async () => (await summaries(pool, acme))[0]?.leaks === 1, { timeoutMs: 10_000, what: 'the leak' });
+    expect(await metrics.text()).toMatch(/consent_leaks_total\{[^}]*meta-ads[^}]*\} 1/);
+  });
+
+  test('an undecodable record is quarantined with its place and does not stop the others', async () => {
+    const key = person();
+    await publisher.publish([
+      {
+        topic: topics.enforcements,
+        partition: partitionOf(key),
+        key: Buffer.from(key),
+        value: Buffer.from('{"half":'),
+        headers: {},
+      },
+    ]);
+    const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 1));
+    await outcome(key, 1, 'accepted');
+    await waitFor(async () => (await at(id))?.allAccepted, { timeoutMs: 10_000, what: 'the record behind it' });
+    const { rows } = await pool.query<{ topic: string }>('SELECT topic FROM quarantine WHERE topic = $1', [
+      topics.enforcements,
+    ]);
+    expect(rows.length).toBeGreaterThanOrEqual(1);
+  });
+
+  test('another controller sees nothing of it', async () => {
+    expect(await latestPropagations(pool, controllerId('someone-else'), 10)).toEqual([]);
+    expect((await latestPropagations(pool, acme, 100)).length).toBeGreaterThan(3);
+  });
+});

@@ -1,0 +1,107 @@
+import { parseArgs } from 'node:util';
+import { type PartnerName, partnerNames } from './partner.ts';
+import { parseRate } from './rate-window.ts';
+import { type ContractServerOptions, startContractServer } from './start.ts';
+
+const usage = `node main.js hubspot|segment|meta --journal FILE [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
+  [--fsync] [--seed N] [--watch-stdin]
+  hubspot  [--subscription ID]... [--property NAME]... [--enterprise]
+  segment  [--write-key K] [--regulation-running-after-ms N] [--regulation-finished-after-ms N]
+  meta     [--audience ID]... [--flagged-audience ID]... [--account ID] [--app-secret S] [--max-payload-bytes N] [--processing-ms N]`;
+
+const one = { type: 'string' } as const;
+const many = { type: 'string', multiple: true } as const;
+const flag = { type: 'boolean' } as const;
+
+function read(args: readonly string[]): { partner: PartnerName; watchStdin: boolean; options: ContractServerOptions } {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      journal: one,
+      port: one,
+      'control-port': one,
+      token: one,
+      rate: one,
+      seed: one,
+      fsync: flag,
+      'watch-stdin': flag,
+      subscription: many,
+      property: many,
+      enterprise: flag,
+      'write-key': one,
+      'regulation-running-after-ms': one,
+      'regulation-finished-after-ms': one,
+      audience: many,
+      'flagged-audience': many,
+      account: one,
+      'app-secret': one,
+      'max-payload-bytes': one,
+      'processing-ms': one,
+    },
+  });
+  const partner = partnerNames.find((name) => name === positionals[0]);
+  if (partner === undefined || values.journal === undefined) throw new Error('a partner and --journal are required');
+  const number = (name: string, value: string | undefined): number | undefined => {
+    if (value === undefined) return undefined;
+    if (!/^\d+$/.test(value)) throw new Error(`--${name} must be a whole number, got ${value}`);
+    return Number(value);
+  };
+  const given = {
+    journal: values.journal,
+    port: number('port', values.port),
+    controlPort: number('control-port', values['control-port']),
+    token: values.token,
+    rate: values.rate === undefined ? undefined : parseRate(values.rate),
+    seed: number('seed', values.seed),
+    fsync: values.fsync,
+    subscriptionIds: values.subscription?.map((id) => number('subscription', id) ?? 0),
+    properties: values.property,
+    enterprise: values.enterprise,
+    writeKey: values['write-key'],
+    regulationRunningAfterMs: number('regulation-running-after-ms', values['regulation-running-after-ms']),
+    regulationFinishedAfterMs: number('regulation-finished-after-ms', values['regulation-finished-after-ms']),
+    audiences: values.audience,
+    flaggedAudiences: values['flagged-audience'],
+    account: values.account,
+    appSecret: values['app-secret'],
+    maxPayloadBytes: number('max-payload-bytes', values['max-payload-bytes']),
+    processingMs: number('processing-ms', values['processing-ms']),
+  };
+  return {
+    partner,
+    watchStdin: values['watch-stdin'] ?? false,
+    options: { journal: given.journal, ...present(given) },
+  };
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the entries that are undefined, so that an absent flag leaves the default alone. */
+const present = <T extends object>(given: T): Present<T> =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Present<T>;
+
+async function main(): Promise<void> {
+  const { partner, watchStdin, options } = read(process.argv.slice(2));
+  const server = await startContractServer(partner, options);
+  const stop = (): void => {
+    server.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`${String(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  // The one who started this process holds the other end: when it is gone, however it went, nobody needs this server.
+  if (watchStdin) process.stdin.resume().once('end', stop);
+  const { url, controlUrl } = server;
+  process.stdout.write(`${JSON.stringify({ partner, url, controlUrl, pid: process.pid })}\n`);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,36 @@
+import type { IncomingMessage } from 'node:http';
+import { isRecord, parsed } from './narrow.ts';
+import type { PartnerRequest } from './partner.ts';
+
+export type BodyRead =
+  | { readonly end: 'whole'; readonly bytes: Buffer }
+  | { readonly end: 'aborted'; readonly bytes: Buffer }
+  | { readonly end: 'too-large'; readonly bytes: Buffer };
+
+/** Reads the body up to `limit` bytes; never throws: a caller that goes away is an outcome here. */
+export function readBody(request: IncomingMessage, limit: number): Promise<BodyRead> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const finish = (end: BodyRead['end']): void => resolve({ end, bytes: Buffer.concat(chunks) });
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > limit) {
+        request.pause();
+        finish('too-large');
+      } else chunks.push(chunk);
+    });
+    request.on('end', () => finish('whole'));
+    request.on('error', () => finish('aborted'));
+    request.on('close', () => finish('aborted'));
+  });
+}
+
+/** Form bodies become an object of strings; everything else is JSON or malformed. */
+export function parseBody(contentType: string | undefined, raw: string): Pick<PartnerRequest, 'body' | 'bodyState'> {
+  if (raw.length === 0) return { body: undefined, bodyState: 'absent' };
+  if (contentType?.startsWith('application/x-www-form-urlencoded') === true)
+    return { body: Object.fromEntries(new URLSearchParams(raw)), bodyState: 'read' };
+  const body = parsed(raw);
+  return isRecord(body) ? { body, bodyState: 'read' } : { body: undefined, bodyState: 'malformed' };
+}

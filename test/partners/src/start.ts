@@ -1,0 +1,14 @@
+import { hubspot, type HubspotOptions } from './hubspot/hubspot.ts';
+import { meta, type MetaOptions } from './meta/meta.ts';
+import type { Partner, PartnerName } from './partner.ts';
+import { segment, type SegmentOptions } from './segment/segment.ts';
+import { type RunningServer, serve, type ServeOptions } from './server.ts';
+
+/** Options of every partner; each takes what it knows. */
+export type ContractServerOptions = ServeOptions & HubspotOptions & SegmentOptions & MetaOptions;
+
+const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) => Partner>> = { hubspot, segment, meta };
+
+/** A contract server inside this process; the store is rebuilt from the journal when the file already exists. */
+export const startContractServer = (partner: PartnerName, options: ContractServerOptions): Promise<RunningServer> =>
+  serve(partners[partner](options), options);
