@@ -8,7 +8,7 @@ swc.jsc.rewriteRelativeImportExtensions = false;
 
 const base = {
   testEnvironment: 'node',
-  testEnvironmentOptions: { customExportConditions: ['source', 'node', 'import'] },
+  testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest', { ...swc, swcrc: false }] },
   modulePathIgnorePatterns: ['/dist/'],
@@ -16,6 +16,7 @@ const base = {
 const infrastructure = {
   globalSetup: '<rootDir>/test/support/src/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/src/global-teardown.ts',
+  setupFilesAfterEnv: ['<rootDir>/test/support/src/patience.ts'],
 };
 
 export default {
