@@ -1,0 +1,18 @@
+import type { ConnectionOptions } from './running-stack.ts';
+
+/** Defaults of the commands' options from the environment. */
+export const connectionFromEnvironment = (env: NodeJS.ProcessEnv = process.env): ConnectionOptions => ({
+  ...(env['ENTENTE_CONSENT_URL'] ? { consentUrl: env['ENTENTE_CONSENT_URL'] } : {}),
+  ...(env['ENTENTE_OPS_URL'] ? { opsUrl: env['ENTENTE_OPS_URL'] } : {}),
+  ...(env['ENTENTE_TOKEN'] ? { token: env['ENTENTE_TOKEN'] } : {}),
+});
+
+export interface ServersGiven {
+  readonly databaseUrl?: string;
+  readonly bootstrap?: readonly string[];
+}
+
+export const serversFromEnvironment = (env: NodeJS.ProcessEnv = process.env): ServersGiven => ({
+  ...(env['DATABASE_URL'] ? { databaseUrl: env['DATABASE_URL'] } : {}),
+  ...(env['KAFKA_BOOTSTRAP'] ? { bootstrap: env['KAFKA_BOOTSTRAP'].split(',').map((address) => address.trim()) } : {}),
+});

@@ -1,0 +1,140 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { createKafka } from '@entente/kafka';
+import { topicSettings } from '@entente/contracts';
+import type { Logger } from '@entente/observability';
+import { createPool, serverVersion } from '@entente/postgres';
+
+export interface Check {
+  readonly group: 'machine' | 'postgres' | 'kafka' | 'services';
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail?: string;
+  readonly hint?: string;
+}
+
+const run = promisify(execFile);
+
+/** What the system needs and whether it is there. Never throws for a fault it is asked to find. */
+export async function runChecks(options: {
+  databaseUrl: string | undefined;
+  bootstrap: readonly string[] | undefined;
+  services: Readonly<Record<string, string>>;
+  log: Logger;
+}): Promise<Check[]> {
+  const groups = await Promise.all([
+    machine(),
+    options.databaseUrl ? postgres(options.databaseUrl) : [],
+    options.bootstrap ? kafka(options.bootstrap, options.log) : [],
+    services(options.services),
+  ]);
+  return groups.flat();
+}
+
+async function attempt(
+  group: Check['group'],
+  name: string,
+  hint: string,
+  look: () => Promise<{ ok: boolean; detail?: string }>,
+): Promise<Check> {
+  try {
+    return { group, name, hint, ...(await look()) };
+  } catch (error) {
+    return {
+      group,
+      name,
+      hint,
+      ok: false,
+      detail: error instanceof Error ? error.message.split('\n')[0]! : String(error),
+    };
+  }
+}
+
+async function machine(): Promise<Check[]> {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return Promise.all([
+    attempt('machine', 'Node 24.9 or newer', 'npm ci installs it on Linux; elsewhere install Node 24 LTS', () =>
+      Promise.resolve({ ok: major > 24 || (major === 24 && minor >= 9), detail: process.versions.node }),
+    ),
+    attempt(
+      'machine',
+      'Java 17 or newer',
+      'install openjdk-17-jre-headless, or set KAFKA_BOOTSTRAP, or run Docker',
+      async () => {
+        const { stderr } = await run('java', ['-version']);
+        const version = Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0);
+        return { ok: version >= 17, detail: String(version) };
+      },
+    ),
+    attempt('machine', 'Maven', 'install maven, or set KAFKA_BOOTSTRAP, or run Docker', async () => {
+      const { stdout } = await run('mvn', ['-v']);
+      return { ok: true, detail: stdout.split('\n')[0]! };
+    }),
+  ]);
+}
+
+async function postgres(url: string): Promise<Check[]> {
+  const pool = createPool({ url, schema: 'public', name: 'entente-doctor', max: 1 });
+  try {
+    return await Promise.all([
+      attempt('postgres', 'answers and is 17 or newer', 'transaction_timeout needs PostgreSQL 17', async () => {
+        const version = await serverVersion(pool);
+        return { ok: version >= 170_000, detail: String(version) };
+      }),
+      attempt(
+        'postgres',
+        'a server that may be promoted acknowledges every commit (RST-3)',
+        'set synchronous_standby_names on the primary',
+        async () => {
+          const { rows } = await pool.query<{ standbys: number; names: string }>(
+            `SELECT (SELECT count(*)::int FROM pg_stat_replication) AS standbys, current_setting('synchronous_standby_names') AS names`,
+          );
+          const { standbys = 0, names = '' } = rows[0] ?? {};
+          return { ok: standbys === 0 || names !== '', detail: standbys === 0 ? 'no standby' : names };
+        },
+      ),
+    ]);
+  } finally {
+    await pool.end();
+  }
+}
+
+async function kafka(bootstrap: readonly string[], log: Logger): Promise<Check[]> {
+  const connection = createKafka({ clientId: 'entente-doctor', brokers: [...bootstrap], log });
+  const admin = connection.admin();
+  try {
+    const reachable = await attempt(
+      'kafka',
+      'answers',
+      'is the broker up, and its advertised address reachable from here?',
+      async () => {
+        const { brokers } = await admin.describeCluster();
+        return { ok: brokers.length > 0, detail: `${brokers.length} broker${brokers.length === 1 ? '' : 's'}` };
+      },
+    );
+    if (!reachable.ok) return [reachable];
+    const topics = await Promise.all(
+      topicSettings.map(({ name, partitions }) =>
+        attempt('kafka', `topic ${name}`, 'run `entente topics apply`', async () => {
+          const found = (await admin.offsets(name)).size;
+          return { ok: found === partitions, detail: `${found} partitions` };
+        }),
+      ),
+    );
+    return [reachable, ...topics];
+  } finally {
+    await admin.close();
+    await connection.close();
+  }
+}
+
+const services = (urls: Readonly<Record<string, string>>): Promise<Check[]> =>
+  Promise.all(
+    Object.entries(urls).map(([name, url]) =>
+      attempt('services', name, `see its log, and ${url}/health/ready`, async () => {
+        const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(3_000) });
+        await response.arrayBuffer();
+        return { ok: response.ok, detail: `HTTP ${response.status}` };
+      }),
+    ),
+  );

@@ -1,0 +1,18 @@
+import { ProblemAnswer, Unreachable } from '../client/entente-client.ts';
+import { InfrastructureError } from '../infrastructure/infrastructure.ts';
+
+/** Exit codes of every command. */
+export const exitCode = { ok: 0, failure: 1, usage: 2, checkFailed: 3, unreachable: 4 } as const;
+
+/** Says what went wrong on stderr and returns the exit code for it. */
+export function failure(error: unknown): number {
+  if (error instanceof Unreachable) return said(error.message, exitCode.unreachable);
+  if (error instanceof ProblemAnswer) return said(error.message, exitCode.failure);
+  if (error instanceof InfrastructureError) return said(error.message, exitCode.failure);
+  return said(error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode.failure);
+}
+
+function said(message: string, code: number): number {
+  process.stderr.write(`entente: ${message}\n`);
+  return code;
+}

@@ -1,0 +1,21 @@
+import { Command, CommanderError } from 'commander';
+import { registerData } from './data-commands.ts';
+import { exitCode, failure } from './exit.ts';
+import { registerOperations } from './operation-commands.ts';
+import { registerStack } from './stack-commands.ts';
+
+const program = new Command('entente')
+  .description('Records consent, propagates withdrawals, and shows where each has arrived.')
+  .showHelpAfterError()
+  .exitOverride()
+  .configureOutput({ writeOut: (text) => process.stdout.write(text), writeErr: (text) => process.stderr.write(text) });
+registerStack(program);
+registerOperations(program);
+registerData(program);
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+  else process.exitCode = failure(error);
+}

@@ -1,0 +1,128 @@
+import type { Command } from 'commander';
+import { createLogger } from '@entente/observability';
+import { Unreachable } from '../client/entente-client.ts';
+import { migrateAll } from '../stack/migrations.ts';
+import { applyTopics } from '../stack/topics.ts';
+import { connectionFromEnvironment, serversFromEnvironment, type ServersGiven } from './config.ts';
+import { runChecks } from './doctor.ts';
+import { exitCode } from './exit.ts';
+import { result } from './output.ts';
+import { connect, runningStack, type ConnectionOptions } from './running-stack.ts';
+
+interface ServerOptions {
+  readonly databaseUrl?: string;
+  readonly bootstrap?: string;
+  readonly json?: boolean;
+}
+
+const log = createLogger({ service: 'entente', level: 'warn', destination: process.stderr });
+
+/** Given by option, else by environment, else those of the stack running here. */
+async function servers(options: ServerOptions): Promise<Required<ServersGiven>> {
+  const given = serversFromEnvironment();
+  const note = await runningStack();
+  const databaseUrl = options.databaseUrl ?? given.databaseUrl ?? note?.databaseUrl;
+  const bootstrap = options.bootstrap?.split(',') ?? given.bootstrap ?? note?.bootstrap;
+  if (!databaseUrl || !bootstrap)
+    throw new Unreachable('give DATABASE_URL and KAFKA_BOOTSTRAP, or start a stack with `npm run dev`');
+  return { databaseUrl, bootstrap };
+}
+
+export function registerOperations(program: Command): void {
+  const topics = program.command('topics').description('the Kafka topics of the system');
+  topics
+    .command('apply')
+    .description('creates missing topics with their settings; reports those that differ and changes none of them')
+    .option('--bootstrap <addresses>', 'host:port,… (KAFKA_BOOTSTRAP)')
+    .option('--json', 'one line of JSON on stdout')
+    .action(async (options: ServerOptions) => {
+      const bootstrap = options.bootstrap?.split(',') ?? (await servers(options)).bootstrap;
+      const applied = await applyTopics({ bootstrap, log });
+      result(applied, options, () =>
+        [
+          `${applied.created.length} created, ${applied.existing.length} existed`,
+          ...applied.differing.map(
+            ({ topic, setting, want, have }) => `  ${topic}: ${setting} is ${have}, should be ${want}`,
+          ),
+        ].join('\n'),
+      );
+      if (applied.differing.length > 0) process.exitCode = exitCode.checkFailed;
+    });
+
+  program
+    .command('migrate')
+    .description('brings the database schemas of all services up to date, under an advisory lock')
+    .option('--database-url <url>', 'DATABASE_URL')
+    .option('--json', 'one line of JSON on stdout')
+    .action(async (options: ServerOptions) => {
+      const databaseUrl = options.databaseUrl ?? (await servers(options)).databaseUrl;
+      const applied = await migrateAll({ databaseUrl, log });
+      result({ schemas: applied }, options, () =>
+        applied
+          .map(({ schema, applied: names }) => `${schema}: ${names.length === 0 ? 'up to date' : names.join(', ')}`)
+          .join('\n'),
+      );
+    });
+
+  program
+    .command('status')
+    .description('one line per recipient: is every withdrawal enforced, and if not, for how long')
+    .option('--ops-url <url>', 'ops service (ENTENTE_OPS_URL)')
+    .option('--consent-url <url>', 'consent service (ENTENTE_CONSENT_URL)')
+    .option('--token <token>', 'bearer token (ENTENTE_TOKEN)')
+    .option('--json', 'one line of JSON on stdout')
+    .action(async (options: ConnectionOptions & { json?: boolean }) => {
+      const connection = { ...connectionFromEnvironment(), ...options };
+      const client = await connect(connection);
+      const opsUrl = connection.opsUrl ?? (await runningStack())?.urls['ops'];
+      const status = await client.get<Status>(`${opsUrl}/v1/status`);
+      result(status, options, () => statusLines(status).join('\n'));
+      if (!status.allEnforced) process.exitCode = exitCode.checkFailed;
+    });
+
+  program
+    .command('doctor')
+    .description('checks what this machine and the given servers offer, with a hint for each fault')
+    .option('--database-url <url>', 'DATABASE_URL')
+    .option('--bootstrap <addresses>', 'host:port,… (KAFKA_BOOTSTRAP)')
+    .option('--json', 'one line of JSON on stdout')
+    .action(async (options: ServerOptions) => {
+      const given = serversFromEnvironment();
+      const note = await runningStack();
+      const checks = await runChecks({
+        databaseUrl: options.databaseUrl ?? given.databaseUrl ?? note?.databaseUrl,
+        bootstrap: options.bootstrap?.split(',') ?? given.bootstrap ?? note?.bootstrap,
+        services: note?.urls ?? {},
+        log,
+      });
+      result({ checks }, options, () =>
+        checks
+          .map(
+            ({ group, name, ok, detail, hint }) =>
+              `${ok ? '✓' : '✗'} ${group}: ${name}${detail ? ` (${detail})` : ''}${ok || !hint ? '' : `\n    ${hint}`}`,
+          )
+          .join('\n'),
+      );
+      if (checks.some(({ ok }) => !ok)) process.exitCode = exitCode.checkFailed;
+    });
+}
+
+interface Status {
+  readonly allEnforced: boolean;
+  readonly recipients: readonly {
+    readonly recipient: string;
+    readonly name: string;
+    readonly status: string;
+    readonly unenforced: number;
+    readonly parked: number;
+    readonly oldestUnenforcedS: number;
+  }[];
+}
+
+const statusLines = ({ allEnforced, recipients }: Status): string[] => [
+  allEnforced ? 'every withdrawal is enforced everywhere' : 'some withdrawals are not enforced yet',
+  ...recipients.map(
+    ({ name, status, unenforced, parked, oldestUnenforcedS }) =>
+      `  ${name.padEnd(24)} ${status.padEnd(13)} ${unenforced} waiting (oldest ${oldestUnenforcedS.toFixed(1)} s), ${parked} parked`,
+  ),
+];

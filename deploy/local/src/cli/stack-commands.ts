@@ -1,0 +1,84 @@
+import type { Command } from 'commander';
+import { createLogger } from '@entente/observability';
+import { runDemo } from '../demo/demo.ts';
+import { runDev } from '../demo/dev.ts';
+import type { Stack } from '../stack/stack.ts';
+import { exitCode } from './exit.ts';
+import { say } from './output.ts';
+import { forgetRunning, noteRunning } from './running-stack.ts';
+
+/** What a shell reports for a program ended by Ctrl-C. */
+const interrupted = 130;
+
+export function registerStack(program: Command): void {
+  program
+    .command('demo')
+    .description('the whole path on real Kafka and Postgres: people say no, partners stop, a broker dies')
+    .option('--people <file>', 'your own CSV of people (docs/import.md) instead of the invented ones')
+    .option('--json', 'end with one line of JSON on stdout')
+    .option('--keep', 'leave it running at the end and print its addresses')
+    .action(async (options: { people?: string; json?: boolean; keep?: boolean }) => {
+      await untilInterrupted(async (signal) => {
+        const report = await runDemo({
+          say,
+          signal,
+          log: createLogger({ service: 'entente', level: 'warn', destination: process.stderr }),
+          ...(options.people ? { people: options.people } : {}),
+          ...(options.keep ? { beforeStop: (stack) => keepRunning(stack, signal) } : {}),
+        });
+        if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+        const complete =
+          report.leaks === 0 && Object.values(report.accepted).every((count) => count === report.withdrawals);
+        if (!complete) process.exitCode = exitCode.checkFailed;
+      });
+    });
+  program
+    .command('dev')
+    .description('brings the system up with a few people in it and leaves it running')
+    .action(async () => {
+      await untilInterrupted((signal) =>
+        runDev({
+          say,
+          signal,
+          log: createLogger({ service: 'entente', level: 'warn', destination: process.stderr }),
+          ready: (stack) => keepRunning(stack, signal),
+        }),
+      );
+    });
+}
+
+async function keepRunning(stack: Stack, signal: AbortSignal): Promise<void> {
+  await noteRunning(stack);
+  say('running; Ctrl-C stops everything');
+  for (const [name, url] of Object.entries(stack.urls)) say(`  ${name.padEnd(22)} ${url}`);
+  for (const [name, { controlUrl }] of Object.entries(stack.partners))
+    say(`  ${`${name} faults`.padEnd(22)} ${controlUrl}/faults`);
+  say(`  live page              ${stack.urls.ops}/`);
+  say('try in another terminal: npm run entente -- status');
+  try {
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  } finally {
+    await forgetRunning();
+  }
+}
+
+/** Runs `work` until it ends or Ctrl-C; a second Ctrl-C does not wait (the supervisors still clean up). */
+async function untilInterrupted(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const controller = new AbortController();
+  const stop = (): void => {
+    if (controller.signal.aborted) process.exit(interrupted);
+    say('stopping');
+    controller.abort(new Error('interrupted'));
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    await work(controller.signal);
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+    process.exitCode = interrupted;
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}

@@ -1,0 +1,154 @@
+/** A refusal of one of our APIs, as its problem document says it (RFC 9457). */
+export class ProblemAnswer extends Error {
+  override readonly name = 'ProblemAnswer';
+  constructor(
+    readonly status: number,
+    readonly problem: {
+      readonly type?: string;
+      readonly title?: string;
+      readonly detail?: string;
+      readonly errors?: readonly { pointer: string; detail: string }[];
+    },
+  ) {
+    super(
+      [
+        problem.title ?? `HTTP ${status}`,
+        problem.detail,
+        ...(problem.errors ?? []).map((e) => `${e.pointer}: ${e.detail}`),
+      ]
+        .filter(Boolean)
+        .join('; '),
+    );
+  }
+}
+
+/** The service did not answer: connection refused, reset, or timed out. */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
+}
+
+export interface RecordedChange {
+  readonly changeId: string;
+  readonly subjectKey: string;
+  readonly version: number;
+  readonly committedAt: string;
+  readonly decisions: readonly { readonly purpose: string; readonly decision: string }[];
+  readonly ignored: readonly string[];
+  readonly alreadyDenied?: boolean;
+  readonly gates?: { readonly confirmed: number; readonly expired: number; readonly waitedMs: number };
+  readonly links: { readonly propagation: string };
+}
+
+export interface RecipientProgress {
+  readonly recipient: string;
+  readonly name: string;
+  readonly state: string;
+  readonly outcome?: string;
+  readonly reason?: string;
+  readonly gateClosedAt?: string;
+  readonly gateClosedMs?: number;
+  readonly acceptedAt?: string;
+  readonly acceptedMs?: number;
+}
+
+export interface Propagation {
+  readonly changeId: string;
+  readonly subjectKey: string;
+  readonly version: number;
+  readonly direction: string;
+  readonly committedAt: string;
+  readonly purposes: readonly string[];
+  readonly recipients: readonly RecipientProgress[];
+  readonly allGatesClosed: boolean;
+  readonly allAccepted: boolean;
+}
+
+export interface ShareToSend {
+  readonly recipient: string;
+  readonly purpose: string;
+  readonly subjectId: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly identifiers?: Readonly<Record<string, string>>;
+}
+
+export interface ShareResult {
+  readonly index: number;
+  readonly outcome: 'sent' | 'denied' | 'held' | 'failed';
+  readonly reason?: string;
+}
+
+export interface GrantToRecord {
+  readonly subjectId: string;
+  readonly notice: { readonly id: string; readonly version: number };
+  readonly decisions: readonly { readonly purpose: string; readonly decision: 'granted' | 'denied' }[];
+  readonly identifiers?: { readonly email?: string; readonly phone?: string };
+}
+
+export interface Endpoints {
+  readonly consentUrl: string;
+  readonly opsUrl: string;
+}
+
+/** What one answer may take before the caller is told that the service does not answer. */
+const answerTimeoutMs = 15_000;
+
+/** The HTTP APIs as a platform team calls them. Methods throw `ProblemAnswer` or `Unreachable`. */
+export class EntenteClient {
+  constructor(
+    private readonly endpoints: Endpoints,
+    private readonly token: () => Promise<string>,
+  ) {}
+
+  grant(body: GrantToRecord, idempotencyKey: string): Promise<RecordedChange> {
+    return this.call('POST', `${this.endpoints.consentUrl}/v1/consents`, body, { 'idempotency-key': idempotencyKey });
+  }
+
+  withdraw(subjectId: string, purposes?: readonly string[], wait: 'gates' | 'none' = 'none'): Promise<RecordedChange> {
+    const body = purposes ? { subjectId, purposes } : { subjectId };
+    return this.call('POST', `${this.endpoints.consentUrl}/v1/withdrawals?wait=${wait}`, body);
+  }
+
+  consents(subjectId: string): Promise<unknown> {
+    return this.call('GET', `${this.endpoints.consentUrl}/v1/subjects/${encodeURIComponent(subjectId)}/consents`);
+  }
+
+  changeCatalogue(change: object): Promise<unknown> {
+    return this.call('POST', `${this.endpoints.consentUrl}/v1/catalogue/changes`, change);
+  }
+
+  propagation(changeId: string): Promise<Propagation> {
+    return this.call('GET', `${this.endpoints.opsUrl}/v1/propagations/${encodeURIComponent(changeId)}`);
+  }
+
+  get<T>(url: string): Promise<T> {
+    return this.call('GET', url);
+  }
+
+  async share(connectorUrl: string, shares: readonly ShareToSend[], waitMs: number): Promise<readonly ShareResult[]> {
+    const { results } = await this.call<{ results: ShareResult[] }>('POST', `${connectorUrl}/v1/shares`, {
+      shares,
+      waitMs,
+    });
+    return results;
+  }
+
+  private async call<T>(method: string, url: string, body?: object, headers: Record<string, string> = {}): Promise<T> {
+    const authorization = `Bearer ${await this.token()}`;
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(url, {
+        method,
+        headers: { authorization, ...(body ? { 'content-type': 'application/json' } : {}), ...headers },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+        signal: AbortSignal.timeout(answerTimeoutMs),
+      });
+      text = await response.text();
+    } catch (cause) {
+      throw new Unreachable(`${new URL(url).origin} does not answer`, { cause });
+    }
+    const content = text === '' ? null : (JSON.parse(text) as unknown);
+    if (!response.ok) throw new ProblemAnswer(response.status, content ?? {});
+    return content as T;
+  }
+}

@@ -1,0 +1,207 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '@entente/observability';
+import { importPeople } from '../client/import-people.ts';
+import type { EntenteClient } from '../client/entente-client.ts';
+import { startInfrastructure } from '../infrastructure/start-infrastructure.ts';
+import type { Infrastructure } from '../infrastructure/infrastructure.ts';
+import { startStack, stackRecipients, type Stack } from '../stack/stack.ts';
+import { starterCatalogue, starterNotice } from '../stack/starter-catalogue.ts';
+import { timing } from '@entente/contracts';
+import { followOne } from './follow-one.ts';
+import { countLeaks, receivedBy, type LeakCount, type PartnerJournal } from './leak-count.ts';
+import { brokerOutage } from './outage.ts';
+import { makePeople, peopleCsv } from './people.ts';
+import { readPeople } from './read-people.ts';
+import { figures, table, type DemoReport } from './report.ts';
+import { ShareStream, shareOnce, type StreamTarget } from './share-stream.ts';
+import { untilAccepted, withdrawSteadily, type Subject, type Withdrawal } from './withdrawals.ts';
+
+export interface DemoOptions {
+  readonly say: (line: string) => void;
+  readonly log: Logger;
+  /** The reader's own CSV file instead of the invented people. */
+  readonly people?: string;
+  readonly signal: AbortSignal;
+  /** Called once everything is shown and before anything stops; what it returns is awaited. */
+  readonly beforeStop?: (stack: Stack) => Promise<void>;
+}
+
+const inventedPeople = 1_000;
+const withdrawalCount = 100;
+const outageWithdrawals = 10;
+/** Withdrawals a second; with the stream of shares beside them a busy brand's ordinary day. */
+const withdrawalsPerSecond = 20;
+const acceptedTimeoutMs = 60_000;
+
+/** The main job, shown: see README. Resolves with the figures; throws when a step cannot be done at all. */
+export async function runDemo(options: DemoOptions): Promise<DemoReport> {
+  const { say, signal } = options;
+  const unlessAborted = aborting(signal);
+  const infrastructure = await unlessAborted(startInfrastructure({ say }));
+  let stack: Stack | undefined;
+  try {
+    say(infrastructure.description);
+    stack = await unlessAborted(startStack({ infrastructure, log: options.log, say }));
+    const report = await unlessAborted(play(stack, infrastructure, options));
+    await options.beforeStop?.(stack);
+    return report;
+  } finally {
+    await stack?.stop();
+    await infrastructure.stop();
+  }
+}
+
+async function play(stack: Stack, infrastructure: Infrastructure, options: DemoOptions): Promise<DemoReport> {
+  const { say } = options;
+  const operator = stack.client('operator');
+  const platform = stack.client('platform-team');
+  const targets = stackRecipients.map(({ recipient, connector }): StreamTarget => ({
+    recipient,
+    url: stack.urls[connector],
+  }));
+  const journals = stackRecipients.map(({ partner }): PartnerJournal => ({
+    partner,
+    file: stack.partners[partner].journal,
+  }));
+
+  const people = await takeIn(stack, operator, options);
+  await Promise.all(
+    targets.map(async (target) => {
+      const sent = await shareOnce(
+        platform,
+        target,
+        people.map((p) => p.subjectId),
+      );
+      say(`${nameOf(target.recipient)} has received ${sent} people`);
+    }),
+  );
+  const leaving = (await knownToAll(journals, people)).slice(0, withdrawalCount + outageWithdrawals);
+  const [first, ...others] = leaving.slice(0, Math.min(withdrawalCount, leaving.length));
+  if (!first) throw new Error('nobody’s data has reached all three partners, so there is nothing to withdraw');
+
+  const stream = new ShareStream(
+    platform,
+    targets,
+    people.map((p) => p.subjectId),
+  );
+  stream.start();
+  try {
+    const followed = await followOne({ stack, client: operator, person: first, say });
+    say(
+      `${others.length} more people say no to everything, ${withdrawalsPerSecond} a second, while shares keep asking to leave`,
+    );
+    const rest = await withdrawSteadily(operator, others, withdrawalsPerSecond, everyTwenty(say));
+    const withdrawals = [followed, ...rest];
+    const propagations = await settle(operator, withdrawals, say);
+    for (const line of table(
+      propagations,
+      targets.map(({ recipient }) => ({ recipient, name: nameOf(recipient) })),
+    ))
+      say(line);
+    const before = await countLeaks(journals, withdrawals, timing.maxStalenessMs);
+    sayLeaks(before, say);
+
+    const duringOutage = leaving.slice(withdrawals.length);
+    const outage = await brokerOutage({ infrastructure, stream, client: operator, people: duringOutage, say });
+    if (outage) {
+      const late = await settle(operator, outage.withdrawals, say);
+      const done = late.filter((p) => p.allAccepted).length;
+      say(`${done} of ${late.length} withdrawals made without a broker are accepted everywhere`);
+      if (done < late.length) throw new Error('a withdrawal made during the outage has not arrived');
+      if (outage.reopenedMs === null) throw new Error('no share left again after the outage');
+    } else say('this broker was given, so the demo does not kill it');
+    await stream.stop();
+
+    const total = await countLeaks(journals, [...withdrawals, ...(outage?.withdrawals ?? [])], timing.maxStalenessMs);
+    sayLeaks(total, say);
+    const { gateClosedMs, accepted, acceptedMs } = figures(
+      propagations,
+      targets.map((t) => t.recipient),
+    );
+    return {
+      leaks: total.leaks.length,
+      withdrawals: withdrawals.length,
+      accepted,
+      gateClosedMs,
+      acceptedMs,
+      heldDuringOutage: outage?.held ?? 0,
+      infrastructure: infrastructure.description,
+    };
+  } finally {
+    await stream.stop();
+  }
+}
+
+/** Ctrl-C ends the wait at once; what was waited for is stopped with the rest. */
+export const aborting =
+  (signal: AbortSignal) =>
+  <T>(work: Promise<T>): Promise<T> => {
+    const aborted = new Promise<never>((_, reject) => {
+      const stop = (): void => reject(signal.reason as Error);
+      if (signal.aborted) stop();
+      else signal.addEventListener('abort', stop, { once: true });
+    });
+    return Promise.race([work, aborted]);
+  };
+
+async function takeIn(stack: Stack, client: EntenteClient, options: DemoOptions): Promise<Subject[]> {
+  const { say } = options;
+  let file = options.people;
+  if (!file) {
+    file = join(stack.runDirectory, 'people.csv');
+    await writeFile(
+      file,
+      peopleCsv(
+        makePeople(inventedPeople),
+        starterCatalogue.purposes.map(({ id }) => id),
+      ),
+    );
+  }
+  const rejectsFile = options.people ? `${options.people}.rejects.csv` : join(stack.runDirectory, 'people.rejects.csv');
+  const started = performance.now();
+  const result = await importPeople({
+    file,
+    rejectsFile,
+    client,
+    notice: starterNotice,
+    progress: (done) => {
+      if (done % 250 === 0) say(`  ${done} people taken in`);
+    },
+  });
+  say(
+    `${result.recorded} decisions recorded through the API in ${((performance.now() - started) / 1000).toFixed(1)} s, ${result.repeated} repeated, ${result.rejected} rejected`,
+  );
+  if (result.rejected > 0) say(`why: ${rejectsFile}`);
+  return readPeople(file, new Set(result.subjects));
+}
+
+/** People whose data all three partners have received, by the partners' own journals. */
+async function knownToAll(journals: readonly PartnerJournal[], people: readonly Subject[]): Promise<Subject[]> {
+  const received = await Promise.all(journals.map((journal) => receivedBy(journal, people)));
+  return people.filter(({ subjectId }) => received.every((known) => known.has(subjectId)));
+}
+
+async function settle(client: EntenteClient, withdrawals: readonly Withdrawal[], say: (line: string) => void) {
+  const propagations = await Promise.all(
+    withdrawals.map(({ change }) => untilAccepted(client, change.changeId, acceptedTimeoutMs)),
+  );
+  const missing = propagations.filter((p) => !p?.allAccepted).length;
+  if (missing > 0) say(`${missing} withdrawals are not accepted everywhere after ${acceptedTimeoutMs / 1000} s`);
+  return propagations.filter((p) => p !== null);
+}
+
+const nameOf = (recipient: string): string =>
+  starterCatalogue.recipients.find(({ id }) => id === recipient)?.name ?? recipient;
+
+const everyTwenty = (say: (line: string) => void) => (count: number) => {
+  if (count % 20 === 0) say(`  ${count} withdrawals answered`);
+};
+
+function sayLeaks({ leaks, withinBound, sends }: LeakCount, say: (line: string) => void): void {
+  say(
+    `${leaks.length} leaks among ${sends} sends, counted from the partners’ own logs (${withinBound} sends began between an answer and the bound of ${timing.maxStalenessMs / 1000} s)`,
+  );
+  for (const leak of leaks.slice(0, 5))
+    say(`  leak at ${leak.partner}, ${Math.round(leak.afterMs)} ms after the answer`);
+}

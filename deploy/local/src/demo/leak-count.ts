@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+/**
+ * The leak detector of the demo and of the end-to-end tests. It reads what the partners themselves wrote down and what
+ * the caller of a withdrawal was answered, and shares no code with the gate: not even the hash of an e-mail.
+ */
+
+/** One answered withdrawal. `answeredNs` is CLOCK_MONOTONIC of this host, which every process shares. */
+export interface AnsweredWithdrawal {
+  readonly subjectId: string;
+  readonly email: string;
+  readonly answeredNs: bigint;
+  /** Set once a later grant was asked for: shares after this are allowed again. */
+  readonly grantedAgainNs?: bigint;
+}
+
+export interface PartnerJournal {
+  readonly partner: 'hubspot' | 'segment' | 'meta';
+  readonly file: string;
+}
+
+export interface Leak {
+  readonly partner: string;
+  readonly subjectId: string;
+  /** Milliseconds from the answer to the first byte of the request that carried the person. */
+  readonly afterMs: number;
+}
+
+export interface LeakCount {
+  /** Sends that started later than *D* after the answer: must be none. */
+  readonly leaks: readonly Leak[];
+  /** Sends that started after the answer and within *D*: permitted, counted, and to be few. */
+  readonly withinBound: number;
+  /** Every send seen, so that a count of nothing is not mistaken for proof. */
+  readonly sends: number;
+}
+
+interface Line {
+  readonly t: string;
+  readonly id?: string;
+  readonly op?: string;
+  readonly ns: string;
+  readonly asks?: readonly { readonly what: string; readonly identifiers: readonly string[] }[];
+}
+
+/** What counts as giving a person's data to the partner, in the partner's own words. */
+const isSend: Record<PartnerJournal['partner'], (op: string, what: string) => boolean> = {
+  hubspot: (op) => op === 'contacts.batchUpsert',
+  segment: (op, what) => op === 'track.batch' && what !== 'updatePreference',
+  meta: (op) => op === 'users.add',
+};
+
+/** How each partner names a person. */
+const nameAt: Record<PartnerJournal['partner'], (person: AnsweredWithdrawal) => string> = {
+  hubspot: ({ email }) => email.toLowerCase(),
+  segment: ({ subjectId }) => subjectId,
+  meta: ({ email }) => createHash('sha256').update(email.trim().toLowerCase()).digest('hex'),
+};
+
+/** Every person's name in sends of one journal, with the moment the request's first byte arrived. */
+async function* sendsIn({ partner, file }: PartnerJournal): AsyncGenerator<{ name: string; startNs: bigint }> {
+  const arrivals = new Map<string, bigint>();
+  for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+    const line = JSON.parse(text) as Line;
+    if (line.id === undefined) continue;
+    if (line.t === 'arrived') arrivals.set(line.id, BigInt(line.ns));
+    if (line.t !== 'received' && line.t !== 'aborted') continue;
+    const startNs = arrivals.get(line.id);
+    if (startNs === undefined) throw new Error(`${file}: request ${line.id} was received but never arrived`);
+    for (const ask of line.asks ?? [])
+      if (isSend[partner](line.op ?? '', ask.what))
+        for (const name of ask.identifiers) yield { name: partner === 'hubspot' ? name.toLowerCase() : name, startNs };
+  }
+}
+
+/** @param boundMs *D*: 2000 for `wait=none`, 0 for `wait=gates` */
+export async function countLeaks(
+  journals: readonly PartnerJournal[],
+  withdrawals: readonly AnsweredWithdrawal[],
+  boundMs: number,
+): Promise<LeakCount> {
+  const leaks: Leak[] = [];
+  let withinBound = 0;
+  let sends = 0;
+  for (const journal of journals) {
+    const byName = new Map(withdrawals.map((withdrawal) => [nameAt[journal.partner](withdrawal), withdrawal]));
+    for await (const { name, startNs } of sendsIn(journal)) {
+      sends += 1;
+      const withdrawal = byName.get(name);
+      if (!withdrawal || startNs <= withdrawal.answeredNs) continue;
+      if (withdrawal.grantedAgainNs !== undefined && startNs >= withdrawal.grantedAgainNs) continue;
+      const afterMs = Number(startNs - withdrawal.answeredNs) / 1e6;
+      if (afterMs > boundMs) leaks.push({ partner: journal.partner, subjectId: withdrawal.subjectId, afterMs });
+      else withinBound += 1;
+    }
+  }
+  return { leaks, withinBound, sends };
+}
+
+/** Those of `people` whose data the partner's journal shows as received, by subject id. */
+export async function receivedBy(
+  journal: PartnerJournal,
+  people: readonly Pick<AnsweredWithdrawal, 'subjectId' | 'email'>[],
+): Promise<Set<string>> {
+  const byName = new Map(
+    people.map((person) => [nameAt[journal.partner]({ ...person, answeredNs: 0n }), person.subjectId]),
+  );
+  const received = new Set<string>();
+  for await (const { name } of sendsIn(journal)) {
+    const subjectId = byName.get(name);
+    if (subjectId !== undefined) received.add(subjectId);
+  }
+  return received;
+}

@@ -1,0 +1,28 @@
+import type { Logger } from '@entente/observability';
+import { migrate, type MigrationClass } from '@entente/postgres';
+import { builtFile } from './paths.ts';
+
+/** One service's schema and where its compiled migrations are. Services are not packages, so they are loaded by path. */
+const schemas = [
+  { schema: 'consent', module: 'services/consent/dist/migrations/index.js', exported: 'consentMigrations' },
+  { schema: 'crm_connector', module: 'libs/connector-runtime/dist/index.js', exported: 'connectorMigrations' },
+  { schema: 'analytics_connector', module: 'libs/connector-runtime/dist/index.js', exported: 'connectorMigrations' },
+  { schema: 'ad_partner_connector', module: 'libs/connector-runtime/dist/index.js', exported: 'connectorMigrations' },
+  { schema: 'ops', module: 'services/ops/dist/migrations/index.js', exported: 'opsMigrations' },
+] as const;
+
+/** Brings every service's schema up to date under an advisory lock; safe to run twice at once. */
+export async function migrateAll(options: {
+  databaseUrl: string;
+  log: Logger;
+}): Promise<{ schema: string; applied: readonly string[] }[]> {
+  const results: { schema: string; applied: readonly string[] }[] = [];
+  for (const { schema, module, exported } of schemas) {
+    const loaded = (await import(builtFile(module))) as Record<string, MigrationClass[] | undefined>;
+    const migrations = loaded[exported];
+    if (!migrations) throw new Error(`${module} exports no ${exported}`);
+    const applied = await migrate({ url: options.databaseUrl, schema, migrations, log: options.log });
+    results.push({ schema, applied });
+  }
+  return results;
+}

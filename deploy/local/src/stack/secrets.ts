@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+
+const key = (): string => randomBytes(32).toString('base64url');
+
+/** Every secret of one local stack, made at start and kept in memory: nothing to check in, nothing to leak later. */
+export interface StackSecrets {
+  readonly subjectHashKeys: string;
+  readonly identifierKeys: string;
+  /** Key ring text per audience. */
+  readonly audienceKeys: Readonly<Record<string, string>>;
+  readonly shareKeys: Readonly<Record<string, string>>;
+  readonly storageKeys: Readonly<Record<string, string>>;
+  readonly clientSecret: (clientId: string) => string;
+}
+
+export const audiences = ['crm', 'analytics', 'ad-partner'] as const;
+
+export function makeSecrets(): StackSecrets {
+  const rings = (prefix: string) => Object.fromEntries(audiences.map((name) => [name, `${prefix}-${name}-1:${key()}`]));
+  const clients = new Map<string, string>();
+  return {
+    subjectHashKeys: `1:${key()}`,
+    identifierKeys: `identifiers-1:${key()}`,
+    audienceKeys: rings('event'),
+    shareKeys: rings('share'),
+    storageKeys: rings('storage'),
+    clientSecret: (clientId) => {
+      const secret = clients.get(clientId) ?? key();
+      clients.set(clientId, secret);
+      return secret;
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import type { ClientId } from './clients.ts';
+import type { StackSecrets } from './secrets.ts';
+
+export interface Wiring {
+  readonly databaseUrl: string;
+  readonly bootstrap: readonly string[];
+  readonly issuer: { readonly issuer: string; readonly jwksUrl: string; readonly tokenUrl: string };
+  readonly audience: string;
+  readonly controller: string;
+  readonly secrets: StackSecrets;
+  readonly consentUrl: string;
+  readonly opsUrl: string;
+  readonly partners: Readonly<Record<'hubspot' | 'segment' | 'meta', { readonly url: string }>>;
+  readonly runDirectory: string;
+  readonly logLevel: string;
+}
+
+/** Credentials the contract servers accept; they are no secrets, the servers exist for tests and the demo. */
+export const partnerCredentials = {
+  hubspotToken: 'hubspot-test-token',
+  segmentWriteKey: 'segment-test-write-key',
+  segmentPublicApiToken: 'segment-test-public-api-token',
+  metaAccessToken: 'meta-test-access-token',
+  metaAudience: '23840000000000001',
+} as const;
+
+const common = (wiring: Wiring, name: string, port: number): NodeJS.ProcessEnv => ({
+  PATH: process.env['PATH'],
+  NODE_ENV: 'development',
+  TZ: 'UTC',
+  INSTANCE: `${name}-1`,
+  LOG_LEVEL: wiring.logLevel,
+  HTTP_HOST: '127.0.0.1',
+  HTTP_PORT: String(port),
+  DATABASE_URL: wiring.databaseUrl,
+  KAFKA_BOOTSTRAP: wiring.bootstrap.join(','),
+  AUTH_ISSUER: wiring.issuer.issuer,
+  AUTH_JWKS_URL: wiring.issuer.jwksUrl,
+  AUTH_AUDIENCE: wiring.audience,
+});
+
+const client = (wiring: Wiring, clientId: ClientId): NodeJS.ProcessEnv => ({
+  CONSENT_URL: wiring.consentUrl,
+  TOKEN_URL: wiring.issuer.tokenUrl,
+  CLIENT_ID: clientId,
+  CLIENT_SECRET: wiring.secrets.clientSecret(clientId),
+});
+
+export const consentEnvironment = (wiring: Wiring, port: number): NodeJS.ProcessEnv => ({
+  ...common(wiring, 'consent', port),
+  OPS_URL: wiring.opsUrl,
+  SUBJECT_HASH_KEYS: wiring.secrets.subjectHashKeys,
+  IDENTIFIER_KEYS: wiring.secrets.identifierKeys,
+  AUDIENCE_KEYS: JSON.stringify(wiring.secrets.audienceKeys),
+  SHARE_KEYS: JSON.stringify(wiring.secrets.shareKeys),
+  RELAY: 'on',
+  API: 'on',
+});
+
+export const opsEnvironment = (wiring: Wiring, port: number): NodeJS.ProcessEnv => ({
+  ...common(wiring, 'ops', port),
+  ...client(wiring, 'ops'),
+  CONTROLLER: wiring.controller,
+});
+
+const recipientSettings = {
+  'crm-connector': (wiring: Wiring) => ({
+    id: 'hubspot-crm',
+    partner: 'hubspot',
+    settings: {
+      baseUrl: wiring.partners.hubspot.url,
+      token: partnerCredentials.hubspotToken,
+      subscriptions: { 'email-marketing': 1001, personalisation: 1002 },
+    },
+  }),
+  'analytics-connector': (wiring: Wiring) => ({
+    id: 'segment-analytics',
+    partner: 'segment',
+    settings: {
+      trackingUrl: wiring.partners.segment.url,
+      publicApiUrl: wiring.partners.segment.url,
+      writeKey: partnerCredentials.segmentWriteKey,
+      publicApiToken: partnerCredentials.segmentPublicApiToken,
+      categories: { 'product-analytics': 'Analytics', personalisation: 'Personalisation' },
+    },
+  }),
+  'ad-partner-connector': (wiring: Wiring) => ({
+    id: 'meta-ads',
+    partner: 'meta-custom-audiences',
+    settings: {
+      baseUrl: wiring.partners.meta.url,
+      accessToken: partnerCredentials.metaAccessToken,
+      audiences: { 'personalised-ads': partnerCredentials.metaAudience },
+    },
+  }),
+} as const;
+
+export type ConnectorName = keyof typeof recipientSettings;
+const audienceOf: Record<ConnectorName, string> = {
+  'crm-connector': 'crm',
+  'analytics-connector': 'analytics',
+  'ad-partner-connector': 'ad-partner',
+};
+
+export function connectorEnvironment(wiring: Wiring, name: ConnectorName, port: number): NodeJS.ProcessEnv {
+  const audience = audienceOf[name];
+  return {
+    ...common(wiring, name, port),
+    ...client(wiring, name),
+    CONTROLLER: wiring.controller,
+    AUDIENCE_KEYS: `${wiring.secrets.audienceKeys[audience]},${wiring.secrets.shareKeys[audience]}`,
+    STORAGE_KEYS: wiring.secrets.storageKeys[audience],
+    GATE_DIR: `${wiring.runDirectory}/gate-${name}`,
+    GATE_NAME: `${name}-1`,
+    RECIPIENTS: JSON.stringify([recipientSettings[name](wiring)]),
+  };
+}
