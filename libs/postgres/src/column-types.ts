@@ -1,6 +1,10 @@
 import { types } from 'pg';
 import type { CustomTypesConfig } from 'pg';
 
+type TypeId = Parameters<typeof types.getTypeParser>[0];
+
+type Parser = (text: string) => unknown;
+
 /** Object ids of `int8` and `int8[]` (pg_type.dat). */
 const int8 = 20;
 const int8Array = 1016;
@@ -16,15 +20,15 @@ function safeInteger(text: string): number {
   return value;
 }
 
-const textArray = types.getTypeParser(int8Array) as (text: string) => (string | null)[];
+const textArray = types.getTypeParser(int8Array as TypeId) as (text: string) => (string | null)[];
 
 /** Reads bigint as number: versions (incarnation × 2^40 + counter) stay below 2^53 for 8,191 incarnations. */
 export const columnTypes: CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
-    if (format === 'binary') return types.getTypeParser(oid, 'binary');
+    if (format === 'binary') return types.getTypeParser(oid, 'binary') as Parser;
     if (oid === int8) return safeInteger;
     if (oid === int8Array)
       return (text: string) => textArray(text).map((element) => (element === null ? null : safeInteger(element)));
-    return types.getTypeParser(oid, 'text');
+    return types.getTypeParser(oid, 'text') as Parser;
   }) as CustomTypesConfig['getTypeParser'],
 };

@@ -1,4 +1,4 @@
-import { DataSource } from 'typeorm';
+import { AbstractLogger, DataSource } from 'typeorm';
 import type { MigrationInterface } from 'typeorm';
 import { checkedSchema, startupOptions } from './session-settings.ts';
 
@@ -12,6 +12,13 @@ export interface DataSourceSettings {
   readonly migrations: readonly MigrationClass[];
   readonly name?: string;
   readonly max?: number;
+}
+
+/** TypeORM prints failed migrations to the console whatever `logging` says; the error itself reaches the caller. */
+class SilentLogger extends AbstractLogger {
+  protected override writeLog(): void {
+    // Nothing: see above.
+  }
 }
 
 /** Table in the service's schema where TypeORM records what has run. */
@@ -29,6 +36,7 @@ export function createDataSource({ url, schema, entities, migrations, name, max 
     synchronize: false,
     migrationsRun: false,
     logging: false,
+    logger: new SilentLogger(),
     installExtensions: false,
     applicationName: name ?? `${schema}-typeorm`,
     extra: { options: startupOptions(schema, {}), max: max ?? 2, keepAlive: true },

@@ -63,9 +63,7 @@ export async function pendingMigrations(
 
 async function appliedMigrations(pool: Pool, schema: string): Promise<ReadonlySet<string>> {
   try {
-    const { rows } = await pool.query<{ name: string }>(
-      `SELECT name FROM ${checkedSchema(schema)}.${migrationsTable}`,
-    );
+    const { rows } = await pool.query<{ name: string }>(`SELECT name FROM ${checkedSchema(schema)}.${migrationsTable}`);
     return new Set(rows.map(({ name }) => name));
   } catch (error) {
     if (error instanceof DatabaseError && notThere.has(error.code ?? '')) return new Set();

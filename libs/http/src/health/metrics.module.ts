@@ -1,0 +1,37 @@
+import type { Metrics } from '@entente/observability';
+import { Controller, Get, Inject, Module, Res } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Public } from '../auth/scopes.ts';
+
+const metricsToken = Symbol('entente:metrics');
+
+@ApiExcludeController()
+@Public()
+@Controller('metrics')
+class MetricsController {
+  readonly #metrics: Metrics;
+
+  constructor(@Inject(metricsToken) metrics: Metrics) {
+    this.#metrics = metrics;
+  }
+
+  @Get()
+  async text(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    void reply.header('content-type', this.#metrics.contentType);
+    return this.#metrics.text();
+  }
+}
+
+/** `GET /metrics` for Prometheus, public and on the service's own port: it carries no personal data. */
+@Module({})
+export class MetricsModule {
+  static forRoot(metrics: Metrics): DynamicModule {
+    return {
+      module: MetricsModule,
+      controllers: [MetricsController],
+      providers: [{ provide: metricsToken, useValue: metrics }],
+    };
+  }
+}
