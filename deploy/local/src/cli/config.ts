@@ -5,6 +5,15 @@ export const connectionFromEnvironment = (env: NodeJS.ProcessEnv = process.env):
   ...(env['ENTENTE_CONSENT_URL'] ? { consentUrl: env['ENTENTE_CONSENT_URL'] } : {}),
   ...(env['ENTENTE_OPS_URL'] ? { opsUrl: env['ENTENTE_OPS_URL'] } : {}),
   ...(env['ENTENTE_TOKEN'] ? { token: env['ENTENTE_TOKEN'] } : {}),
+  ...(env['ENTENTE_TOKEN_URL'] && env['ENTENTE_CLIENT_ID'] && env['ENTENTE_CLIENT_SECRET']
+    ? {
+        credentials: {
+          tokenEndpoint: env['ENTENTE_TOKEN_URL'],
+          clientId: env['ENTENTE_CLIENT_ID'],
+          clientSecret: env['ENTENTE_CLIENT_SECRET'],
+        },
+      }
+    : {}),
 });
 
 export interface ServersGiven {

@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
+import { registerCatalogue } from './catalogue-command.ts';
 import { registerData } from './data-commands.ts';
 import { exitCode, failure } from './exit.ts';
+import { registerIssuer } from './issuer-command.ts';
 import { registerOperations } from './operation-commands.ts';
 import { registerStack } from './stack-commands.ts';
 
@@ -12,6 +14,8 @@ const program = new Command('entente')
 registerStack(program);
 registerOperations(program);
 registerData(program);
+registerCatalogue(program);
+registerIssuer(program);
 
 try {
   await program.parseAsync(process.argv);

@@ -50,6 +50,12 @@ export interface ConnectionOptions {
   readonly consentUrl?: string;
   readonly opsUrl?: string;
   readonly token?: string;
+  /** Where to fetch tokens (OAuth 2.0 client credentials), when no token is given. */
+  readonly credentials?: {
+    readonly tokenEndpoint: string;
+    readonly clientId: string;
+    readonly clientSecret: string;
+  };
 }
 
 /** A client for the given addresses, else for the stack running on this machine. */
@@ -61,10 +67,18 @@ export async function connect(options: ConnectionOptions): Promise<EntenteClient
     throw new Unreachable(
       'no stack runs on this machine: start one with `npm run dev`, or give --consent-url, --ops-url and --token',
     );
+  const credentials = options.credentials ?? note;
   const source = options.token
     ? new TokenSource({ token: options.token })
-    : note &&
-      new TokenSource({ tokenEndpoint: note.tokenEndpoint, clientId: note.clientId, clientSecret: note.clientSecret });
-  if (!source) throw new Unreachable('give --token (or ENTENTE_TOKEN) for a stack that does not run on this machine');
+    : credentials &&
+      new TokenSource({
+        tokenEndpoint: credentials.tokenEndpoint,
+        clientId: credentials.clientId,
+        clientSecret: credentials.clientSecret,
+      });
+  if (!source)
+    throw new Unreachable(
+      'give --token (or ENTENTE_TOKEN, or ENTENTE_TOKEN_URL with ENTENTE_CLIENT_ID and ENTENTE_CLIENT_SECRET) for a stack that does not run on this machine',
+    );
   return new EntenteClient({ consentUrl, opsUrl }, () => source.getToken());
 }

@@ -1,5 +1,4 @@
 import type { IssuerClient } from '../issuer/issuer.ts';
-import type { StackSecrets } from './secrets.ts';
 
 /** The machines of the local stack. Each gets the scopes it needs and no more. */
 const scopesOf = {
@@ -14,10 +13,14 @@ const scopesOf = {
 
 export type ClientId = keyof typeof scopesOf;
 
-export const stackClients = (secrets: StackSecrets, controller: string): IssuerClient[] =>
-  Object.entries(scopesOf).map(([clientId, scopes]) => ({
-    clientId,
-    scopes,
-    controller,
-    secret: secrets.clientSecret(clientId),
-  }));
+export const clientIds = Object.keys(scopesOf) as readonly ClientId[];
+
+/** The clients for which `clientSecret` has a secret; the others cannot ask for tokens. */
+export const stackClients = (
+  secrets: { readonly clientSecret: (clientId: ClientId) => string | undefined },
+  controller: string,
+): IssuerClient[] =>
+  clientIds.flatMap((clientId) => {
+    const secret = secrets.clientSecret(clientId);
+    return secret === undefined ? [] : [{ clientId, scopes: scopesOf[clientId], controller, secret }];
+  });

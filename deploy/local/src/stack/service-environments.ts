@@ -77,10 +77,10 @@ const recipientSettings = {
     id: 'segment-analytics',
     partner: 'segment',
     settings: {
-      trackingUrl: wiring.partners.segment.url,
-      publicApiUrl: wiring.partners.segment.url,
+      trackUrl: wiring.partners.segment.url,
+      apiUrl: wiring.partners.segment.url,
       writeKey: partnerCredentials.segmentWriteKey,
-      publicApiToken: partnerCredentials.segmentPublicApiToken,
+      token: partnerCredentials.segmentPublicApiToken,
       categories: { 'product-analytics': 'Analytics', personalisation: 'Personalisation' },
     },
   }),
@@ -89,7 +89,7 @@ const recipientSettings = {
     partner: 'meta-custom-audiences',
     settings: {
       baseUrl: wiring.partners.meta.url,
-      accessToken: partnerCredentials.metaAccessToken,
+      token: partnerCredentials.metaAccessToken,
       audiences: { 'personalised-ads': partnerCredentials.metaAudience },
     },
   }),

@@ -7,11 +7,11 @@ import { EntenteClient } from '../client/entente-client.ts';
 import type { Infrastructure } from '../infrastructure/infrastructure.ts';
 import { freePorts } from '../infrastructure/ports.ts';
 import { Supervisor } from '../infrastructure/supervisor.ts';
-import { startIssuer } from '../issuer/issuer.ts';
+import { startIssuer, type Issuer } from '../issuer/issuer.ts';
 import { stackClients, type ClientId } from './clients.ts';
 import { migrateAll } from './migrations.ts';
 import { repositoryFile } from './paths.ts';
-import { makeSecrets } from './secrets.ts';
+import { makeSecrets, type StackSecrets } from './secrets.ts';
 import {
   connectorEnvironment,
   consentEnvironment,
@@ -32,6 +32,7 @@ export const connectorNames: readonly ConnectorName[] = [
 export const partnerNames = ['hubspot', 'segment', 'meta'] as const;
 export type PartnerName = (typeof partnerNames)[number];
 export type ServiceName = 'consent' | 'ops' | ConnectorName;
+const serviceNames: readonly ServiceName[] = ['consent', 'ops', ...connectorNames];
 
 /** The recipients of the starter catalogue, with the connector that serves each and the partner behind it. */
 export const stackRecipients = [
@@ -55,8 +56,8 @@ export interface StackOptions {
   readonly logLevel?: string;
   /** Added to a service's environment, for tests. */
   readonly environment?: Partial<Record<ServiceName, NodeJS.ProcessEnv>>;
-  /** Services that should not be started with the rest. */
-  readonly without?: readonly ServiceName[];
+  /** Runs the relay as a process of its own beside a consent service that has none, so that each can be stopped alone. */
+  readonly separateRelay?: boolean;
 }
 
 /** The whole system as separate processes on one machine, with one controller. */
@@ -64,6 +65,8 @@ export interface Stack {
   readonly controller: string;
   readonly urls: Readonly<Record<ServiceName, string>>;
   readonly services: Readonly<Record<ServiceName, ServiceProcess>>;
+  /** Only with `separateRelay`. */
+  readonly relay?: ServiceProcess;
   readonly partners: Readonly<Record<PartnerName, PartnerServer>>;
   readonly runDirectory: string;
   readonly wiring: Wiring;
@@ -76,107 +79,128 @@ const audience = 'entente';
 
 /** Brings everything up in order: topics and schemas, issuer, contract servers, services, starter catalogue. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { infrastructure, log, say } = options;
-  const controller = options.controller ?? 'acme';
-  const secrets = makeSecrets();
   const supervisor = await Supervisor.open(await mkdtemp(join(tmpdir(), 'entente-stack-')));
-  const { runDirectory } = supervisor;
+  const secrets = makeSecrets();
+  const controller = options.controller ?? 'acme';
   const issuer = await startIssuer({ clients: stackClients(secrets, controller), audience });
-  try {
-    const timed = stopwatch(say);
-    await Promise.all([
-      timed('topics', applyTopics({ bootstrap: infrastructure.bootstrap, log })),
-      timed('database schemas', migrateAll({ databaseUrl: infrastructure.databaseUrl, log })),
-    ]);
-    const ports = await freePorts(partnerNames.length * 2 + 5);
-    const port = (): number => ports.pop()!;
-    const partners = await timed('partner contract servers', startPartners(supervisor, port));
-    const servicePorts = {
-      consent: port(),
-      ops: port(),
-      ...Object.fromEntries(connectorNames.map((name) => [name, port()])),
-    } as Record<ServiceName, number>;
-    const urls = Object.fromEntries(
-      Object.entries(servicePorts).map(([name, number]) => [name, `http://127.0.0.1:${number}`]),
-    ) as Record<ServiceName, string>;
-    const wiring: Wiring = {
-      databaseUrl: infrastructure.databaseUrl,
-      bootstrap: infrastructure.bootstrap,
-      issuer,
-      audience,
-      controller,
-      secrets,
-      consentUrl: urls.consent,
-      opsUrl: urls.ops,
-      partners,
-      runDirectory,
-      logLevel: options.logLevel ?? 'info',
-    };
-    const environments: Record<ServiceName, NodeJS.ProcessEnv> = {
-      consent: consentEnvironment(wiring, servicePorts.consent),
-      ops: opsEnvironment(wiring, servicePorts.ops),
-      ...(Object.fromEntries(
-        connectorNames.map((name) => [name, connectorEnvironment(wiring, name, servicePorts[name])]),
-      ) as Record<ConnectorName, NodeJS.ProcessEnv>),
-    };
-    const services = Object.fromEntries(
-      Object.entries(environments).map(([name, env]) => [
-        name,
-        new ServiceProcess(
-          {
-            name,
-            entry: repositoryFile(`services/${name}/dist/main.js`),
-            env: { ...env, ...options.environment?.[name as ServiceName] },
-            readyUrl: `${urls[name as ServiceName]}/health/ready`,
-          },
-          supervisor,
-        ),
-      ]),
-    ) as Record<ServiceName, ServiceProcess>;
-
-    const sources = new Map<ClientId, TokenSource>();
-    const token = (id: ClientId): Promise<string> => {
-      const source =
-        sources.get(id) ??
-        new TokenSource({ tokenEndpoint: issuer.tokenUrl, clientId: id, clientSecret: secrets.clientSecret(id) });
-      sources.set(id, source);
-      return source.getToken();
-    };
-    const client = (id: ClientId): EntenteClient =>
-      new EntenteClient({ consentUrl: urls.consent, opsUrl: urls.ops }, () => token(id));
-
-    const wanted = (Object.keys(services) as ServiceName[]).filter((name) => !options.without?.includes(name));
-    await services.consent.start();
-    await timed('consent', services.consent.ready());
-    // The catalogue first: a gate without one is closed, and its readiness says so.
-    await timed('starter catalogue', client('operator').changeCatalogue(starterCatalogue));
-    await Promise.all(
-      wanted
-        .filter((name) => name !== 'consent')
-        .map(async (name) => {
-          await services[name].start();
-          await timed(name, services[name].ready());
-        }),
-    );
-    return {
-      controller,
-      urls,
-      services,
-      partners,
-      runDirectory,
-      wiring,
-      client,
-      token,
-      stop: async () => {
-        await supervisor.finish();
-        await issuer.stop();
-      },
-    };
-  } catch (error) {
+  const stop = async (): Promise<void> => {
     await supervisor.finish();
     await issuer.stop();
+  };
+  try {
+    return { ...(await bringUp(options, { supervisor, secrets, controller, issuer })), stop };
+  } catch (error) {
+    await stop();
     throw error;
   }
+}
+
+interface Ground {
+  readonly supervisor: Supervisor;
+  readonly secrets: StackSecrets;
+  readonly controller: string;
+  readonly issuer: Issuer;
+}
+
+async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stack, 'stop'>> {
+  const { infrastructure, log } = options;
+  const { supervisor, secrets, controller, issuer } = ground;
+  const timed = stopwatch(options.say);
+  await Promise.all([
+    timed('topics', applyTopics({ bootstrap: infrastructure.bootstrap, log })),
+    timed('database schemas', migrateAll({ databaseUrl: infrastructure.databaseUrl, log })),
+  ]);
+  const ports = await freePorts(partnerNames.length * 2 + serviceNames.length + 1);
+  const port = (): number => ports.pop()!;
+  const partners = await timed('partner contract servers', startPartners(supervisor, port));
+  const servicePorts = perService(() => port());
+  const urls = perService((name) => `http://127.0.0.1:${servicePorts[name]}`);
+  const wiring: Wiring = {
+    databaseUrl: infrastructure.databaseUrl,
+    bootstrap: infrastructure.bootstrap,
+    issuer,
+    audience,
+    controller,
+    secrets,
+    consentUrl: urls.consent,
+    opsUrl: urls.ops,
+    partners,
+    runDirectory: supervisor.runDirectory,
+    logLevel: options.logLevel ?? 'info',
+  };
+  const services = perService((name) => serviceOf(name, servicePorts[name], wiring, options, supervisor));
+  const relay = options.separateRelay ? relayOf(port(), wiring, supervisor) : undefined;
+  const { client, token } = clientsOf(wiring);
+
+  await Promise.all([services.consent.start(), relay?.start()]);
+  await timed('consent', Promise.all([services.consent.ready(), relay?.ready()]));
+  // The catalogue first: a gate without one is closed, and its readiness says so.
+  await timed('starter catalogue', client('operator').changeCatalogue(starterCatalogue));
+  await Promise.all(
+    serviceNames
+      .filter((name) => name !== 'consent')
+      .map(async (name) => {
+        await services[name].start();
+        await timed(name, services[name].ready());
+      }),
+  );
+  const { runDirectory } = supervisor;
+  return { controller, urls, services, ...(relay ? { relay } : {}), partners, runDirectory, wiring, client, token };
+}
+
+const perService = <T>(make: (name: ServiceName) => T): Record<ServiceName, T> =>
+  Object.fromEntries(serviceNames.map((name) => [name, make(name)])) as Record<ServiceName, T>;
+
+function environmentOf(name: ServiceName, port: number, wiring: Wiring): NodeJS.ProcessEnv {
+  if (name === 'consent') return consentEnvironment(wiring, port);
+  if (name === 'ops') return opsEnvironment(wiring, port);
+  return connectorEnvironment(wiring, name, port);
+}
+
+function serviceOf(
+  name: ServiceName,
+  port: number,
+  wiring: Wiring,
+  { environment, separateRelay }: StackOptions,
+  supervisor: Supervisor,
+): ServiceProcess {
+  const relayElsewhere = name === 'consent' && separateRelay ? { RELAY: 'off' } : {};
+  return new ServiceProcess(
+    {
+      name,
+      entry: repositoryFile(`services/${name}/dist/main.js`),
+      env: { ...environmentOf(name, port, wiring), ...relayElsewhere, ...environment?.[name] },
+      readyUrl: `http://127.0.0.1:${port}/health/ready`,
+    },
+    supervisor,
+  );
+}
+
+const relayOf = (port: number, wiring: Wiring, supervisor: Supervisor): ServiceProcess =>
+  new ServiceProcess(
+    {
+      name: 'relay',
+      entry: repositoryFile('services/consent/dist/main.js'),
+      env: { ...consentEnvironment(wiring, port), INSTANCE: 'relay-1', API: 'off' },
+      readyUrl: `http://127.0.0.1:${port}/health/ready`,
+    },
+    supervisor,
+  );
+
+function clientsOf(wiring: Wiring): Pick<Stack, 'client' | 'token'> {
+  const sources = new Map<ClientId, TokenSource>();
+  const token = (id: ClientId): Promise<string> => {
+    const source =
+      sources.get(id) ??
+      new TokenSource({
+        tokenEndpoint: wiring.issuer.tokenUrl,
+        clientId: id,
+        clientSecret: wiring.secrets.clientSecret(id),
+      });
+    sources.set(id, source);
+    return source.getToken();
+  };
+  return { token, client: (id) => new EntenteClient(wiring, () => token(id)) };
 }
 
 /** Says each part and its time as it becomes ready. */

@@ -1,0 +1,17 @@
+export { InfrastructureError, startInfrastructure } from './infrastructure/index.ts';
+export type { Broker, Infrastructure, InfrastructureOptions, KafkaInfo, PostgresInfo } from './infrastructure/index.ts';
+export { EntenteClient, ProblemAnswer, Unreachable } from './client/entente-client.ts';
+export type { Propagation, RecordedChange, ShareResult, ShareToSend } from './client/entente-client.ts';
+export { importPeople } from './client/import-people.ts';
+export { countLeaks, receivedBy } from './demo/leak-count.ts';
+export type { AnsweredWithdrawal, LeakCount, PartnerJournal } from './demo/leak-count.ts';
+export { distribution } from './demo/distribution.ts';
+export { makePeople, peopleCsv } from './demo/people.ts';
+export type { Person } from './demo/people.ts';
+export { ShareStream, shareOnce } from './demo/share-stream.ts';
+export type { StreamTarget } from './demo/share-stream.ts';
+export { ServiceProcess } from './stack/service-process.ts';
+export { startStack, stackRecipients } from './stack/stack.ts';
+export type { PartnerName, ServiceName, Stack, StackOptions } from './stack/stack.ts';
+export { starterCatalogue, starterNotice } from './stack/starter-catalogue.ts';
+export { repositoryFile } from './stack/paths.ts';

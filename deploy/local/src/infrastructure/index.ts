@@ -1,0 +1,3 @@
+export { startInfrastructure } from './start-infrastructure.ts';
+export { InfrastructureError } from './infrastructure.ts';
+export type { Broker, Infrastructure, InfrastructureOptions, KafkaInfo, PostgresInfo } from './infrastructure.ts';

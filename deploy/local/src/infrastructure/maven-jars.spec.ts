@@ -1,0 +1,13 @@
+import { expect, test } from '@jest/globals';
+import { javaMajor } from './maven-jars.ts';
+
+test.each([
+  ['openjdk version "17.0.15" 2025-04-15', 17],
+  ['openjdk version "21" 2023-09-19', 21],
+  ['openjdk version "25-ea" 2025-09-16', 25],
+  ['java version "1.8.0_392"', 8],
+  ['Picked up JAVA_TOOL_OPTIONS: -Xmx1g\nopenjdk version "11.0.2" 2019-01-15', 11],
+  ['no such thing', undefined],
+])('%j is Java %p', (answer, major) => {
+  expect(javaMajor(answer)).toBe(major);
+});

@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { cached } from './cache.ts';
+import type { InfrastructureConfig } from './config.ts';
+import { InfrastructureError } from './infrastructure.ts';
+import type { Supervisor } from './supervisor.ts';
+
+const execute = promisify(execFile);
+const pom = fileURLToPath(new URL('../../kafka/pom.xml', import.meta.url));
+export const log4jConfiguration = fileURLToPath(new URL('../../kafka/log4j2.properties', import.meta.url));
+/** Kafka 4 brokers need it (Apache Kafka 4.2, "Compatibility"). */
+const oldestJava = 17;
+
+/** The major version in the answer of `java -version`: 17 for "17.0.15", 8 for "1.8.0_392". */
+export function javaMajor(answer: string): number | undefined {
+  const found = /version "(?:1\.)?(\d+)/.exec(answer)?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+export async function checkJava({ java, env }: InfrastructureConfig): Promise<void> {
+  const remedy = 'install openjdk-17-jre-headless or newer, start Docker, or set KAFKA_BOOTSTRAP';
+  const answer = await execute(java, ['-version'], { env }).catch(() => undefined);
+  const major = answer && javaMajor(answer.stderr + answer.stdout);
+  if (major === undefined) throw new InfrastructureError(`Java ${oldestJava}+ not found: ${remedy}`);
+  if (major < oldestJava) throw new InfrastructureError(`Java ${major} found, Kafka needs ${oldestJava}+: ${remedy}`);
+}
+
+export interface KafkaJars {
+  /** In a stable order. */
+  classPath: string;
+  version: string;
+}
+
+/** The broker's jars, resolved by Maven once per content of pom.xml. */
+export async function kafkaJars(
+  supervisor: Supervisor,
+  config: InfrastructureConfig,
+  say: (line: string) => void,
+): Promise<KafkaJars> {
+  const source = await readFile(pom);
+  const hash = createHash('sha256').update(source).digest('hex').slice(0, 12);
+  const directory = await cached(config.cache, `kafka-${hash}`, (staging) =>
+    fetchJars(supervisor, config, staging, say),
+  );
+  const jars = (await readdir(directory)).filter((name) => name.endsWith('.jar')).toSorted();
+  const version = jars.map((name) => /^kafka_[\d.]+-(.+)\.jar$/.exec(name)?.[1]).find((found) => found !== undefined);
+  if (version === undefined) throw new InfrastructureError(`no kafka jar in ${directory}: remove it and start again`);
+  return { classPath: jars.map((name) => join(directory, name)).join(':'), version };
+}
+
+async function fetchJars(
+  supervisor: Supervisor,
+  config: InfrastructureConfig,
+  staging: string,
+  say: (line: string) => void,
+): Promise<void> {
+  const remedy = 'install maven, start Docker, or set KAFKA_BOOTSTRAP';
+  await execute('mvn', ['-version'], { env: config.env }).catch(() => {
+    throw new InfrastructureError(`Maven not found, which fetches Kafka's jars: ${remedy}`);
+  });
+  say("fetching Apache Kafka's jars with Maven, once (45 MB)");
+  await supervisor.runToEnd({
+    name: 'maven',
+    command: 'mvn',
+    args: [
+      ...['--batch-mode', '--quiet', '-f', pom, 'dependency:copy-dependencies'],
+      ...['-DincludeScope=runtime', `-DoutputDirectory=${staging}`],
+    ],
+    env: config.env,
+  });
+}

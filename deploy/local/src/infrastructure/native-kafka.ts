@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto';
+import { access, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { systemClock } from '@entente/observability';
+import type { InfrastructureConfig } from './config.ts';
+import { InfrastructureError, type Broker, type KafkaProvided } from './infrastructure.ts';
+import { describeBrokers } from './kafka-metadata.ts';
+import { kafkaProperties, type BrokerPlace } from './kafka-properties.ts';
+import { checkJava, kafkaJars, log4jConfiguration } from './maven-jars.ts';
+import { freePorts } from './ports.ts';
+import { lastLines, type Server, type Supervisor } from './supervisor.ts';
+
+/** A broker is up in 2 s on an idle machine; after a crash it checks its logs first. */
+const startTimeoutMs = 90_000;
+/** Another process can take a port between our look and the broker's. */
+const portTries = 3;
+const startedLine = 'Kafka Server started';
+
+interface Cluster {
+  supervisor: Supervisor;
+  config: InfrastructureConfig;
+  classPath: string;
+  home: string;
+  /** Its data outlives us, so a stop in order is worth waiting for. */
+  kept: boolean;
+  places: BrokerPlace[];
+}
+
+/** Apache Kafka as Java processes of this machine. `home` is the directory for data and settings. */
+export async function nativeKafka(
+  supervisor: Supervisor,
+  config: InfrastructureConfig,
+  home: string,
+  options: { brokers: 1 | 3; kept: boolean; say: (line: string) => void },
+): Promise<KafkaProvided> {
+  await checkJava(config);
+  const { classPath, version } = await kafkaJars(supervisor, config, options.say);
+  const { brokers } = await startCluster({ supervisor, config, classPath, home, kept: options.kept }, options.brokers);
+  return {
+    info: { version, brokers },
+    description: `Apache Kafka ${version} native KRaft, ${options.brokers === 1 ? '1 broker' : `${options.brokers} brokers`}`,
+  };
+}
+
+async function startCluster(base: Omit<Cluster, 'places'>, count: number): Promise<{ brokers: NativeBroker[] }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const cluster = { ...base, places: await choosePlaces(base.home, count) };
+    await format(cluster);
+    const brokers = cluster.places.map((place) => new NativeBroker(cluster, place));
+    const started = await Promise.allSettled(brokers.map((broker) => broker.start()));
+    const failure = started.find((result) => result.status === 'rejected');
+    if (!failure) {
+      await Promise.all(brokers.map((broker) => broker.untilItSees(count)));
+      return { brokers };
+    }
+    await Promise.all(brokers.map((broker) => broker.kill('SIGKILL')));
+    if (attempt >= portTries || !String(failure.reason).includes('Address already in use')) throw failure.reason;
+  }
+}
+
+async function choosePlaces(home: string, count: number): Promise<BrokerPlace[]> {
+  const ports = await freePorts(2 * count);
+  return Array.from({ length: count }, (_, index) => ({
+    id: index + 1,
+    port: ports[2 * index] as number,
+    controllerPort: ports[2 * index + 1] as number,
+    logDirectory: join(home, `n${index + 1}`),
+  }));
+}
+
+/** 16 random bytes as Kafka writes ids; its tools take a leading '-' for an option. */
+function kafkaId(): string {
+  const id = randomBytes(16).toString('base64url');
+  return id.startsWith('-') ? kafkaId() : id;
+}
+
+/** Writes every node's settings, and formats what no earlier run has formatted, all with one cluster id. */
+async function format(cluster: Cluster): Promise<void> {
+  await mkdir(cluster.home, { recursive: true, mode: 0o700 });
+  const idFile = join(cluster.home, 'cluster-id');
+  const clusterId = await readFile(idFile, 'utf8').catch(async () => {
+    const fresh = kafkaId();
+    await writeFile(idFile, fresh);
+    return fresh;
+  });
+  await Promise.all(
+    cluster.places.map(async (place) => {
+      const file = propertiesFile(cluster, place);
+      await writeFile(file, kafkaProperties(place, cluster.places));
+      const formatted = await access(join(place.logDirectory, 'meta.properties')).then(
+        () => true,
+        () => false,
+      );
+      if (formatted) return;
+      await cluster.supervisor.runToEnd({
+        name: `kafka-format-${place.id}`,
+        command: cluster.config.java,
+        args: [
+          ...['-Xmx128m', '-XX:TieredStopAtLevel=1', `-Dlog4j2.configurationFile=${log4jConfiguration}`],
+          ...['-cp', cluster.classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file],
+        ],
+        env: cluster.config.env,
+      });
+    }),
+  );
+}
+
+const propertiesFile = (cluster: Cluster, place: BrokerPlace): string => join(cluster.home, `n${place.id}.properties`);
+
+class NativeBroker implements Broker {
+  readonly id: number;
+  readonly host = '127.0.0.1';
+  readonly port: number;
+  private server: Server | undefined;
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly place: BrokerPlace,
+  ) {
+    this.id = place.id;
+    this.port = place.port;
+  }
+
+  get pid(): number | undefined {
+    return this.server?.pid;
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    const server = this.server;
+    if (!server) return;
+    server.signal(signal);
+    if (signal === 'SIGKILL' || signal === 'SIGTERM') await server.exited;
+  }
+
+  async start(): Promise<void> {
+    if (this.server) throw new InfrastructureError(`broker ${this.id} is running already`);
+    const { supervisor, config, classPath, kept } = this.cluster;
+    const name = `kafka-${this.id}`;
+    const logFrom = await stat(join(supervisor.runDirectory, `${name}.log`)).then(
+      ({ size }) => size,
+      () => 0,
+    );
+    const server = await supervisor.run({
+      name,
+      command: config.java,
+      args: [
+        ...['-Xms192m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError'],
+        ...['-Djava.awt.headless=true', `-Dlog4j2.configurationFile=${log4jConfiguration}`],
+        ...['-cp', classPath, 'kafka.Kafka', propertiesFile(this.cluster, this.place)],
+      ],
+      env: config.env,
+      stop: kept ? 'SIGTERM' : 'SIGKILL',
+      abandon: kept ? 'SIGTERM' : 'SIGKILL',
+    });
+    this.server = server;
+    void server.exited.then(() => {
+      if (this.server === server) this.server = undefined;
+    });
+    await this.untilMember(server, logFrom);
+  }
+
+  /** The internal topics are made with the cluster's replication factor, so the first client waits for every broker. */
+  async untilItSees(count: number): Promise<void> {
+    const deadline = systemClock.monotonic() + startTimeoutMs;
+    while ((await describeBrokers(this.host, this.port)).length < count) {
+      if (systemClock.monotonic() > deadline)
+        throw new InfrastructureError(`broker ${this.id} does not see ${count} brokers`);
+      await pause(50);
+    }
+  }
+
+  /** Up means both: its own log says so, and it describes a cluster that it belongs to. */
+  private async untilMember(server: Server, logFrom: number): Promise<void> {
+    const deadline = systemClock.monotonic() + startTimeoutMs;
+    let last = 'its log does not say that it started';
+    while (this.server === server) {
+      const log = await readFile(server.log);
+      if (log.subarray(logFrom).includes(startedLine)) {
+        try {
+          const members = await describeBrokers(this.host, this.port);
+          if (members.some(({ id }) => id === this.id)) return;
+          last = `it sees brokers ${members.map(({ id }) => id).join(', ')}`;
+        } catch (error) {
+          last = String(error);
+        }
+      }
+      if (systemClock.monotonic() > deadline)
+        throw new InfrastructureError(
+          `broker ${this.id} was not ready in ${startTimeoutMs} ms: ${last}\n${await lastLines(server.log)}`,
+        );
+      await pause(50);
+    }
+    throw new InfrastructureError(`broker ${this.id} ended while starting:\n${await lastLines(server.log, 30)}`);
+  }
+}
