@@ -1,0 +1,73 @@
+/** Why Kafka did not do what was asked. */
+export type KafkaFaultCode =
+  | 'unavailable'
+  | 'timeout'
+  | 'unknown-topic'
+  | 'not-authorised'
+  | 'rejected'
+  | 'incomplete'
+  | 'closed'
+  | 'commit-past-handed-out';
+
+export class KafkaFault extends Error {
+  override readonly name = 'KafkaFault';
+  readonly code: KafkaFaultCode;
+
+  constructor(code: KafkaFaultCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+
+  /** Waiting does not mend these: a person must. */
+  get permanent(): boolean {
+    return this.code === 'unknown-topic' || this.code === 'not-authorised';
+  }
+}
+
+interface ClientError {
+  name?: string;
+  type?: string;
+  message?: string;
+  cause?: unknown;
+}
+
+const connectionErrors = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSMetadataNotLoaded',
+  'KafkaJSLockTimeout',
+]);
+
+/** The innermost error: the client wraps what happened in "number of retries exceeded" and the like. */
+function origin(error: unknown): ClientError {
+  const seen = new Set<unknown>();
+  let current = error as ClientError;
+  while (typeof current.cause === 'object' && current.cause !== null && !seen.has(current)) {
+    seen.add(current);
+    current = current.cause;
+  }
+  return current;
+}
+
+/** Is the way to the broker the trouble (and not its answer)? */
+export function isConnectionTrouble(error: unknown): boolean {
+  const { name = '' } = origin(error);
+  return connectionErrors.has(name) || name === 'KafkaJSRequestTimeoutError';
+}
+
+/** The client's error in our words; what was asked stands in `asked`. */
+export function faultOf(error: unknown, asked: string): KafkaFault {
+  if (error instanceof KafkaFault) return error;
+  if (typeof error !== 'object' || error === null) return new KafkaFault('rejected', `${asked}: ${String(error)}`);
+  const { name = '', type = '', message = '' } = origin(error);
+  const say = (code: KafkaFaultCode, what: string) => new KafkaFault(code, `${asked}: ${what}`, { cause: error });
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return say('unknown-topic', 'the topic or partition does not exist');
+  if (type.endsWith('_AUTHORIZATION_FAILED') || name === 'KafkaJSSASLAuthenticationError')
+    return say('not-authorised', message);
+  if (name === 'KafkaJSRequestTimeoutError') return say('timeout', message);
+  if (connectionErrors.has(name)) return say('unavailable', message);
+  return say('rejected', type === '' ? message : `${type}: ${message}`);
+}

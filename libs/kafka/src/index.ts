@@ -1,0 +1,30 @@
+export { createKafka } from './kafka.ts';
+export { KafkaFault, type KafkaFaultCode } from './faults.ts';
+export { partitionOf, PARTITIONS } from './partition.ts';
+export { tpKey } from './port.ts';
+export type {
+  Admin,
+  ConsumerState,
+  EventPublisher,
+  EventSource,
+  InRecord,
+  Kafka,
+  KafkaOptions,
+  Log,
+  OffsetRange,
+  OutRecord,
+  PartitionState,
+  PublisherOptions,
+  PublishResult,
+  SourceOptions,
+  SourceStart,
+  TopicDifference,
+  TopicSpec,
+  TP,
+} from './port.ts';
+export {
+  KafkaEventContext,
+  KafkaEventServer,
+  type KafkaEventServerOptions,
+  type RecordBatch,
+} from './nest/kafka-event-server.ts';

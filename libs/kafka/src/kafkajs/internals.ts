@@ -1,0 +1,158 @@
+import type * as KafkaJS from 'kafkajs';
+import { createRequire } from 'node:module';
+
+/**
+ * What we use of the insides of kafkajs 2.2.4 (pinned exactly; it has no exports map). Shapes read in its source.
+ * One `require` loads all of it, so that the patched classes are the ones in use.
+ */
+const require = createRequire(import.meta.url);
+
+export interface Long {
+  toString(): string;
+}
+
+export interface RequestQueue {
+  throttledUntil: number;
+  throttleCheckTimeoutId: NodeJS.Timeout | null;
+  pending: unknown[];
+  scheduleCheckPendingRequests: (this: RequestQueue) => void;
+  checkPendingRequests: (this: RequestQueue) => void;
+}
+
+export interface TopicData {
+  topic: string;
+  partitions: { partition: number }[];
+}
+
+export interface ProducedPartition {
+  partition: number;
+  errorCode: number;
+  baseOffset: string;
+  logAppendTime: string;
+  /** Ours: why the request that held this partition has no answer. */
+  error?: unknown;
+}
+
+export interface ProduceResponse {
+  topics: { topicName: string; partitions: ProducedPartition[] }[];
+  throttleTime: number;
+}
+
+export interface FetchTopic {
+  topic: string;
+  partitions: { partition: number; fetchOffset: string; maxBytes: number }[];
+}
+
+export interface FetchedPartition {
+  partition: number;
+  highWatermark: string;
+}
+
+export interface Broker {
+  nodeId: number;
+  produce: (this: Broker, request: { topicData: TopicData[] }) => Promise<ProduceResponse>;
+  fetch(request: {
+    maxWaitTime: number;
+    minBytes: number;
+    maxBytes: number;
+    isolationLevel: number;
+    topics: FetchTopic[];
+  }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>;
+}
+
+export interface Message {
+  offset: string;
+  timestamp: string;
+  key: Buffer | null;
+  value: Buffer | null;
+  headers?: Record<string, Buffer | string | (Buffer | string)[] | undefined>;
+}
+
+export interface Batch {
+  topic: string;
+  partition: number;
+  highWatermark: string;
+  messages: Message[];
+  lastOffset(): string;
+  isEmptyIncludingFiltered(): boolean;
+}
+
+export interface Cluster {
+  brokerPool: { brokers: Record<string, unknown> };
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  addMultipleTargetTopics(topics: string[]): Promise<void>;
+  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[];
+  findBroker(node: { nodeId: number }): Promise<Broker>;
+  fetchTopicsOffset(
+    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
+  ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
+}
+
+/** A member of a consumer group as the client keeps it; `assigners` carries our hooks to it. */
+export interface ConsumerGroup {
+  assigners: { hooks?: GroupHooks }[];
+  cluster: Cluster;
+  groupId: string;
+  generationId: number | null;
+  memberId: string | null;
+  maxWaitTime: number;
+  offsetManager: { nextOffset(topic: string, partition: number): Long } | null;
+  joining?: Promise<void> | undefined;
+  assigned: (this: ConsumerGroup) => { topic: string; partitions: number[] }[];
+  getActiveTopicPartitions: (this: ConsumerGroup) => Record<string, Set<number>>;
+  filterPartitionsByNode(
+    nodeId: string,
+    topics: { topic: string; partitions: number[] }[],
+  ): { topic: string; partitions: number[] }[];
+  joinAndSync: (this: ConsumerGroup) => Promise<void>;
+  leave: (this: ConsumerGroup) => Promise<void>;
+  heartbeat: (this: ConsumerGroup, options: { interval: number }) => Promise<void>;
+  fetch: (this: ConsumerGroup, nodeId: string) => Promise<Batch[]>;
+  recoverFromFetch: (this: ConsumerGroup, error: unknown) => Promise<void>;
+  recoverFromOffsetOutOfRange: (this: ConsumerGroup, error: { topic: string; partition: number }) => Promise<void>;
+  seek(position: { topic: string; partition: number; offset: string }): void;
+  pause(topics: { topic: string; partitions: number[] }[]): void;
+  resume(topics: { topic: string; partitions: number[] }[]): void;
+  commitOffsets(offsets: {
+    topics: { topic: string; partitions: { partition: number; offset: string; metadata: null }[] }[];
+  }): Promise<void>;
+}
+
+/** Awaited by the client at the points where its own events are not. */
+export interface GroupHooks {
+  beforeJoin(group: ConsumerGroup): Promise<void>;
+  afterJoin(group: ConsumerGroup): Promise<void>;
+  /** Nothing to fetch from this broker: wait for a resume, at most this long. */
+  idle(maxMs: number): Promise<void>;
+  fetching(nodeId: string): void;
+  fetched(nodeId: string): void;
+  heartbeatFailed(error: unknown): void;
+  /** True: dealt with; false: leave it to the client. */
+  connectionTrouble(group: ConsumerGroup, error: unknown): Promise<boolean>;
+  outOfRange(group: ConsumerGroup, tp: { topic: string; partition: number }): Promise<void>;
+}
+
+type Class<T> = { prototype: T };
+
+export const kafkajs = require('kafkajs') as typeof KafkaJS;
+export const requestQueueClass = require('kafkajs/src/network/requestQueue') as Class<RequestQueue>;
+export const brokerClass = require('kafkajs/src/broker') as Class<Broker>;
+export const consumerGroupClass = require('kafkajs/src/consumer/consumerGroup') as Class<ConsumerGroup>;
+export const batchClass = require('kafkajs/src/consumer/batch') as new (
+  topic: string,
+  fetchedOffset: string,
+  data: FetchedPartition,
+) => Batch;
+export const clusterClass = require('kafkajs/src/cluster') as new (options: Record<string, unknown>) => Cluster;
+export const createClientLogger = (require('kafkajs/src/loggers') as { createLogger: (options: object) => object })
+  .createLogger;
+export const requests = (
+  require('kafkajs/src/protocol/requests') as {
+    requests: { Produce: { protocol: (v: { version: number }) => (args: object) => { response: object } } };
+  }
+).requests;
+export const errorOfCode = (
+  require('kafkajs/src/protocol/error') as { createErrorFromCode: (code: number) => Error & { type: string } }
+).createErrorFromCode;

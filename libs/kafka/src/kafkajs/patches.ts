@@ -1,0 +1,145 @@
+import { systemClock } from '@entente/observability';
+import { isConnectionTrouble } from '../faults.ts';
+import {
+  brokerClass,
+  consumerGroupClass,
+  requestQueueClass,
+  requests,
+  type ConsumerGroup,
+  type GroupHooks,
+  type ProduceResponse,
+} from './internals.ts';
+
+/** Pause of a queue that is full but not throttled, in ms; kafkajs's own CHECK_PENDING_REQUESTS_INTERVAL. */
+const checkPendingMs = 10;
+
+const hooksOf = (group: ConsumerGroup): GroupHooks | undefined => group.assigners.find((a) => a.hooks)?.hooks;
+
+/** kafkajs re-arms a ~1 ms timer for ever on an idle connection (~6 % of a core each; kafkajs#1704, #1556, #1751). */
+function armTimerOnlyForPendingRequests(): void {
+  requestQueueClass.prototype.scheduleCheckPendingRequests = function () {
+    if (this.throttleCheckTimeoutId) return;
+    // kafkajs counts the throttle's end on the wall clock.
+    let waitMs = this.throttledUntil - systemClock.now();
+    if (waitMs <= 0) {
+      if (this.pending.length === 0) return;
+      waitMs = checkPendingMs;
+    }
+    this.throttleCheckTimeoutId = setTimeout(() => {
+      this.throttleCheckTimeoutId = null;
+      this.checkPendingRequests();
+    }, waitMs);
+  };
+}
+
+/**
+ * A produce answers for every partition it held, whatever became of the others and of the other brokers' requests: kafkajs
+ * throws the first error code away with all successes, retries inside on the same producer id (the loss of kafkajs#1303), and
+ * rolls sequence numbers back after a lost answer (the loss of kafkajs#1005). Our publisher reads the codes and starts anew.
+ */
+function answerForEveryPartition(): void {
+  const original = requests.Produce.protocol;
+  requests.Produce.protocol = (version) => (args) => {
+    const { response, ...rest } = original(version)(args);
+    return { ...rest, response: { ...response, parse: (data: unknown) => Promise.resolve(data) } };
+  };
+  const produce = brokerClass.prototype.produce;
+  brokerClass.prototype.produce = async function (request): Promise<ProduceResponse> {
+    try {
+      return await produce.call(this, request);
+    } catch (error) {
+      const unanswered = { errorCode: -1, baseOffset: '-1', logAppendTime: '-1', error };
+      const topics = request.topicData.map(({ topic, partitions }) => ({
+        topicName: topic,
+        partitions: partitions.map(({ partition }) => ({ partition, ...unanswered })),
+      }));
+      return { topics, throttleTime: 0 };
+    }
+  };
+}
+
+/** kafkajs tells of a join by an event it does not wait for, and then fetches from the committed offset at once. */
+function awaitHooksAroundJoin(): void {
+  const join = consumerGroupClass.prototype.joinAndSync;
+  consumerGroupClass.prototype.joinAndSync = function () {
+    const hooks = hooksOf(this);
+    if (!hooks) return join.call(this);
+    this.joining ??= (async () => {
+      await hooks.beforeJoin(this);
+      await join.call(this);
+      await hooks.afterJoin(this);
+    })().finally(() => {
+      this.joining = undefined;
+    });
+    return this.joining;
+  };
+}
+
+function nothingToFetch(group: ConsumerGroup, nodeId: string): boolean {
+  const active = group.getActiveTopicPartitions();
+  if (group.assigned().every(({ topic, partitions }) => partitions.every((p) => active[topic]?.has(p) !== true)))
+    return true;
+  try {
+    return group
+      .filterPartitionsByNode(nodeId, group.assigned())
+      .every(({ topic, partitions }) => partitions.every((p) => active[topic]?.has(p) !== true));
+  } catch {
+    // No leader known: kafkajs's own fetch meets the same error and recovers from it.
+    return false;
+  }
+}
+
+/** With everything paused kafkajs sleeps out the whole wait and resume does not wake it. */
+function wakeFetchOnResume(): void {
+  const fetch = consumerGroupClass.prototype.fetch;
+  consumerGroupClass.prototype.fetch = async function (nodeId) {
+    const hooks = hooksOf(this);
+    if (!hooks) return fetch.call(this, nodeId);
+    if (nothingToFetch(this, nodeId)) {
+      await hooks.idle(this.maxWaitTime);
+      return [];
+    }
+    hooks.fetching(nodeId);
+    try {
+      return await fetch.call(this, nodeId);
+    } finally {
+      hooks.fetched(nodeId);
+    }
+  };
+}
+
+/** Lost connections end the session at once instead of using up kafkajs's retries, which never reset. */
+function reportTrouble(): void {
+  const { recoverFromFetch, recoverFromOffsetOutOfRange, heartbeat } = consumerGroupClass.prototype;
+  consumerGroupClass.prototype.recoverFromFetch = async function (error) {
+    const hooks = hooksOf(this);
+    if (hooks && isConnectionTrouble(error) && (await hooks.connectionTrouble(this, error))) return;
+    await recoverFromFetch.call(this, error);
+  };
+  consumerGroupClass.prototype.recoverFromOffsetOutOfRange = async function (error) {
+    const hooks = hooksOf(this);
+    if (hooks) await hooks.outOfRange(this, { topic: error.topic, partition: error.partition });
+    else await recoverFromOffsetOutOfRange.call(this, error);
+  };
+  consumerGroupClass.prototype.heartbeat = async function (options) {
+    try {
+      await heartbeat.call(this, options);
+    } catch (error) {
+      if (isConnectionTrouble(error)) hooksOf(this)?.heartbeatFailed(error);
+      throw error;
+    }
+  };
+}
+
+let applied = false;
+
+/** Mends kafkajs once per process; called before the first client is made. */
+export function patchClient(): void {
+  if (applied) return;
+  applied = true;
+  armTimerOnlyForPendingRequests();
+  answerForEveryPartition();
+  awaitHooksAroundJoin();
+  wakeFetchOnResume();
+  reportTrouble();
+}

@@ -1,0 +1,267 @@
+import { systemClock } from '@entente/observability';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
+import { Pause, within } from '../deadline.ts';
+import { faultOf, KafkaFault } from '../faults.ts';
+import type { InRecord, KafkaOptions, OffsetRange, SourceOptions, TP } from '../port.ts';
+import { byTopicPartitions, tpOfKey, tpsOf } from '../assignment.ts';
+import { Client, clientRetry, shared } from './client.ts';
+import { toInRecord } from './decode.ts';
+import { kafkajs, type ConsumerGroup, type GroupHooks } from './internals.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** What a session tells its source; the promises are awaited before the client goes on. */
+export interface SessionEvents {
+  beforeJoin(): Promise<void>;
+  afterJoin(tps: TP[]): Promise<void>;
+  /** Resolves when the fetch loop may go on; must be quick. */
+  onBatch(tp: TP, records: InRecord[], highWatermark: bigint): Promise<void>;
+  outOfRange(tp: TP, wanted: bigint, range: OffsetRange): Promise<void>;
+}
+
+export interface SessionSettings extends Required<
+  Pick<SourceOptions, 'sessionTimeoutMs' | 'heartbeatIntervalMs' | 'maxWaitMs' | 'maxBytesPerPartition'>
+> {
+  groupId: string;
+  topics: readonly string[];
+  fromBeginning: boolean;
+}
+
+/** A rebalance waits this long for members that do not come back, ms. */
+const rebalanceTimeoutMs = 10_000;
+/** With one broker of several away: pause between looks at where its partitions went, ms. */
+const elsewhereMs = 250;
+/** Longest memory of one fetch, over all partitions. */
+const maxBytes = 10 * 1024 * 1024;
+const concurrency = 8;
+
+/** One life of one kafkajs consumer on connections of its own, from joining the group to its first serious trouble. */
+export class ConsumerSession implements GroupHooks {
+  /** Resolves with the reason when the session is over; never rejects. */
+  readonly ended: Promise<Error>;
+  lastFetch: number | null = null;
+  lastHeartbeat: number | null = null;
+
+  private readonly client: Client;
+  private readonly consumer: Consumer;
+  private readonly events: SessionEvents;
+  private readonly settings: SessionSettings;
+  private readonly options: KafkaOptions;
+  private readonly pauses = new Pause();
+  private readonly watchdog = new Watchdog((node) =>
+    this.end(new KafkaFault('timeout', `fetch from broker ${node}: no answer`)),
+  );
+  private end!: (reason: Error) => void;
+  private over = false;
+  private joined = false;
+  private group: ConsumerGroup | undefined;
+  private rememberedMember: string | null;
+
+  /** `memberId`: of the session before, so that the group need not wait for that one's session timeout. */
+  constructor(options: KafkaOptions, settings: SessionSettings, memberId: string | null, events: SessionEvents) {
+    this.options = options;
+    this.settings = settings;
+    this.events = events;
+    this.rememberedMember = memberId;
+    this.client = new Client(options);
+    this.ended = new Promise((resolve) => {
+      this.end = (reason) => {
+        this.over = true;
+        this.watchdog.stop();
+        this.pauses.wake();
+        resolve(reason);
+      };
+    });
+    const roundRobin = kafkajs.PartitionAssigners.roundRobin;
+    this.consumer = this.client.kafka.consumer({
+      groupId: settings.groupId,
+      minBytes: 1,
+      maxWaitTimeInMs: settings.maxWaitMs,
+      maxBytesPerPartition: settings.maxBytesPerPartition,
+      maxBytes,
+      sessionTimeout: settings.sessionTimeoutMs,
+      heartbeatInterval: settings.heartbeatIntervalMs,
+      rebalanceTimeout: rebalanceTimeoutMs,
+      allowAutoTopicCreation: shared.allowAutoTopicCreation,
+      metadataMaxAge: shared.metadataMaxAgeMs,
+      partitionAssigners: [(config) => Object.assign(roundRobin(config), { hooks: this })],
+      retry: { ...clientRetry, retries: 5, restartOnFailure: () => Promise.resolve(false) },
+    });
+    this.consumer.on(this.consumer.events.CRASH, ({ payload }) => this.end(payload.error));
+    this.consumer.on(this.consumer.events.HEARTBEAT, () => {
+      this.lastHeartbeat = systemClock.monotonic();
+    });
+  }
+
+  get memberId(): string | null {
+    return this.group?.memberId ?? this.rememberedMember;
+  }
+
+  /** Resolves when joined, positioned and fetching. */
+  async start(): Promise<void> {
+    const joining = this.join();
+    const failed = this.ended.then((reason) => Promise.reject(reason));
+    await Promise.race([joining, failed]);
+    this.watchdog.start();
+  }
+
+  seek(tp: TP, offset: bigint): void {
+    this.group?.seek({ ...tp, offset: offset.toString() });
+  }
+
+  pause(tp: TP): void {
+    this.group?.pause(byTopicPartitions([tp]));
+  }
+
+  resume(tp: TP): void {
+    this.group?.resume(byTopicPartitions([tp]));
+    this.pauses.wake();
+  }
+
+  async commit(offsets: ReadonlyMap<string, bigint>): Promise<void> {
+    if (!this.group || this.over)
+      throw new KafkaFault('unavailable', `commit to ${this.settings.groupId}: not in the group`);
+    const topics = [...offsets].map(([key, offset]) => {
+      const { topic, partition } = tpOfKey(key);
+      return { topic, partitions: [{ partition, offset: offset.toString(), metadata: null }] };
+    });
+    try {
+      await this.group.commitOffsets({ topics });
+    } catch (error) {
+      throw faultOf(error, `commit to ${this.settings.groupId}`);
+    }
+  }
+
+  async range(tps: readonly TP[]): Promise<Map<string, OffsetRange>> {
+    if (!this.group) throw new KafkaFault('unavailable', 'offsets: not in the group');
+    const { cluster } = this.group;
+    const topics = byTopicPartitions(tps).map((t) => ({
+      topic: t.topic,
+      partitions: t.partitions.map((partition) => ({ partition })),
+    }));
+    const [low, high] = await Promise.all(
+      [true, false].map((fromBeginning) => cluster.fetchTopicsOffset(topics.map((t) => ({ ...t, fromBeginning })))),
+    );
+    const found = new Map<string, OffsetRange>();
+    const each = (answer: typeof low, set: (key: string, offset: bigint) => void) => {
+      for (const t of answer ?? []) for (const p of t.partitions) set(`${t.topic}:${p.partition}`, BigInt(p.offset));
+    };
+    each(low, (key, offset) => found.set(key, { low: offset, high: offset }));
+    each(high, (key, offset) => found.set(key, { low: found.get(key)?.low ?? 0n, high: offset }));
+    return found;
+  }
+
+  /** Keeps the membership alive while something else than fetching takes its time. */
+  async keepAlive(): Promise<void> {
+    await this.group?.heartbeat({ interval: this.settings.heartbeatIntervalMs });
+  }
+
+  /** Leaves the group, so that others take over at once, if that can be told within `maxMs`; then cuts the connections. */
+  async leave(maxMs: number): Promise<void> {
+    try {
+      if (this.group && this.joined && !this.over) await within(maxMs, 'leave group', this.group.leave());
+    } catch (err) {
+      this.options.log.debug(
+        { err, groupId: this.settings.groupId },
+        'could not leave the group; its session will expire',
+      );
+    }
+    this.abandon();
+  }
+
+  /** Ends this life; the source begins the next. */
+  fail(reason: Error): void {
+    this.end(reason);
+  }
+
+  abandon(): void {
+    this.end(new KafkaFault('closed', 'session over'));
+    this.rememberedMember = this.memberId;
+    this.client.destroy();
+    this.consumer
+      .disconnect()
+      .catch((err: unknown) => this.options.log.debug({ err }, 'kafka consumer disconnect failed'));
+  }
+
+  private async join(): Promise<void> {
+    const { topics, fromBeginning, groupId } = this.settings;
+    await this.consumer.connect();
+    await this.consumer.subscribe({ topics: [...topics], fromBeginning });
+    await this.consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: true,
+      partitionsConsumedConcurrently: concurrency,
+      eachBatch: (payload) => this.eachBatch(payload),
+    });
+    // A failed first join crashes the consumer, which is told by an event; run() resolves all the same.
+    if (!this.joined) throw await within(rebalanceTimeoutMs, `join ${groupId}`, this.ended);
+  }
+
+  private async eachBatch(payload: EachBatchPayload): Promise<void> {
+    if (this.over || payload.isStale()) return;
+    const { batch } = payload;
+    const tp = { topic: batch.topic, partition: batch.partition };
+    const records = batch.messages.map((m) => toInRecord(tp, m));
+    await this.events.onBatch(tp, records, BigInt(batch.highWatermark));
+  }
+
+  async beforeJoin(group: ConsumerGroup): Promise<void> {
+    if (this.over) throw new KafkaFault('closed', 'session over');
+    this.group = group;
+    if (this.joined) await this.events.beforeJoin();
+    else group.memberId = this.rememberedMember;
+  }
+
+  async afterJoin(group: ConsumerGroup): Promise<void> {
+    this.lastHeartbeat = systemClock.monotonic();
+    try {
+      await this.events.afterJoin(tpsOf(group.assigned()));
+      this.joined = true;
+    } catch (error) {
+      // The client would go on from the committed offsets, without a handler: this life ends here.
+      this.end(faultOf(error, 'positions'));
+      throw error;
+    }
+  }
+
+  idle(maxMs: number): Promise<void> {
+    this.lastFetch = systemClock.monotonic();
+    return this.over ? Promise.resolve() : this.pauses.sleep(maxMs);
+  }
+
+  fetching(nodeId: string): void {
+    if (!this.over) this.watchdog.began(nodeId);
+  }
+
+  fetched(nodeId: string): void {
+    this.lastFetch = systemClock.monotonic();
+    this.watchdog.ended(nodeId);
+  }
+
+  heartbeatFailed(error: unknown): void {
+    this.end(faultOf(error, 'heartbeat'));
+  }
+
+  async connectionTrouble(group: ConsumerGroup, error: unknown): Promise<boolean> {
+    if (this.over) return true;
+    const alone = Object.keys(group.cluster.brokerPool.brokers).length <= 1;
+    if (alone) {
+      this.end(faultOf(error, 'fetch'));
+      return true;
+    }
+    // One broker of several is away: the others' partitions go on while its own find a new leader.
+    await this.pauses.sleep(elsewhereMs);
+    try {
+      await group.cluster.refreshMetadata();
+    } catch (refreshError) {
+      this.end(faultOf(refreshError, 'metadata'));
+    }
+    return true;
+  }
+
+  async outOfRange(group: ConsumerGroup, tp: TP): Promise<void> {
+    const wanted = BigInt(group.offsetManager?.nextOffset(tp.topic, tp.partition).toString() ?? 0);
+    const range = (await this.range([tp])).get(`${tp.topic}:${tp.partition}`);
+    if (range && wanted >= range.low && wanted <= range.high) await this.pauses.sleep(elsewhereMs);
+    else if (range) await this.events.outOfRange(tp, wanted, range);
+  }
+}
