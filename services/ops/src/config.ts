@@ -5,7 +5,7 @@ import { IsIn, IsInt, IsNotEmpty, IsString, IsUrl, Matches, Max, Min } from 'cla
 /** The whole environment of the ops service. */
 export class OpsConfig {
   @Env('DATABASE_URL', { example: 'postgres://entente:secret@localhost:5432/entente', secret: true })
-  @IsUrl({ protocols: ['postgres', 'postgresql'], require_tld: false })
+  @Matches(/^postgres(ql)?:\/\//, { message: 'must begin with postgres://' })
   readonly databaseUrl!: string;
 
   @Env('KAFKA_BOOTSTRAP', { example: 'localhost:9092', as: 'list' })

@@ -93,9 +93,9 @@ export function registerData(program: Command): void {
         summary,
         options,
         () =>
-          `${counts.rows} rows: ${counts.recorded} recorded, ${counts.repeated} repeated, ${counts.rejected} rejected (${rejectsFile})`,
+          `${counts.rows} rows: ${counts.recorded} recorded${counts.partly > 0 ? ` (${counts.partly} in part)` : ''}, ${counts.repeated} repeated, ${counts.rejected} rejected (${rejectsFile})`,
       );
-      if (counts.rejected > 0) process.exitCode = exitCode.checkFailed;
+      if (counts.rejected + counts.partly > 0) process.exitCode = exitCode.checkFailed;
     });
 
   withConnection(program.command('trace <changeId>'))

@@ -34,6 +34,8 @@ export interface RecordedChange {
   readonly committedAt: string;
   readonly decisions: readonly { readonly purpose: string; readonly decision: string }[];
   readonly ignored: readonly string[];
+  /** Grants that were not recorded although what the request denied was. */
+  readonly refused?: readonly { readonly purpose: string; readonly code: string; readonly detail: string }[];
   readonly alreadyDenied?: boolean;
   readonly gates?: { readonly confirmed: number; readonly expired: number; readonly waitedMs: number };
   readonly links: { readonly propagation: string };

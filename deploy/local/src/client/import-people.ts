@@ -1,9 +1,15 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { parse } from 'csv-parse';
-import { ProblemAnswer, Unreachable, type EntenteClient, type GrantToRecord } from './entente-client.ts';
+import { open } from 'node:fs/promises';
+import {
+  ProblemAnswer,
+  Unreachable,
+  type EntenteClient,
+  type GrantToRecord,
+  type RecordedChange,
+} from './entente-client.ts';
+import { readPeopleFile, type PersonRow } from './people-file.ts';
 
-/** One line of the file that was not taken in, and why. */
+/** One line of the file that was not taken in, or not wholly, and why. */
 export interface Reject {
   readonly line: number;
   readonly subjectId: string;
@@ -13,10 +19,12 @@ export interface Reject {
 export interface ImportResult {
   readonly rows: number;
   readonly recorded: number;
+  /** Of those recorded: rows of which a grant was refused or a purpose is unknown. They stand in the rejects file too. */
+  readonly partly: number;
   /** The same person with the same content again: answered by the first decision call's record. */
   readonly repeated: number;
   readonly rejected: number;
-  /** Subject ids recorded, in file order, without repetitions. */
+  /** Subject ids with a recorded decision, without repetitions. */
   readonly subjects: readonly string[];
 }
 
@@ -28,9 +36,6 @@ export interface ImportOptions {
   readonly progress?: (done: number) => void;
 }
 
-const columns = ['subject_id', 'email', 'phone', 'granted', 'denied'] as const;
-type Row = Readonly<Record<(typeof columns)[number], string>>;
-
 /** Decision calls in flight; two calls for one person are never in flight together, so file order decides. */
 const parallel = 32;
 /** A service that does not answer is tried again, so that a restart does not turn good rows into rejects. */
@@ -39,7 +44,10 @@ const patience = { tries: 8, firstPauseMs: 250 } as const;
 const words = (text: string): string[] => text.split(/[\s;|]+/).filter(Boolean);
 
 /** A row as a decision call, or the reason it cannot be one. What the service checks is left to the service. */
-export function toDecisionCall(row: Row, notice: ImportOptions['notice']): GrantToRecord | { readonly reason: string } {
+export function toDecisionCall(
+  row: PersonRow,
+  notice: ImportOptions['notice'],
+): GrantToRecord | { readonly reason: string } {
   const subjectId = row.subject_id.trim();
   if (subjectId === '') return { reason: 'subject_id is empty' };
   const granted = words(row.granted);
@@ -62,127 +70,152 @@ export function toDecisionCall(row: Row, notice: ImportOptions['notice']): Grant
 
 /**
  * Takes a CSV file of people in, one decision call a row (docs/import.md). Safe to run again: a row's Idempotency-Key is
- * the hash of its content and of the person's rows before it. Rows that cannot be taken go to the rejects file with line, person and reason.
- * @throws when the file cannot be read, its header is not the documented one, or the service stays unreachable
+ * the hash of its content and of the person's rows before it. Rows that were not taken, or not wholly, go to the rejects
+ * file with line, person and reason.
+ * @throws when the file cannot be read, its header is not the documented one, or the service cannot be used at all
  */
 export async function importPeople(options: ImportOptions): Promise<ImportResult> {
-  const rejects = createWriteStream(options.rejectsFile);
-  rejects.write('line,subject_id,reason\n');
-  const outcome = { rows: 0, recorded: 0, repeated: 0, rejected: 0, subjects: [] as string[] };
-  const latest = new Map<string, { readonly content: string; readonly key: string }>();
-  const known = new Set<string>();
-  const busy = new Map<string, Promise<void>>();
-  const running = new Set<Promise<void>>();
-
-  const reject = ({ line, subjectId, reason }: Reject): void => {
-    outcome.rejected += 1;
-    rejects.write([line, subjectId, reason].map((value) => csvField(String(value))).join(',') + '\n');
+  const rejects = await open(options.rejectsFile, 'w');
+  let written = rejects.appendFile('line,subject_id,reason\n');
+  const tell = ({ line, subjectId, reason }: Reject): Promise<void> => {
+    const text = [String(line), subjectId, reason].map(csvField).join(',');
+    return (written = written.then(() => rejects.appendFile(`${text}\n`)));
   };
-  const take = async (
-    line: number,
-    call: GrantToRecord,
-    key: string,
-    before: Promise<void> | undefined,
-  ): Promise<void> => {
-    await before;
-    try {
-      await record(options.client, call, key);
-      outcome.recorded += 1;
-      if (!known.has(call.subjectId)) outcome.subjects.push(call.subjectId);
-      known.add(call.subjectId);
-    } catch (error) {
-      if (!(error instanceof ProblemAnswer)) throw error;
-      reject({ line, subjectId: call.subjectId, reason: error.message });
-    }
-    options.progress?.(outcome.recorded);
-  };
-
-  const parser = createReadStream(options.file).pipe(
-    parse({
-      bom: true,
-      columns: checkHeader,
-      trim: true,
-      skip_empty_lines: true,
-      relax_column_count: true,
-      info: true,
-      skip_records_with_error: true,
-      on_skip: (error) => {
-        reject({ line: lineOf(error), subjectId: '', reason: 'not readable as CSV' });
-        return undefined;
-      },
-    }),
-  );
-  for await (const { record: row, info } of parser as AsyncIterable<{ record: Row; info: { lines: number } }>) {
-    outcome.rows += 1;
-    const missing = columns.find((column) => row[column] === undefined);
-    if (missing) {
-      reject({ line: info.lines, subjectId: row.subject_id ?? '', reason: `column ${missing} is missing` });
-      continue;
-    }
-    const call = toDecisionCall(row, options.notice);
-    if ('reason' in call) {
-      reject({ line: info.lines, subjectId: row.subject_id, reason: call.reason });
-      continue;
-    }
-    const content = JSON.stringify(call);
-    const previous = latest.get(call.subjectId);
-    if (previous?.content === content) {
-      outcome.repeated += 1;
-      continue;
-    }
-    // Chained with the person's row before, so that yes, no, yes stays three decisions, and the same file the same keys.
-    const key = sha256(`${previous?.key ?? ''}${content}`);
-    latest.set(call.subjectId, { content, key });
-    const work = take(info.lines, call, key, busy.get(call.subjectId));
-    busy.set(call.subjectId, work);
-    running.add(work);
-    void work.then(
-      () => settle(running, busy, work, call.subjectId),
-      () => undefined, // Awaited below, where it ends the import.
-    );
-    if (running.size >= parallel) await Promise.race(running);
+  try {
+    const result = await takeIn(options, tell);
+    await written;
+    return result;
+  } finally {
+    await rejects.close();
   }
-  await Promise.all(running);
-  await new Promise<void>((resolve, fail) => rejects.end((error?: Error | null) => (error ? fail(error) : resolve())));
-  return outcome;
 }
 
-const lineOf = (error: object | undefined): number => {
-  const line = error && 'lines' in error ? error.lines : 0;
-  return typeof line === 'number' ? line : 0;
-};
+async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<void>): Promise<ImportResult> {
+  const outcome = { rows: 0, recorded: 0, partly: 0, repeated: 0, rejected: 0 };
+  const subjects = new Set<string>();
+  const latest = new Map<string, { readonly content: string; readonly key: string }>();
+  const busy = new Map<string, Promise<RecordedChange | undefined>>();
+  const running = new Set<Promise<unknown>>();
 
-function settle(
-  running: Set<Promise<void>>,
-  busy: Map<string, Promise<void>>,
-  work: Promise<void>,
-  subjectId: string,
-): void {
-  running.delete(work);
-  if (busy.get(subjectId) === work) busy.delete(subjectId);
+  const reject = async (rejected: Reject): Promise<void> => {
+    outcome.rejected += 1;
+    await tell(rejected);
+  };
+  /** Resolves to the last denial this run committed for the person. */
+  const take = async (line: number, call: GrantToRecord, key: string): Promise<RecordedChange | undefined> => {
+    const denied = await busy.get(call.subjectId);
+    try {
+      const change = await record(options.client, call, key, denied);
+      const untaken = untakenOf(call, change);
+      outcome.recorded += 1;
+      subjects.add(call.subjectId);
+      if (untaken !== null) {
+        outcome.partly += 1;
+        await tell({ line, subjectId: call.subjectId, reason: untaken });
+      }
+      const denies = call.decisions.some(({ decision }) => decision === 'denied');
+      return denies && !change.alreadyDenied ? change : denied;
+    } catch (error) {
+      if (!(error instanceof ProblemAnswer) || !concernsTheRow(error)) throw error;
+      await reject({ line, subjectId: call.subjectId, reason: error.message });
+      return denied;
+    } finally {
+      options.progress?.(outcome.recorded);
+    }
+  };
+
+  try {
+    for await (const read of readPeopleFile(options.file)) {
+      outcome.rows += 1;
+      const { line } = read;
+      if (!('row' in read)) {
+        await reject(read);
+        continue;
+      }
+      const call = toDecisionCall(read.row, options.notice);
+      if ('reason' in call) {
+        await reject({ line, subjectId: read.row.subject_id, reason: call.reason });
+        continue;
+      }
+      const content = JSON.stringify(call);
+      const previous = latest.get(call.subjectId);
+      if (previous?.content === content) {
+        outcome.repeated += 1;
+        continue;
+      }
+      // Chained with the person's row before, so that yes, no, yes stays three decisions, and the same file the same keys.
+      const key = sha256(`${previous?.key ?? ''}${content}`);
+      latest.set(call.subjectId, { content, key });
+      const work = take(line, call, key);
+      busy.set(call.subjectId, work);
+      running.add(work);
+      void work.then(
+        () => running.delete(work),
+        () => undefined, // Awaited below, where it ends the import.
+      );
+      if (running.size >= parallel) await Promise.race(running);
+    }
+    await Promise.all(running);
+  } finally {
+    // Whatever ended it: nothing may still be writing to the rejects file when it closes.
+    await Promise.allSettled(running);
+  }
+  return { ...outcome, subjects: [...subjects] };
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 40);
 
-async function record(client: EntenteClient, call: GrantToRecord, key: string): Promise<void> {
+/** A token or an address that is wrong is wrong for every row: it ends the import instead of filling the rejects file. */
+const wrongForEveryRow: readonly number[] = [401, 403, 404, 405];
+const concernsTheRow = ({ status }: ProblemAnswer): boolean =>
+  status === 500 || (status < 500 && status !== 429 && !wrongForEveryRow.includes(status));
+
+/** What a 2xx did not take of the row (REC-3: a denial is recorded whatever stands beside it), or null. */
+function untakenOf(call: GrantToRecord, { ignored, refused = [] }: RecordedChange): string | null {
+  const refusals = refused.map(({ purpose, detail }) => `${purpose}: ${detail}`);
+  const unknown = ignored.map((purpose) => `${purpose}: is not a known purpose`);
+  const faults = [...refusals, ...unknown];
+  return faults.length === 0
+    ? null
+    : `recorded only in part, ${call.decisions.length} decisions asked; ${faults.join('; ')}`;
+}
+
+const keyUsed = 'idempotency-key-used';
+
+/**
+ * One row. A second run of a file repeats a person's denials, because denying is judged by state and not by key (REC-3);
+ * a grant that follows such a denial in the file is then meant again, under a key of its own.
+ */
+async function record(
+  client: EntenteClient,
+  call: GrantToRecord,
+  key: string,
+  denied: RecordedChange | undefined,
+): Promise<RecordedChange> {
+  const again = denied && (() => patiently(() => client.grant(call, `${key}-${denied.changeId}`)));
+  try {
+    const change = await patiently(() => client.grant(call, key));
+    const isOld = denied !== undefined && change.version < denied.version;
+    const usedUp = change.refused?.some(({ code }) => code === keyUsed) ?? false;
+    return again && (isOld || usedUp) ? await again() : change;
+  } catch (error) {
+    if (again && error instanceof ProblemAnswer && error.problem.type?.endsWith(`:${keyUsed}`)) return again();
+    throw error;
+  }
+}
+
+async function patiently<T>(send: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await client.grant(call, key);
-      return;
+      return await send();
     } catch (error) {
-      const again = error instanceof Unreachable || (error instanceof ProblemAnswer && error.status >= 500);
+      const again =
+        error instanceof Unreachable ||
+        (error instanceof ProblemAnswer && (error.status >= 500 || error.status === 429));
       if (!again || attempt === patience.tries) throw error;
       await new Promise((resolve) => setTimeout(resolve, patience.firstPauseMs * 2 ** (attempt - 1)));
     }
   }
-}
-
-function checkHeader(header: string[]): string[] {
-  const names = header.map((name) => name.trim().toLowerCase());
-  const missing = columns.filter((column) => !names.includes(column));
-  if (missing.length > 0)
-    throw new Error(`the first line must name the columns ${columns.join(', ')}; missing: ${missing.join(', ')}`);
-  return names;
 }
 
 const csvField = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

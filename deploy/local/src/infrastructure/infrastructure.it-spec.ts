@@ -1,15 +1,13 @@
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { ownInfrastructure, testDatabase, kafkaBootstrap, waitFor } from '@entente/test-support';
 import type { Infrastructure } from './index.ts';
 import { describeBrokers } from './kafka-metadata.ts';
 import { processesNaming } from './testing/processes.ts';
 import { consume, createTopic, produce } from './testing/round-trip.ts';
-
-jest.setTimeout(120_000);
 
 async function ask<Row extends pg.QueryResultRow>(url: string, statement: string): Promise<Row[]> {
   const client = new pg.Client({ connectionString: url });
@@ -88,12 +86,12 @@ describe('three brokers', () => {
       const [victim, ...others] = own.kafka.brokers;
       await victim?.kill('SIGKILL');
       const left = others.map(({ host, port }) => `${host}:${port}`);
+      const members = async (): Promise<number> => (await describeBrokers('127.0.0.1', others[0]?.port ?? 0)).length;
+      await waitFor(async () => (await members()) === 2, { what: 'the cluster to miss the killed broker' });
       await produce(left, 'of-three', ['two left']);
       expect(await consume(left, 'of-three', 2)).toEqual(['all', 'two left']);
       await victim?.start();
-      await waitFor(async () => (await describeBrokers('127.0.0.1', others[0]?.port ?? 0)).length === 3, {
-        what: 'the killed broker to be back in the cluster',
-      });
+      await waitFor(async () => (await members()) === 3, { what: 'the killed broker to be back in the cluster' });
     } finally {
       await own.stop();
     }
@@ -168,7 +166,11 @@ describe('given servers', () => {
       { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/x', KAFKA_BOOTSTRAP: '127.0.0.1:1' },
       /^DATABASE_URL does not answer \(.*ECONNREFUSED.*\): correct it, or unset it$/,
     ],
-    ['no Java', { JAVA_HOME: '/nowhere' }, /^Java 17\+ not found: install openjdk-17-jre-headless or newer, .* KAFKA_BOOTSTRAP$/],
+    [
+      'no Java',
+      { JAVA_HOME: '/nowhere' },
+      /^Java 17\+ not found: install openjdk-17-jre-headless or newer, .* KAFKA_BOOTSTRAP$/,
+    ],
   ])('%s is one line that says what to do', async (_, env, line) => {
     const { name, message } = await ownInfrastructure({ env }).then(
       () => new Error('it started'),

@@ -33,6 +33,8 @@ export interface KafkaJars {
   /** In a stable order. */
   classPath: string;
   version: string;
+  /** Of pom.xml: names what the cache holds for these jars. */
+  hash: string;
 }
 
 /** The broker's jars, resolved by Maven once per content of pom.xml. */
@@ -49,7 +51,7 @@ export async function kafkaJars(
   const jars = (await readdir(directory)).filter((name) => name.endsWith('.jar')).toSorted();
   const version = jars.map((name) => /^kafka_[\d.]+-(.+)\.jar$/.exec(name)?.[1]).find((found) => found !== undefined);
   if (version === undefined) throw new InfrastructureError(`no kafka jar in ${directory}: remove it and start again`);
-  return { classPath: jars.map((name) => join(directory, name)).join(':'), version };
+  return { classPath: jars.map((name) => join(directory, name)).join(':'), version, hash };
 }
 
 async function fetchJars(

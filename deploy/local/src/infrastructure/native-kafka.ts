@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { access, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '@entente/observability';
 import type { InfrastructureConfig } from './config.ts';
 import { InfrastructureError, type Broker, type KafkaProvided } from './infrastructure.ts';
 import { describeBrokers } from './kafka-metadata.ts';
+import { formatNode, formattedTemplate } from './kafka-format.ts';
 import { kafkaProperties, type BrokerPlace } from './kafka-properties.ts';
 import { checkJava, kafkaJars, log4jConfiguration } from './maven-jars.ts';
 import { freePorts } from './ports.ts';
@@ -21,6 +21,8 @@ interface Cluster {
   supervisor: Supervisor;
   config: InfrastructureConfig;
   classPath: string;
+  /** What formatting leaves in a log directory, apart from the ids. */
+  template: string;
   home: string;
   /** Its data outlives us, so a stop in order is worth waiting for. */
   kept: boolean;
@@ -35,8 +37,11 @@ export async function nativeKafka(
   options: { brokers: 1 | 3; kept: boolean; say: (line: string) => void },
 ): Promise<KafkaProvided> {
   await checkJava(config);
-  const { classPath, version } = await kafkaJars(supervisor, config, options.say);
-  const { brokers } = await startCluster({ supervisor, config, classPath, home, kept: options.kept }, options.brokers);
+  const jars = await kafkaJars(supervisor, config, options.say);
+  const template = await formattedTemplate(supervisor, config, jars);
+  const { classPath, version } = jars;
+  const base = { supervisor, config, classPath, template, home, kept: options.kept };
+  const { brokers } = await startCluster(base, options.brokers);
   return {
     info: { version, brokers },
     description: `Apache Kafka ${version} native KRaft, ${options.brokers === 1 ? '1 broker' : `${options.brokers} brokers`}`,
@@ -46,7 +51,7 @@ export async function nativeKafka(
 async function startCluster(base: Omit<Cluster, 'places'>, count: number): Promise<{ brokers: NativeBroker[] }> {
   for (let attempt = 1; ; attempt += 1) {
     const cluster = { ...base, places: await choosePlaces(base.home, count) };
-    await format(cluster);
+    await prepare(cluster);
     const brokers = cluster.places.map((place) => new NativeBroker(cluster, place));
     const started = await Promise.allSettled(brokers.map((broker) => broker.start()));
     const failure = started.find((result) => result.status === 'rejected');
@@ -69,41 +74,12 @@ async function choosePlaces(home: string, count: number): Promise<BrokerPlace[]>
   }));
 }
 
-/** 16 random bytes as Kafka writes ids; its tools take a leading '-' for an option. */
-function kafkaId(): string {
-  const id = randomBytes(16).toString('base64url');
-  return id.startsWith('-') ? kafkaId() : id;
-}
-
-/** Writes every node's settings, and formats what no earlier run has formatted, all with one cluster id. */
-async function format(cluster: Cluster): Promise<void> {
-  await mkdir(cluster.home, { recursive: true, mode: 0o700 });
-  const idFile = join(cluster.home, 'cluster-id');
-  const clusterId = await readFile(idFile, 'utf8').catch(async () => {
-    const fresh = kafkaId();
-    await writeFile(idFile, fresh);
-    return fresh;
-  });
-  await Promise.all(
-    cluster.places.map(async (place) => {
-      const file = propertiesFile(cluster, place);
-      await writeFile(file, kafkaProperties(place, cluster.places));
-      const formatted = await access(join(place.logDirectory, 'meta.properties')).then(
-        () => true,
-        () => false,
-      );
-      if (formatted) return;
-      await cluster.supervisor.runToEnd({
-        name: `kafka-format-${place.id}`,
-        command: cluster.config.java,
-        args: [
-          ...['-Xmx128m', '-XX:TieredStopAtLevel=1', `-Dlog4j2.configurationFile=${log4jConfiguration}`],
-          ...['-cp', cluster.classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file],
-        ],
-        env: cluster.config.env,
-      });
-    }),
-  );
+/** Writes every node's settings, and formats what no earlier run has formatted. */
+async function prepare(cluster: Cluster): Promise<void> {
+  const { home, places, template } = cluster;
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  await Promise.all(places.map((place) => writeFile(propertiesFile(cluster, place), kafkaProperties(place, places))));
+  for (const place of places) await formatNode(template, home, place);
 }
 
 const propertiesFile = (cluster: Cluster, place: BrokerPlace): string => join(cluster.home, `n${place.id}.properties`);

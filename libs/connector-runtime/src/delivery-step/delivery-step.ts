@@ -1,0 +1,307 @@
+import type { ConsentVector, Outcome as EnforcementOutcome, PurposeId } from '@entente/contracts';
+import type { Outcome } from '../partner/outcome.ts';
+import { isPending, type Delivery } from './delivery.ts';
+import { nextStep, type RetryPolicy } from './next-step.ts';
+import { intersection, union, without } from './purpose-set.ts';
+
+/** What the rules need to know of the recipient of a row. */
+export interface RecipientFacts {
+  readonly purposes: readonly PurposeId[];
+  /** It may hold people we never recorded an exposure for (DLV-6). */
+  readonly preloaded: boolean;
+}
+
+/** Something to tell on `consent.enforcements.v1`. */
+export interface Enforcement {
+  readonly version: number;
+  readonly direction: 'deny' | 'grant';
+  readonly outcome: EnforcementOutcome;
+  readonly reason?: string;
+  readonly reference?: string;
+  readonly attempts: number;
+}
+
+export interface Stepped {
+  readonly delivery: Delivery;
+  readonly enforcements: readonly Enforcement[];
+}
+
+export interface Changed {
+  readonly version: number;
+  readonly direction: 'deny' | 'grant';
+  readonly vector: ConsentVector;
+  readonly erasure: boolean;
+  /** The event names this recipient (TRK-1): an answer is expected. */
+  readonly concerned: boolean;
+  readonly desired: readonly PurposeId[];
+  readonly catalogue: number;
+  readonly now: number;
+}
+
+const unchanged = (delivery: Delivery): Stepped => ({ delivery, enforcements: [] });
+
+/** Purposes this recipient may hold data for. */
+const held = (delivery: Delivery, facts: RecipientFacts): readonly PurposeId[] =>
+  facts.preloaded ? union(delivery.exposed, facts.purposes) : delivery.exposed;
+
+/** DLV-1: the newest event wins; an older one, or the same from the other lane, changes nothing (ORDER). */
+export function onChanged(delivery: Delivery, change: Changed, facts: RecipientFacts): Stepped {
+  if (change.version <= delivery.version) return unchanged(delivery);
+  const { version, vector, desired, catalogue } = change;
+  const newest: Delivery = { ...delivery, version, vector, desired, catalogue };
+  return change.direction === 'deny' ? afterDeny(newest, change, facts) : afterGrant(newest, facts);
+}
+
+function afterDeny(delivery: Delivery, change: Changed, facts: RecipientFacts): Stepped {
+  const fellAway = without(held(delivery, facts), delivery.desired).length > 0;
+  if (!change.concerned && !isPending(delivery) && !fellAway) return unchanged(delivery);
+  return revokeFrom({ ...delivery, consumedAt: change.now }, change.version, change.erasure, change.now, facts);
+}
+
+/** A revocation is wanted at `version`: never shared, a new one, or a newer one that takes the place of the pending one. */
+function revokeFrom(
+  delivery: Delivery,
+  version: number,
+  erasure: boolean,
+  now: number,
+  facts: RecipientFacts,
+): Stepped {
+  const pending = isPending(delivery);
+  if (held(delivery, facts).length === 0 && !(pending && delivery.attempted)) return neverShared(delivery, version);
+  const behindAttempt = pending && delivery.attempted;
+  return unchanged({
+    ...delivery,
+    // One attempt at a time: the running one ends first, and its end finds the newer version.
+    state: delivery.state === 'claimed' ? 'claimed' : 'due',
+    revokeVersion: version,
+    // After an attempt that may have had its effect nothing is given back on the way (DLV-4, DLV-5).
+    revokeTo: behindAttempt ? intersection(delivery.desired, delivery.revokeTo) : delivery.desired,
+    erasure: erasure || (pending && delivery.erasure),
+    attempted: behindAttempt,
+    ambiguous: pending && delivery.ambiguous,
+    attempts: 0,
+    nextAttemptAt: delivery.state === 'claimed' ? delivery.nextAttemptAt : now,
+    reason: null,
+    reference: null,
+  });
+}
+
+/** DLV-6: settles under the row's lock; the row stays as the fence. */
+function neverShared(delivery: Delivery, version: number): Stepped {
+  return {
+    delivery: {
+      ...delivery,
+      state: 'settled',
+      revokeVersion: version,
+      revokeTo: delivery.desired,
+      erasure: false,
+      attempted: false,
+      ambiguous: false,
+      attempts: 0,
+      nextAttemptAt: null,
+      claimToken: null,
+      appliedVersion: version,
+      reason: 'never-shared',
+      reference: null,
+    },
+    enforcements: [{ version, direction: 'deny', outcome: 'never-shared', attempts: 0 }],
+  };
+}
+
+/** DLV-5: a grant supersedes only a revocation never attempted, never an erasure; otherwise it waits behind it. */
+function afterGrant(delivery: Delivery, facts: RecipientFacts): Stepped {
+  if (!isPending(delivery) || delivery.attempted || delivery.erasure) return unchanged(delivery);
+  const stillToRevoke = without(held(delivery, facts), delivery.desired);
+  if (stillToRevoke.length > 0)
+    return unchanged({ ...delivery, revokeTo: delivery.desired, revokeVersion: delivery.version });
+  const { revokeVersion: version, attempts } = delivery;
+  return {
+    delivery: { ...delivery, state: 'none', nextAttemptAt: null, attempts: 0, reason: null },
+    enforcements: [{ version, direction: 'deny', outcome: 'superseded', attempts, reason: 'granted-again' }],
+  };
+}
+
+/** DLV-1: the recompute after a reducing catalogue change; what fell away is revoked at the version the row has. */
+export function onCatalogue(
+  delivery: Delivery,
+  recomputed: { readonly desired: readonly PurposeId[]; readonly catalogue: number; readonly now: number },
+  facts: RecipientFacts,
+): Stepped {
+  if (recomputed.catalogue <= delivery.catalogue) return unchanged(delivery);
+  const fellAway = without(delivery.desired, recomputed.desired);
+  const newest: Delivery = { ...delivery, desired: recomputed.desired, catalogue: recomputed.catalogue };
+  if (intersection(fellAway, held(delivery, facts)).length === 0) {
+    // A pending revocation keeps no purpose that the newer catalogue no longer allows.
+    if (!isPending(newest)) return unchanged(newest);
+    return unchanged({ ...newest, revokeTo: intersection(newest.revokeTo, newest.desired) });
+  }
+  return revokeFrom({ ...newest, consumedAt: recomputed.now }, newest.version, false, recomputed.now, facts);
+}
+
+/** DLV-2: an attempt begins. A claim found past its deadline had an attempt whose end nobody knows. */
+export function onClaimed(
+  delivery: Delivery,
+  claim: { readonly token: string; readonly deadline: number },
+  facts: RecipientFacts,
+): Delivery {
+  return {
+    ...delivery,
+    state: 'claimed',
+    claimToken: claim.token,
+    nextAttemptAt: claim.deadline,
+    attempted: true,
+    ambiguous: delivery.ambiguous || delivery.state === 'claimed',
+    attempts: delivery.attempts + 1,
+    revoked: union(delivery.revoked, without(facts.purposes, delivery.revokeTo)),
+  };
+}
+
+/** The end of an attempt, as its worker saw it. */
+export interface Ended {
+  readonly token: string;
+  /** The row as it was claimed. */
+  readonly claimed: Pick<Delivery, 'revokeVersion' | 'attempted' | 'revoked'>;
+  readonly outcome: Outcome;
+  /** False when no byte of the attempt left this process. */
+  readonly sent: boolean;
+  /** Database time before the attempt's first byte. */
+  readonly beganAt: number;
+  readonly now: number;
+  readonly random: number;
+}
+
+/** DLV-3, DLV-4: acknowledge, wait or park. A claim that was lost changes nothing. */
+export function onEnded(delivery: Delivery, end: Ended, policy: RetryPolicy): Stepped {
+  if (delivery.state !== 'claimed' || delivery.claimToken !== end.token) return unchanged(delivery);
+  const released = end.sent ? delivery : notBegun(delivery, end);
+  const overtaken = delivery.revokeVersion > end.claimed.revokeVersion;
+  const step = nextStep(end.outcome, Math.max(delivery.attempts, 1), policy, end.random);
+  switch (step.do) {
+    case 'acknowledge':
+      return acknowledged(released, end, step.as, overtaken);
+    case 'wait':
+      return waiting(released, end, step, overtaken);
+    case 'park':
+      return overtaken ? unchanged(dueAgain(released, end.now)) : parked(released, step.reason);
+  }
+}
+
+const notBegun = (delivery: Delivery, end: Ended): Delivery => ({
+  ...delivery,
+  attempted: end.claimed.attempted,
+  revoked: end.claimed.revoked,
+});
+
+const dueAgain = (delivery: Delivery, at: number): Delivery => ({
+  ...delivery,
+  state: 'due',
+  claimToken: null,
+  attempts: 0,
+  nextAttemptAt: at,
+});
+
+function acknowledged(
+  delivery: Delivery,
+  end: Ended,
+  outcome: 'accepted' | 'nothing-to-do',
+  overtaken: boolean,
+): Stepped {
+  if (delivery.inFlightUntil !== null && delivery.inFlightUntil > end.beganAt) {
+    // DLV-3: a share may have arrived after this revocation; only an attempt begun after the window may settle.
+    const at = Math.max(delivery.inFlightUntil, end.now);
+    const again: Delivery = { ...delivery, state: 'waiting', claimToken: null, nextAttemptAt: at, reason: 'in-flight' };
+    return unchanged({ ...again, attempts: 0, ambiguous: false });
+  }
+  const reference = end.outcome.kind === 'applied' ? end.outcome.reference : undefined;
+  const reason = end.outcome.kind === 'nothing-to-do' ? end.outcome.why : undefined;
+  const version = end.claimed.revokeVersion;
+  const clean: Delivery = {
+    ...delivery,
+    claimToken: null,
+    attempted: false,
+    ambiguous: false,
+    appliedVersion: version,
+    reason: reason ?? null,
+    reference: reference ?? null,
+  };
+  return {
+    delivery: overtaken
+      ? dueAgain(clean, end.now)
+      : { ...clean, state: 'settled', erasure: false, nextAttemptAt: null },
+    enforcements: [
+      {
+        version,
+        direction: 'deny',
+        outcome,
+        attempts: delivery.attempts,
+        ...(reason === undefined ? {} : { reason }),
+        ...(reference === undefined ? {} : { reference }),
+      },
+    ],
+  };
+}
+
+function waiting(
+  delivery: Delivery,
+  end: Ended,
+  step: { readonly ms: number; readonly reason: string; readonly ambiguous: boolean },
+  overtaken: boolean,
+): Stepped {
+  const ambiguous = delivery.ambiguous || step.ambiguous;
+  const next: Delivery = {
+    ...delivery,
+    state: ambiguous ? 'unclear' : 'waiting',
+    ambiguous,
+    claimToken: null,
+    attempts: overtaken ? 0 : delivery.attempts,
+    nextAttemptAt: end.now + step.ms,
+    reason: step.reason,
+  };
+  // Told once per revocation: the tracker shows that it waits and why; each further retry is in the metrics.
+  if (overtaken || delivery.attempts !== 1) return unchanged(next);
+  const { revokeVersion: version } = delivery;
+  return {
+    delivery: next,
+    enforcements: [{ version, direction: 'deny', outcome: 'waiting', reason: step.reason, attempts: 1 }],
+  };
+}
+
+function parked(delivery: Delivery, reason: string): Stepped {
+  const { revokeVersion: version, attempts } = delivery;
+  return {
+    delivery: { ...delivery, state: 'parked', claimToken: null, nextAttemptAt: null, reason },
+    enforcements: [{ version, direction: 'deny', outcome: 'parked', reason, attempts }],
+  };
+}
+
+/** A record about this person could not be read (design.md §4): nothing is shared until an event that can be. */
+export function onUndecodable(delivery: Delivery): Stepped {
+  if (isPending(delivery)) return unchanged(delivery);
+  return unchanged({
+    ...delivery,
+    state: 'parked',
+    revokeVersion: delivery.version,
+    revokeTo: delivery.desired,
+    attempted: false,
+    ambiguous: false,
+    attempts: 0,
+    nextAttemptAt: null,
+    reason: 'undecodable-record',
+  });
+}
+
+/** The sender has proved that nothing of it is on its way any more, before its window ended. */
+export function onWindowClosed(delivery: Delivery, now: number): Delivery {
+  const waits = delivery.state === 'waiting' && delivery.reason === 'in-flight';
+  return { ...delivery, inFlightUntil: now, nextAttemptAt: waits ? now : delivery.nextAttemptAt };
+}
+
+/** An operator has mended the cause. */
+export const onReplayed = (delivery: Delivery, now: number): Delivery =>
+  delivery.state === 'parked' ? { ...dueAgain(delivery, now), reason: 'replayed' } : delivery;
+
+/** DLV-5: the partner has resumed these purposes. */
+export const onReinstated = (delivery: Delivery, purposes: readonly PurposeId[]): Delivery => ({
+  ...delivery,
+  revoked: without(delivery.revoked, purposes),
+});

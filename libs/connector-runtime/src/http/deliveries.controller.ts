@@ -1,0 +1,88 @@
+import { idPattern, type ControllerId } from '@entente/contracts';
+import { Caller, Refusal, Scopes } from '@entente/http';
+import { Controller, Get, Inject, Param } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { DeliveryView } from '../store/delivery-view.ts';
+import { controllerToken } from './tokens.ts';
+
+export class ExposureDto {
+  @ApiProperty()
+  purpose!: string;
+
+  @ApiProperty({ description: 'How many sets of identifiers were used.' })
+  identifierSets!: number;
+
+  @ApiProperty()
+  firstAt!: string;
+
+  @ApiProperty()
+  lastAt!: string;
+}
+
+export class DeliveryDto {
+  @ApiProperty()
+  recipient!: string;
+
+  @ApiProperty()
+  subjectKey!: string;
+
+  @ApiProperty()
+  version!: number;
+
+  @ApiProperty()
+  state!: string;
+
+  @ApiProperty({ type: [String] })
+  allowed!: string[];
+
+  @ApiProperty()
+  appliedVersion!: number;
+
+  @ApiProperty()
+  attempts!: number;
+
+  @ApiProperty({ type: String, nullable: true })
+  nextAttemptAt!: string | null;
+
+  @ApiProperty({ type: String, nullable: true })
+  inFlightUntil!: string | null;
+
+  @ApiProperty({ type: String, nullable: true })
+  reason!: string | null;
+
+  @ApiProperty({ type: String, nullable: true })
+  reference!: string | null;
+
+  @ApiProperty({ type: [ExposureDto] })
+  exposures!: ExposureDto[];
+}
+
+/** Where one person stands at one recipient; no identifiers. */
+@ApiTags('operations')
+@ApiBearerAuth()
+@Controller('v1/deliveries')
+export class DeliveriesController {
+  readonly #view: DeliveryView;
+  readonly #controller: ControllerId;
+
+  constructor(@Inject(DeliveryView) view: DeliveryView, @Inject(controllerToken) controller: ControllerId) {
+    this.#view = view;
+    this.#controller = controller;
+  }
+
+  @Get(':recipient/:subjectKey')
+  @Scopes('ops:read')
+  @ApiOkResponse({ type: DeliveryDto })
+  async show(
+    @Caller() caller: Caller,
+    @Param('recipient') recipient: string,
+    @Param('subjectKey') subjectKey: string,
+  ): Promise<DeliveryDto> {
+    const readable = new RegExp(idPattern.name).test(recipient) && new RegExp(idPattern.subjectKey).test(subjectKey);
+    const found =
+      readable && caller.controller === this.#controller ? await this.#view.of(recipient, subjectKey) : null;
+    if (found === null)
+      throw new Refusal('unknown-delivery', 404, 'Nothing is known of this person at this recipient.');
+    return found;
+  }
+}

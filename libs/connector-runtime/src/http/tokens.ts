@@ -1,0 +1,2 @@
+/** Injection tokens of values that are no classes. */
+export const controllerToken = Symbol('entente:controller');

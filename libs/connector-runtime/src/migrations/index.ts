@@ -1,0 +1,4 @@
+import { Deliveries1700000000001 } from './1-deliveries.ts';
+
+/** Migrations of a connector service's schema, in order. The schema is the one of the connection's search path. */
+export const connectorMigrations = [Deliveries1700000000001];

@@ -1,0 +1,117 @@
+import type {
+  IdentifierKind,
+  Identifiers,
+  PurposeId,
+  RecipientId,
+  RecipientKind,
+  SubjectKey,
+} from '@entente/contracts';
+import type { Egress, HttpRequest, Sent, Shareable } from '@entente/gate';
+import type { Logger } from '@entente/observability';
+import type { Outcome } from './outcome.ts';
+
+/** One person's data on its way to a recipient; fields are already reduced to what the purpose may carry. */
+export interface ShareItem {
+  readonly subjectKey: SubjectKey;
+  readonly purpose: PurposeId;
+  readonly identifiers: Identifiers;
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Stays the same over retries: for partners that drop duplicates. */
+  readonly requestId: string;
+}
+
+/** What became of one item of a share attempt. */
+export type ShareOutcome =
+  | { readonly kind: 'sent' }
+  /** The gate said no at the write: dropped with its reason. */
+  | { readonly kind: 'denied'; readonly reason: string }
+  /** The gate could not know: held. */
+  | { readonly kind: 'stale'; readonly reason: string }
+  | Exclude<Outcome, { kind: 'applied' } | { kind: 'nothing-to-do' }>;
+
+/** Make a recipient stop and forget: bring it to `allowed`, which is all that may stay. */
+export interface Revocation {
+  readonly subjectKey: SubjectKey;
+  readonly version: number;
+  /** Every set of identifiers recorded at a share, and those of the event (DLV-3). Never empty. */
+  readonly identifiers: readonly Identifiers[];
+  /** What stays allowed at this recipient: the plan is made from this set (DLV-1). */
+  readonly allowed: readonly PurposeId[];
+  readonly recipientPurposes: readonly PurposeId[];
+}
+
+/** Undo at the partner what a revocation did, before the first share after a new grant (DLV-5). */
+export interface Reinstatement {
+  readonly subjectKey: SubjectKey;
+  readonly identifiers: readonly Identifiers[];
+  /** The purpose to bring back. */
+  readonly purpose: PurposeId;
+}
+
+/** A reinstatement before the gate has decided: what names no person can be read, the rest only at the write. */
+export interface GatedReinstatement {
+  readonly purpose: PurposeId;
+  /** Every purpose of this recipient stands revoked, so whatever was done to the person as a whole must be undone. */
+  readonly wholly: boolean;
+  readonly item: Shareable<Reinstatement>;
+}
+
+/** What egress looks like to a partner: the gated way for people's data, nothing else. */
+export type GatedEgress = Pick<Egress, 'share'>;
+
+export interface PartnerContext<S extends object> {
+  readonly recipient: RecipientId;
+  /** All purposes of this recipient in the catalogue. */
+  readonly purposes: readonly PurposeId[];
+  readonly settings: S;
+  /** The only way out for data (GATE-5). */
+  readonly egress: GatedEgress;
+  /** Ungated: revocations and confirmations. Refuses by itself once the claim's deadline has passed (DLV-2). */
+  call(request: HttpRequest): Promise<Sent>;
+  /** What the gate allows for this person at this recipient, now; to be read in the tick of the write. */
+  allowed(subjectKey: SubjectKey): PurposeId[];
+  /** Wall time in milliseconds, for partners that want it signed. */
+  now(): number;
+  /** Fields of a log line must name no person. */
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Limits in force at the partner; the runtime keeps them. */
+export interface PartnerLimits {
+  /** Items per share request. */
+  readonly shareBatch: number;
+  /** Bytes of fields per share request, where the partner limits its body. */
+  readonly shareBytes?: number;
+  /** Persons per revoke call. */
+  readonly revokeBatch: number;
+  /** Calls of `share` and `revoke` at the same time. */
+  readonly concurrency: number;
+  /** HTTP requests per `perMs`. */
+  readonly calls: number;
+  readonly perMs: number;
+}
+
+/** A partner in one value: what the service lists, the console shows and the contract suite runs. */
+export interface PartnerDefinition<S extends object> {
+  readonly partner: string;
+  readonly kind: RecipientKind;
+  /** Validated at start with its own decorators. */
+  readonly settings: new () => S;
+  /** Kinds of identifier it works with; at least one of them must be known of a person. */
+  readonly identifiers: readonly IdentifierKind[];
+  readonly limits: PartnerLimits;
+  /** What the partner's documentation says about its own processing time. */
+  readonly documentedDelay: string;
+  /** `purpose`: a share request carries one purpose only. */
+  readonly shareBy: 'recipient' | 'purpose';
+  /** One outcome per item, in the same order. */
+  share(batch: Shareable<ShareItem>[], context: PartnerContext<S>): Promise<ShareOutcome[]>;
+  /** One outcome per item, in the same order. */
+  revoke(batch: readonly Revocation[], context: PartnerContext<S>): Promise<Outcome[]>;
+  /** One outcome per item, in the same order; gated like a share. */
+  reinstate?(batch: readonly GatedReinstatement[], context: PartnerContext<S>): Promise<ShareOutcome[]>;
+}
+
+/** Keeps the settings' type while a service lists partners of different settings. */
+export const definePartner = <S extends object>(definition: PartnerDefinition<S>): PartnerDefinition<S> => definition;

@@ -1,0 +1,31 @@
+/** What an answer of a partner means for one person (DLV-4). The runtime alone decides what follows from it. */
+export type Outcome =
+  /** The partner really said so. `reference` is its own name for the accepted request. */
+  | { readonly kind: 'applied'; readonly reference?: string }
+  /** The partner's own code says that there is nothing to revoke: unknown person, already so. */
+  | { readonly kind: 'nothing-to-do'; readonly why: string }
+  /** It did not happen and may be tried again; `afterMs` is the partner's own wish. */
+  | { readonly kind: 'retry'; readonly why: string; readonly afterMs?: number }
+  /** It did not happen and trying again would not help: a person must look. */
+  | { readonly kind: 'refused'; readonly why: string }
+  /** Bytes left and no clean answer came: it may or may not have happened. */
+  | { readonly kind: 'unclear'; readonly why: string };
+
+/** How bad an outcome is for the claim "the partner has accepted": a compound call is as good as its worst part. */
+const severity: Readonly<Record<Outcome['kind'], number>> = {
+  'nothing-to-do': 0,
+  applied: 1,
+  retry: 2,
+  unclear: 3,
+  refused: 4,
+};
+
+/**
+ * The outcome of several calls made for one person: the worst of them. `refused` is worse than `unclear`, because no
+ * repetition ends it. A part that may have happened makes a mere `retry` of another part unclear as well, by order.
+ */
+export function worstOutcome(outcomes: readonly Outcome[]): Outcome {
+  const [first, ...rest] = outcomes;
+  if (!first) return { kind: 'nothing-to-do', why: 'no-call-needed' };
+  return rest.reduce((worst, next) => (severity[next.kind] > severity[worst.kind] ? next : worst), first);
+}

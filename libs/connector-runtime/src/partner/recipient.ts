@@ -1,0 +1,112 @@
+import type { IdentifierKind, PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
+import type { Egress, Gate, Shareable } from '@entente/gate';
+import type { Clock, Logger } from '@entente/observability';
+import type { RecipientLimits } from '../limits/recipient-limits.ts';
+import type {
+  GatedEgress,
+  GatedReinstatement,
+  PartnerContext,
+  PartnerDefinition,
+  PartnerLimits,
+  Revocation,
+  ShareItem,
+  ShareOutcome,
+} from './definition.ts';
+import type { Outcome } from './outcome.ts';
+
+/** What one attempt may do, and what it did. */
+export interface AttemptScope {
+  /** Monotonic: nothing is begun after it, and what runs then is destroyed. */
+  readonly deadline: number;
+  readonly signal: AbortSignal;
+}
+
+/** One configured recipient: its partner's code with its settings, limits and context bound to it. */
+export interface BoundRecipient {
+  readonly id: RecipientId;
+  readonly partner: string;
+  readonly identifiers: readonly IdentifierKind[];
+  readonly limits: PartnerLimits;
+  readonly shareBy: 'recipient' | 'purpose';
+  readonly budget: RecipientLimits;
+  readonly reinstates: boolean;
+  /** All purposes of this recipient in the gate's catalogue. */
+  purposes(): readonly PurposeId[];
+  share(batch: Shareable<ShareItem>[], scope: AttemptScope): Promise<ShareOutcome[]>;
+  revoke(batch: readonly Revocation[], scope: AttemptScope): Promise<{ outcomes: Outcome[]; sent: boolean }>;
+  reinstate(batch: readonly GatedReinstatement[], scope: AttemptScope): Promise<ShareOutcome[]>;
+}
+
+export interface BindOptions<S extends object> {
+  readonly id: RecipientId;
+  readonly definition: PartnerDefinition<S>;
+  readonly settings: S;
+  readonly gate: Pick<Gate, 'decide' | 'catalogue'>;
+  readonly egress: Pick<Egress, 'share' | 'call'>;
+  readonly budget: RecipientLimits;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Hands a partner's code its context, and nothing that would let data past the gate. */
+export function bindRecipient<S extends object>(options: BindOptions<S>): BoundRecipient {
+  const { id, definition, settings, gate, egress, budget, clock } = options;
+  const log = options.log.child({ recipient: id });
+  const purposes = (): readonly PurposeId[] => [...(gate.catalogue?.recipients.get(id)?.purposes ?? [])].sort();
+  const allowed = (subjectKey: SubjectKey): PurposeId[] =>
+    purposes().filter((purpose) => gate.decide({ subjectKey, purpose, recipient: id }).kind === 'allow');
+
+  const contextOf = (scope: AttemptScope, used: { sent: boolean }, stand?: readonly PurposeId[]): PartnerContext<S> => {
+    const spend = async (): Promise<boolean> =>
+      (await budget.spendRequest(scope.signal)) && clock.monotonic() < scope.deadline;
+    const gated: GatedEgress = {
+      share: async (items, build, o) =>
+        (await spend())
+          ? egress.share(items, build, { signal: o?.signal ?? scope.signal })
+          : { allowed: items, refused: [], sent: { kind: 'not-sent', why: 'deadline' } },
+    };
+    return {
+      recipient: id,
+      purposes: stand ?? purposes(),
+      settings,
+      egress: gated,
+      call: async (request) => {
+        if (!(await spend())) return { kind: 'not-sent', why: 'deadline' };
+        const timeoutMs = scope.deadline - clock.monotonic();
+        const sent = await egress.call(request, {
+          signal: scope.signal,
+          timeoutMs: Math.min(timeoutMs, attemptTimeoutMs),
+        });
+        if (sent.kind !== 'not-sent') used.sent = true;
+        return sent;
+      },
+      allowed,
+      now: () => clock.now(),
+      log,
+      signal: scope.signal,
+    };
+  };
+
+  return {
+    id,
+    partner: definition.partner,
+    identifiers: definition.identifiers,
+    limits: definition.limits,
+    shareBy: definition.shareBy,
+    budget,
+    reinstates: definition.reinstate !== undefined,
+    purposes,
+    share: (batch, scope) => definition.share(batch, contextOf(scope, { sent: false })),
+    async revoke(batch, scope) {
+      const used = { sent: false };
+      const [first] = batch;
+      const outcomes = await definition.revoke(batch, contextOf(scope, used, first?.recipientPurposes));
+      return { outcomes, sent: used.sent };
+    },
+    reinstate: (batch, scope) =>
+      definition.reinstate?.(batch, contextOf(scope, { sent: false })) ?? Promise.resolve([]),
+  };
+}
+
+/** One HTTP call at a partner, connecting included; its documentation never promises less than this is too long. */
+export const attemptTimeoutMs = 5_000;

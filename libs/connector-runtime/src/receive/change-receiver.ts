@@ -1,0 +1,167 @@
+import {
+  allowedPurposes,
+  type Audience,
+  type Catalogue,
+  type ConsentChanged,
+  type ControllerId,
+  type RecipientId,
+} from '@entente/contracts';
+import type { InRecord, TP } from '@entente/kafka';
+import { notifyOutbox } from '@entente/outbox';
+import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
+import type { Logger, Metrics } from '@entente/observability';
+import { onChanged, onUndecodable, type Enforcement, type RecipientFacts } from '../delivery-step/delivery-step.ts';
+import { recordEnforcements, type RecordedEnforcement } from '../store/enforcement-outbox.ts';
+import { catalogueForShare } from '../store/catalogue-store.ts';
+import { addMissing, databaseNow, lockRows, writeRows, type DeliveryRow, type RowKey } from '../store/delivery-rows.ts';
+import { storePosition } from '../store/log-positions.ts';
+import { quarantine } from '../store/quarantine.ts';
+import { decodeChanges, type DecodedBatch } from './decode-batch.ts';
+
+/** Events per transaction: locks are held for tens of milliseconds, not for a whole read-ahead. */
+const chunkSize = 200;
+
+export interface ChangeReceiverOptions {
+  readonly pool: Pool;
+  readonly controller: ControllerId;
+  readonly audience: Audience;
+  readonly recipients: readonly RecipientId[];
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Resolves when the stored catalogue has this number, or when waiting longer would delay a deny. */
+  readonly catalogueAtLeast: (number: number) => Promise<void>;
+  /** Half the measured error of database time is unknown to a transaction that reads it directly: 0. */
+  readonly wake: (recipients: readonly RecipientId[]) => void;
+}
+
+/** What the runtime must know of a recipient by the catalogue; one that is not in it holds nothing and gets nothing. */
+export const factsOf = (catalogue: Catalogue, recipient: RecipientId): RecipientFacts => ({
+  purposes: [...(catalogue.recipients.get(recipient)?.purposes ?? [])].sort(),
+  preloaded: catalogue.recipients.get(recipient)?.preloaded ?? false,
+});
+
+/**
+ * DLV-1: turns records of either log into desired-state rows. It decodes, upserts and stores its position, all in one
+ * transaction; a partner's slowness never reaches it.
+ */
+export class ChangeReceiver {
+  readonly #options: ChangeReceiverOptions;
+
+  constructor(options: ChangeReceiverOptions) {
+    this.#options = options;
+  }
+
+  async receive(tp: TP, records: readonly InRecord[]): Promise<void> {
+    const { controller, log, metrics, recipients } = this.#options;
+    for (let from = 0; from < records.length; from += chunkSize) {
+      const chunk = records.slice(from, from + chunkSize);
+      const batch = decodeChanges(chunk, controller);
+      for (const { record, reason } of batch.unreadable)
+        log.error(
+          { topic: tp.topic, partition: tp.partition, offset: record.offset.toString(), reason },
+          'record quarantined',
+        );
+      const newestCatalogue = Math.max(0, ...batch.changes.map(({ catalogue }) => catalogue));
+      if (newestCatalogue > 0) await this.#options.catalogueAtLeast(newestCatalogue);
+      const last = chunk.at(-1);
+      if (last !== undefined) await this.#apply(tp, batch, last.offset + 1n);
+    }
+    for (const recipient of recipients)
+      metrics.counter('consent_records_consumed_total').add(records.length, { connector: recipient });
+  }
+
+  async #apply(tp: TP, batch: DecodedBatch, next: bigint): Promise<void> {
+    const { pool, log, recipients } = this.#options;
+    const touched = await inTransaction(pool, async (tx) => {
+      const rows = batch.changes.length + batch.closed.length > 0 ? await this.#upsert(tx, batch) : [];
+      await quarantine(tx, batch.unreadable);
+      await storePosition(tx, tp, next);
+      return rows;
+    });
+    if (touched.some(({ enforcements }) => enforcements.length > 0)) notifyOutbox(pool, log);
+    if (touched.some(({ row }) => row.state === 'due')) this.#options.wake(recipients);
+  }
+
+  async #upsert(tx: PoolClient, batch: DecodedBatch): Promise<Upserted[]> {
+    const { controller, recipients } = this.#options;
+    const catalogue = await catalogueForShare(tx, controller);
+    if (catalogue === null) throw new Error('no catalogue is stored yet');
+    const subjects = [...new Set([...batch.changes.map(({ subjectKey }) => subjectKey), ...batch.closed])];
+    const keys: RowKey[] = recipients.flatMap((recipient) => subjects.map((subjectKey) => ({ recipient, subjectKey })));
+    await addMissing(tx, controller, keys);
+    const before = await lockRows(tx, controller, keys);
+    const now = await databaseNow(tx);
+    const bySubject = Map.groupBy(batch.changes, ({ subjectKey }) => subjectKey);
+    const closed = new Set(batch.closed);
+    const upserted = before.map((row) =>
+      this.#folded(row, bySubject.get(row.subjectKey) ?? [], closed.has(row.subjectKey), catalogue, now),
+    );
+    await writeRows(
+      tx,
+      controller,
+      upserted.filter(({ changed }) => changed).map(({ row }) => row),
+    );
+    await recordEnforcements(
+      tx,
+      controller,
+      upserted.flatMap(({ row, enforcements }) => enforcements.map((e) => told(row, e, now))),
+    );
+    return upserted;
+  }
+
+  /** All events about one row, in the order of the log, through the rules. */
+  #folded(
+    before: DeliveryRow,
+    changes: readonly ConsentChanged[],
+    closed: boolean,
+    catalogue: Catalogue,
+    now: number,
+  ): Upserted {
+    const facts = factsOf(catalogue, before.recipient);
+    const enforcements: Enforcement[] = [];
+    let row = before;
+    if (closed) row = { ...row, ...onUndecodable(row).delivery };
+    for (const change of changes) {
+      if (change.version <= row.version) continue;
+      const stepped = onChanged(
+        row,
+        {
+          version: change.version,
+          direction: change.direction,
+          vector: change.vector,
+          erasure: change.changes.some(({ to }) => to === 'erased'),
+          concerned: change.recipients.includes(row.recipient),
+          desired: allowedPurposes(change.vector, catalogue, row.recipient, now),
+          catalogue: catalogue.number,
+          now,
+        },
+        facts,
+      );
+      const startsRevocation = stepped.delivery.revokeVersion !== row.revokeVersion;
+      row = {
+        ...row,
+        ...stepped.delivery,
+        eventSealed: change.sealed[this.#options.audience] ?? row.eventSealed,
+        committedAt: startsRevocation ? change.committedAt : row.committedAt,
+      };
+      enforcements.push(...stepped.enforcements);
+    }
+    return { row, enforcements, changed: row !== before };
+  }
+}
+
+interface Upserted {
+  readonly row: DeliveryRow;
+  readonly enforcements: readonly Enforcement[];
+  readonly changed: boolean;
+}
+
+/** Both times are the database's own, read in this transaction: no clock error. */
+export const told = (row: DeliveryRow, enforcement: Enforcement, at: number): RecordedEnforcement => ({
+  ...enforcement,
+  recipient: row.recipient,
+  subjectKey: row.subjectKey,
+  consumedAt: row.consumedAt,
+  at,
+  clockErrorMs: 0,
+});

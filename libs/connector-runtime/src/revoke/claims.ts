@@ -1,0 +1,120 @@
+import type { Catalogue, ControllerId, RecipientId } from '@entente/contracts';
+import { notifyOutbox } from '@entente/outbox';
+import { inTransaction, type Pool } from '@entente/postgres';
+import type { Logger } from '@entente/observability';
+import { randomUUID } from 'node:crypto';
+import { onClaimed, onEnded } from '../delivery-step/delivery-step.ts';
+import type { RetryPolicy } from '../delivery-step/next-step.ts';
+import type { Outcome } from '../partner/outcome.ts';
+import { factsOf, told } from '../receive/change-receiver.ts';
+import { catalogueForShare } from '../store/catalogue-store.ts';
+import { databaseNow, lockDue, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
+import { recordEnforcements } from '../store/enforcement-outbox.ts';
+
+/** Rows one worker works on, with the deadline past which it neither sends nor settles (DLV-2). */
+export interface Claim {
+  readonly token: string;
+  /** As they were before the claim. */
+  readonly before: readonly DeliveryRow[];
+  readonly rows: readonly DeliveryRow[];
+  /** Database time before the attempt's first byte. */
+  readonly beganAt: number;
+  readonly catalogue: Catalogue;
+}
+
+export interface ClaimsOptions {
+  readonly pool: Pool;
+  readonly controller: ControllerId;
+  readonly log: Logger;
+  readonly policy: RetryPolicy;
+  readonly random: () => number;
+}
+
+/** One row's attempt as it ended. */
+export interface Attempted {
+  readonly row: DeliveryRow;
+  readonly outcome: Outcome;
+  /** False when no byte left. */
+  readonly sent: boolean;
+}
+
+/** DLV-2 and DLV-4 as transactions: claim due rows, settle what became of them. */
+export class Claims {
+  readonly #options: ClaimsOptions;
+
+  constructor(options: ClaimsOptions) {
+    this.#options = options;
+  }
+
+  /** Null when nothing is due. */
+  async take(recipient: RecipientId, limit: number, claimMs: number): Promise<Claim | null> {
+    const { pool, controller } = this.#options;
+    return inTransaction(pool, async (tx) => {
+      const before = await lockDue(tx, controller, recipient, limit);
+      if (before.length === 0) return null;
+      const catalogue = await catalogueForShare(tx, controller);
+      if (catalogue === null) return null;
+      const now = await databaseNow(tx);
+      const token = randomUUID();
+      const facts = factsOf(catalogue, recipient);
+      const claim = { token, deadline: now + claimMs };
+      const rows = before.map((row) => ({ ...row, ...onClaimed(row, claim, facts) }));
+      await writeRows(tx, controller, rows);
+      return { token, before, rows, beganAt: now, catalogue };
+    });
+  }
+
+  /** Attempt, outcome and announcement in one transaction. Rows the claim has lost are left alone. */
+  async settle(claim: Claim, attempts: readonly Attempted[]): Promise<void> {
+    const { pool, controller, policy, random, log } = this.#options;
+    const byKey = new Map(attempts.map((attempt) => [attempt.row.subjectKey, attempt]));
+    const beforeByKey = new Map(claim.before.map((row) => [row.subjectKey, row]));
+    const announced = await inTransaction(pool, async (tx) => {
+      const locked = await lockRows(
+        tx,
+        controller,
+        attempts.map(({ row }) => row),
+      );
+      const now = await databaseNow(tx);
+      const stepped = locked.flatMap((row) => {
+        const attempt = byKey.get(row.subjectKey);
+        const before = beforeByKey.get(row.subjectKey);
+        if (!attempt || !before || row.claimToken !== claim.token) return [];
+        const claimed = {
+          revokeVersion: attempt.row.revokeVersion,
+          attempted: before.attempted,
+          revoked: before.revoked,
+        };
+        const { outcome, sent } = attempt;
+        const end = { token: claim.token, claimed, outcome, sent, beganAt: claim.beganAt, now, random: random() };
+        return [{ ...onEnded(row, end, policy), row, attempt }];
+      });
+      await writeRows(
+        tx,
+        controller,
+        stepped.map(({ row, delivery }) => ({ ...row, ...delivery })),
+      );
+      await tx.query(
+        `INSERT INTO attempt (controller, recipient, subject_key, version, began_at, ended_at, outcome, reason, reference)
+         SELECT $1, a.recipient, a."subjectKey", a.version, to_timestamp($3::float8 / 1000), to_timestamp($4::float8 / 1000),
+                a.outcome, a.reason, a.reference
+           FROM jsonb_to_recordset($2::jsonb) AS a (recipient text, "subjectKey" text, version bigint, outcome text,
+                                                    reason text, reference text)`,
+        [controller, JSON.stringify(stepped.map(({ attempt }) => attemptRow(attempt))), claim.beganAt, now],
+      );
+      const enforcements = stepped.flatMap(({ row, enforcements: made }) => made.map((e) => told(row, e, now)));
+      await recordEnforcements(tx, controller, enforcements);
+      return enforcements.length;
+    });
+    if (announced > 0) notifyOutbox(pool, log);
+  }
+}
+
+const attemptRow = ({ row, outcome }: Attempted): object => ({
+  recipient: row.recipient,
+  subjectKey: row.subjectKey,
+  version: row.revokeVersion,
+  outcome: outcome.kind,
+  reason: 'why' in outcome ? outcome.why : null,
+  reference: outcome.kind === 'applied' ? (outcome.reference ?? null) : null,
+});

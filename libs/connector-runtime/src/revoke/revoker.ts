@@ -1,0 +1,213 @@
+import type { Clock, Logger, Metrics } from '@entente/observability';
+import type { Revocation } from '../partner/definition.ts';
+import type { Outcome } from '../partner/outcome.ts';
+import type { AttemptScope, BoundRecipient } from '../partner/recipient.ts';
+import type { Slot } from '../limits/recipient-limits.ts';
+import type { IdentifierSource, Known } from '../store/identifier-source.ts';
+import type { DeliveryRow } from '../store/delivery-rows.ts';
+import type { Attempted, Claim, Claims } from './claims.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** A claim lasts this long in the database; a worker that died gives its rows back after it. */
+export const claimMs = 12_000;
+/** Before the claim's end the worker stops: a settle in flight must not meet a new owner. */
+const settleReserveMs = 2_000;
+/** Without a wake-up the table is looked at this often. */
+const pollMs = 250;
+const databaseRetryMs = 200;
+
+export interface RevokerOptions {
+  readonly recipient: BoundRecipient;
+  readonly claims: Claims;
+  readonly identifiers: IdentifierSource;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Brings one recipient to the desired state: claims due rows, revokes at the partner in micro-batches, settles. */
+export class Revoker {
+  readonly #options: RevokerOptions;
+  readonly #stop = new AbortController();
+  readonly #abandon = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+  #wake: (() => void) | undefined;
+  #awake = false;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(options: RevokerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  wake(): void {
+    this.#awake = true;
+    this.#wake?.();
+  }
+
+  /** No new claims; attempts in flight may end by themselves for `graceMs`, then they are cut off and count as unclear. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stop.abort();
+    this.wake();
+    const cutOff = setTimeout(() => this.#abandon.abort(), graceMs);
+    await this.#loop;
+    await Promise.all(this.#running);
+    clearTimeout(cutOff);
+  }
+
+  async #run(): Promise<void> {
+    const { recipient, log, metrics } = this.#options;
+    while (!this.#stop.signal.aborted) {
+      const slot = recipient.budget.tryTake();
+      metrics.gauge('consent_circuit_open').set(recipient.budget.circuitOpen ? 1 : 0, { connector: recipient.id });
+      if (slot === null) {
+        await this.#sleep(Math.min(pollMs, Math.max(recipient.budget.retryInMs, 10)));
+        continue;
+      }
+      const busy = await this.#claimed(slot).catch((err: unknown) => {
+        log.warn({ err, recipient: recipient.id }, 'deliveries cannot be claimed');
+        slot.release(true);
+        return false;
+      });
+      if (!busy) await this.#sleep(pollMs);
+    }
+  }
+
+  /** @returns whether there was work */
+  async #claimed(slot: Slot): Promise<boolean> {
+    const { recipient, claims, clock } = this.#options;
+    const deadline = clock.monotonic() + claimMs - settleReserveMs;
+    const claim = await claims.take(recipient.id, recipient.limits.revokeBatch, claimMs);
+    if (claim === null) {
+      slot.forgo();
+      return false;
+    }
+    const work = this.#attempt(claim, deadline, slot).finally(() => {
+      this.#running.delete(work);
+      this.wake();
+    });
+    this.#running.add(work);
+    return true;
+  }
+
+  async #attempt(claim: Claim, deadline: number, slot: Slot): Promise<void> {
+    const { recipient, clock, log, metrics } = this.#options;
+    const timeout = AbortSignal.timeout(Math.max(1, Math.round(deadline - clock.monotonic())));
+    const signal = AbortSignal.any([timeout, this.#abandon.signal]);
+    const began = clock.monotonic();
+    let attempts: Attempted[];
+    try {
+      attempts = await this.#revoked(claim, { deadline, signal });
+    } catch (err) {
+      log.error({ err, recipient: recipient.id }, 'revocation attempt failed inside');
+      const outcome: Outcome = { kind: 'unclear', why: 'fault' };
+      attempts = claim.rows.map((row) => ({ row, outcome, sent: true }));
+    }
+    const seconds = (clock.monotonic() - began) / 1000;
+    for (const { outcome, sent } of attempts) {
+      const labels = { connector: recipient.id, outcome: sent ? requestOutcome(outcome) : 'error' };
+      metrics.counter('consent_partner_requests_total').inc(labels);
+      metrics.histogram('consent_partner_request_seconds').observe(seconds, labels);
+    }
+    this.#heedThrottling(attempts);
+    slot.release(!attempts.every(({ outcome }) => countsAgainstPartner(outcome)));
+    await this.#settle(claim, attempts, deadline + settleReserveMs / 2);
+  }
+
+  async #revoked(claim: Claim, scope: AttemptScope): Promise<Attempted[]> {
+    const { recipient, identifiers } = this.#options;
+    const known = await identifiers.of(recipient.id, claim.rows, recipient.identifiers);
+    const purposes = [...(claim.catalogue.recipients.get(recipient.id)?.purposes ?? [])].sort();
+    const planned: { row: DeliveryRow; revocation: Revocation }[] = [];
+    const missing: Attempted[] = [];
+    for (const row of claim.rows) {
+      const found = known.get(row.subjectKey) ?? { kind: 'unreachable' };
+      if (found.kind === 'known')
+        planned.push({
+          row,
+          revocation: {
+            subjectKey: row.subjectKey,
+            version: row.revokeVersion,
+            identifiers: found.sets,
+            allowed: row.revokeTo,
+            recipientPurposes: purposes,
+          },
+        });
+      else missing.push({ row, outcome: missingOutcome(found), sent: false });
+    }
+    if (planned.length === 0) return missing;
+    const { outcomes, sent } = await recipient.revoke(
+      planned.map(({ revocation }) => revocation),
+      scope,
+    );
+    const noOutcome: Outcome = { kind: 'unclear', why: 'no-outcome' };
+    return [...missing, ...planned.map(({ row }, index) => ({ row, outcome: outcomes[index] ?? noOutcome, sent }))];
+  }
+
+  /** A partner that asks for silence gets it for the whole recipient, not for one person. */
+  #heedThrottling(attempts: readonly Attempted[]): void {
+    const asked = attempts.flatMap(({ outcome }) =>
+      outcome.kind === 'retry' && outcome.why.startsWith('throttled') ? [outcome.afterMs ?? 0] : [],
+    );
+    if (asked.length > 0) this.#options.recipient.budget.pauseFor(Math.max(...asked));
+  }
+
+  /** Until the deadline the database may come back; after it the claim is somebody else's. */
+  async #settle(claim: Claim, attempts: readonly Attempted[], deadline: number): Promise<void> {
+    const { claims, clock, log, recipient } = this.#options;
+    for (;;) {
+      try {
+        return await claims.settle(claim, attempts);
+      } catch (err) {
+        log.warn({ err, recipient: recipient.id, rows: attempts.length }, 'attempt not settled yet');
+        if (clock.monotonic() + databaseRetryMs >= deadline) return;
+        await pause(databaseRetryMs);
+      }
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (this.#awake || this.#stop.signal.aborted) {
+      this.#awake = false;
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+    this.#awake = false;
+  }
+}
+
+const missingOutcome = (known: Exclude<Known, { kind: 'known' }>): Outcome =>
+  known.kind === 'lacking'
+    ? { kind: 'refused', why: 'missing-identifier' }
+    : { kind: 'retry', why: 'identifiers-unreachable' };
+
+/** What the circuit breaker counts: no answer, or an error of the partner's own. */
+const countsAgainstPartner = (outcome: Outcome): boolean =>
+  outcome.kind === 'unclear' ||
+  (outcome.kind === 'retry' &&
+    (outcome.why === 'not-sent' || outcome.why === 'partner-error' || outcome.why.startsWith('status-5')));
+
+/** The closed list of the metric's label. */
+function requestOutcome(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'applied':
+    case 'nothing-to-do':
+      return 'accepted';
+    case 'refused':
+      return 'rejected';
+    case 'unclear':
+      return 'timeout';
+    case 'retry':
+      return outcome.why.startsWith('throttled') ? 'throttled' : 'error';
+  }
+}

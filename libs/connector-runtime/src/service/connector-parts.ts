@@ -1,0 +1,295 @@
+import { audience, controllerId, parseKeyRing, recipientId, type RecipientId } from '@entente/contracts';
+import { Egress, Gate } from '@entente/gate';
+import { TokenSource } from '@entente/http';
+import { createKafka, type Kafka } from '@entente/kafka';
+import type { Clock, Logger, Metrics } from '@entente/observability';
+import { Relay } from '@entente/outbox';
+import {
+  createClient,
+  createPool,
+  databaseClock,
+  pendingMigrations,
+  type ClockOffset,
+  type Pool,
+} from '@entente/postgres';
+import { randomUUID } from 'node:crypto';
+import { ConsentApi } from '../consent/consent-api.ts';
+import { SubjectKeys } from '../consent/subject-keys.ts';
+import { retryPolicy, type RetryPolicy } from '../delivery-step/next-step.ts';
+import { RecipientLimits } from '../limits/recipient-limits.ts';
+import { connectorMigrations } from '../migrations/index.ts';
+import { attemptTimeoutMs, bindRecipient, type BoundRecipient } from '../partner/recipient.ts';
+import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
+import { ChangeReceiver } from '../receive/change-receiver.ts';
+import { Claims } from '../revoke/claims.ts';
+import { Revoker } from '../revoke/revoker.ts';
+import { KafkaShares } from '../share/kafka-shares.ts';
+import { ShareIntake } from '../share/share-intake.ts';
+import { SharePipeline } from '../share/share-pipeline.ts';
+import { DeliveryView } from '../store/delivery-view.ts';
+import { ExposureRegister } from '../store/exposure-register.ts';
+import { IdentifierSource } from '../store/identifier-source.ts';
+import { IdentifierVault } from '../store/identifier-vault.ts';
+import type { ConfiguredRecipient, ConnectorConfig } from './config.ts';
+import { collectBacklog } from './backlog-gauges.ts';
+
+const clockMeasureMs = 30_000;
+const openRetryMs = 1_000;
+/** Running attempts may end by themselves for so long when the service stops. */
+const stopGraceMs = 2_500;
+
+export interface ConnectorPartsOptions {
+  readonly name: string;
+  readonly schema: string;
+  readonly audience: string;
+  readonly config: Readonly<ConnectorConfig>;
+  readonly recipients: readonly ConfiguredRecipient[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly retryPolicy?: RetryPolicy;
+  readonly random?: () => number;
+}
+
+/** Host clock against database clock, as last measured. */
+interface MeasuredClock {
+  offset: ClockOffset | undefined;
+}
+
+/** What stands before the parts. */
+interface Ground {
+  readonly gate: Gate;
+  readonly pool: Pool;
+  readonly kafka: Kafka;
+  readonly consent: ConsentApi;
+  readonly measured: MeasuredClock;
+}
+
+/** Everything a connector service is made of, wired by hand in one place. Nothing connects before `start`. */
+export class ConnectorParts {
+  readonly pool: Pool;
+  readonly kafka: Kafka;
+  readonly gate: Gate;
+  readonly egress: Egress;
+  readonly relay: Relay;
+  readonly recipients: ReadonlyMap<RecipientId, BoundRecipient>;
+  readonly pipelines: ReadonlyMap<RecipientId, SharePipeline>;
+  readonly revokers: readonly Revoker[];
+  readonly keeper: CatalogueKeeper;
+  readonly receiver: ChangeReceiver;
+  readonly intake: ShareIntake;
+  readonly kafkaShares: KafkaShares;
+  readonly subjectKeys: SubjectKeys;
+  readonly view: DeliveryView;
+  readonly consent: ConsentApi;
+  readonly #options: ConnectorPartsOptions;
+  readonly #stopped = new AbortController();
+  readonly #measured: MeasuredClock;
+  #timer: NodeJS.Timeout | undefined;
+  #sharing: Promise<void> | undefined;
+
+  private constructor(options: ConnectorPartsOptions, ground: Ground) {
+    const { gate, pool, kafka, consent } = ground;
+    const { config, clock, log, metrics, name, schema, random = Math.random } = options;
+    this.#options = options;
+    this.#measured = ground.measured;
+    this.gate = gate;
+    this.pool = pool;
+    this.kafka = kafka;
+    this.consent = consent;
+    const controller = controllerId(config.controller);
+    this.egress = new Egress({ gate, clock, log, attemptTimeoutMs });
+    this.relay = new Relay({
+      service: name,
+      connectDedicated: async () => {
+        const client = createClient({
+          url: config.databaseUrl,
+          schema,
+          name: `${config.instance}-relay`,
+          settings: relaySession,
+        });
+        await client.connect();
+        return client;
+      },
+      pool,
+      kafka,
+      clock,
+      log,
+      metrics,
+    });
+    this.recipients = new Map(options.recipients.map((each) => [recipientId(each.id), this.#bound(each)]));
+    const ids = [...this.recipients.keys()];
+    const vault = new IdentifierVault(parseKeyRing(config.storageKeys), parseKeyRing(config.audienceKeys));
+    const identifiers = new IdentifierSource({ pool, controller, vault, consent, log });
+    const register = new ExposureRegister({ pool, controller, owner: randomUUID(), log });
+    const claims = new Claims({ pool, controller, log, policy: options.retryPolicy ?? retryPolicy, random });
+    const bound = [...this.recipients.values()];
+    this.revokers = bound.map((recipient) => new Revoker({ recipient, claims, identifiers, clock, log, metrics }));
+    this.pipelines = new Map(
+      bound.map((recipient) => [
+        recipient.id,
+        new SharePipeline({ recipient, gate, register, identifiers, vault, clock, log, metrics, random }),
+      ]),
+    );
+    const wake = (): void => this.revokers.forEach((revoker) => revoker.wake());
+    this.keeper = new CatalogueKeeper({
+      pool,
+      controller,
+      clock,
+      log,
+      fetchCatalogue: () => consent.catalogue(),
+      wake,
+    });
+    this.receiver = new ChangeReceiver({
+      pool,
+      controller,
+      audience: audience(options.audience),
+      recipients: ids,
+      log,
+      metrics,
+      catalogueAtLeast: (number) => this.keeper.atLeast(number),
+      wake,
+    });
+    this.intake = new ShareIntake({
+      pipelines: this.pipelines,
+      recipients: this.recipients,
+      catalogue: () => gate.catalogue,
+    });
+    this.kafkaShares = new KafkaShares({ pool, controller, vault, intake: this.intake, log });
+    this.subjectKeys = new SubjectKeys(consent);
+    this.view = new DeliveryView(pool, controller);
+    collectBacklog(metrics, this.view, ids);
+  }
+
+  /** Opens the gate, which seeds itself in the background for as long as it takes. */
+  static async open(options: ConnectorPartsOptions): Promise<ConnectorParts> {
+    const { config, clock, log, metrics, schema } = options;
+    const pool = createPool({
+      url: config.databaseUrl,
+      schema,
+      name: config.instance,
+      max: 10,
+      lockTimeoutMs: 2_000,
+      statementTimeoutMs: 10_000,
+      transactionTimeoutMs: 15_000,
+      idleInTransactionTimeoutMs: 5_000,
+      onIdleError: (err) => log.warn({ err }, 'database connection lost'),
+    });
+    const kafka = createKafka({ clientId: config.instance, brokers: config.kafkaBootstrap, log });
+    const tokens = new TokenSource({
+      tokenEndpoint: config.tokenUrl,
+      clientId: config.clientId,
+      clientSecret: config.clientSecret,
+      scope: 'consent:read share:write',
+      audience: config.authAudience,
+      clock,
+    });
+    const token = (): Promise<string> => tokens.getToken();
+    const consent = new ConsentApi({
+      consentUrl: config.consentUrl,
+      audience: audience(options.audience),
+      token,
+      discardToken: () => tokens.discard(),
+    });
+    const measured: MeasuredClock = { offset: undefined };
+    const gate = await Gate.open({
+      controller: controllerId(config.controller),
+      gate: config.gateName,
+      recipients: options.recipients.map(({ id }) => recipientId(id)),
+      kafka,
+      consentUrl: config.consentUrl,
+      token,
+      directory: config.gateDirectory,
+      clock,
+      log,
+      metrics,
+      databaseClock: () => measured.offset,
+    });
+    return new ConnectorParts(options, { gate, pool, kafka, consent, measured });
+  }
+
+  /** Migrations this build needs and the database has not run. */
+  pendingMigrations(): Promise<string[]> {
+    return pendingMigrations(this.pool, { schema: this.#options.schema, migrations: connectorMigrations });
+  }
+
+  /** Returns once the database is usable; the rest comes up in the background. */
+  async start(): Promise<void> {
+    const { log, schema } = this.#options;
+    const pending = await this.pendingMigrations();
+    if (pending.length > 0)
+      throw new Error(`schema ${schema} lacks migrations ${pending.join(', ')}: run entente migrate`);
+    await this.#measureClock();
+    this.#timer = setInterval(() => void this.#measureClock(), clockMeasureMs);
+    this.#timer.unref();
+    this.relay.start();
+    for (const revoker of this.revokers) revoker.start();
+    void this.#openCatalogue();
+    log.info({ recipients: [...this.recipients.keys()] }, 'connector started');
+  }
+
+  /** No more shares: those held are given up, so that whoever waits for them is answered. */
+  stopSharing(): Promise<void> {
+    this.#sharing ??= Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop())).then(
+      () => undefined,
+    );
+    return this.#sharing;
+  }
+
+  /** After the consumers have stopped: finish, announce, leave. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    clearInterval(this.#timer);
+    await this.stopSharing();
+    await Promise.all(this.revokers.map((revoker) => revoker.stop(stopGraceMs)));
+    await this.relay.stop();
+    await this.gate.close();
+    this.egress.close();
+    await this.pool.end();
+  }
+
+  #bound({ id, definition, settings }: ConfiguredRecipient): BoundRecipient {
+    const { clock, log } = this.#options;
+    const budget = new RecipientLimits(definition.limits, clock);
+    return bindRecipient({
+      id: recipientId(id),
+      definition,
+      settings,
+      gate: this.gate,
+      egress: this.egress,
+      budget,
+      clock,
+      log,
+    });
+  }
+
+  async #measureClock(): Promise<void> {
+    const { clock, log, metrics } = this.#options;
+    try {
+      this.#measured.offset = await databaseClock(this.pool, clock);
+      metrics.gauge('consent_clock_skew_seconds').set(this.#measured.offset.offsetMs / 1000);
+    } catch (err) {
+      log.warn({ err }, 'database clock not measured');
+    }
+  }
+
+  async #openCatalogue(): Promise<void> {
+    const { log } = this.#options;
+    while (!this.#stopped.signal.aborted) {
+      try {
+        return await this.keeper.open();
+      } catch (err) {
+        log.warn({ err }, 'catalogue not available yet');
+        await new Promise((resolve) => setTimeout(resolve, openRetryMs).unref());
+      }
+    }
+  }
+}
+
+/** REL-2: the server frees a stopped owner's locks. */
+const relaySession = {
+  idle_session_timeout: 2_000,
+  idle_in_transaction_session_timeout: 1_000,
+  statement_timeout: 1_000,
+  tcp_user_timeout: 3_000,
+};

@@ -1,0 +1,56 @@
+import { controllerId } from '@entente/contracts';
+import { AuthModule, HealthModule, LOCAL_ISSUER, MetricsModule } from '@entente/http';
+import type { EventSource } from '@entente/kafka';
+import type { Metrics } from '@entente/observability';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { SubjectKeys } from '../consent/subject-keys.ts';
+import { DeliveriesController } from '../http/deliveries.controller.ts';
+import { SharesController } from '../http/shares.controller.ts';
+import { controllerToken } from '../http/tokens.ts';
+import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
+import { ChangeReceiver } from '../receive/change-receiver.ts';
+import { ConsentEventsController } from '../receive/consent-events.controller.ts';
+import { KafkaShares } from '../share/kafka-shares.ts';
+import { ShareIntake } from '../share/share-intake.ts';
+import { DeliveryView } from '../store/delivery-view.ts';
+import type { ConnectorConfig } from './config.ts';
+import type { ConnectorParts } from './connector-parts.ts';
+import { readinessChecks } from './readiness.ts';
+
+export interface ConnectorModuleOptions {
+  readonly config: Readonly<ConnectorConfig>;
+  readonly parts: ConnectorParts;
+  readonly sources: ReadonlyMap<string, EventSource>;
+  readonly metrics: Metrics;
+}
+
+/** Composition root of every connector service. */
+@Module({})
+export class ConnectorModule {
+  static forRoot({ config, parts, sources, metrics }: ConnectorModuleOptions): DynamicModule {
+    const production = config.nodeEnv === 'production';
+    return {
+      module: ConnectorModule,
+      imports: [
+        AuthModule.forRoot({
+          issuers: [{ issuer: config.authIssuer, jwksUrl: config.authJwksUrl }],
+          audience: config.authAudience,
+          allowLocalIssuer: !production && config.authIssuer === LOCAL_ISSUER,
+          production,
+        }),
+        HealthModule.forRoot({ checks: readinessChecks(parts, sources) }),
+        MetricsModule.forRoot(metrics),
+      ],
+      controllers: [SharesController, DeliveriesController, ConsentEventsController],
+      providers: [
+        { provide: controllerToken, useValue: controllerId(config.controller) },
+        { provide: ShareIntake, useValue: parts.intake },
+        { provide: SubjectKeys, useValue: parts.subjectKeys },
+        { provide: DeliveryView, useValue: parts.view },
+        { provide: ChangeReceiver, useValue: parts.receiver },
+        { provide: CatalogueKeeper, useValue: parts.keeper },
+        { provide: KafkaShares, useValue: parts.kafkaShares },
+      ],
+    };
+  }
+}

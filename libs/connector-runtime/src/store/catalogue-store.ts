@@ -1,0 +1,46 @@
+import { catalogueOf, type Catalogue, type CatalogueDocument, type ControllerId } from '@entente/contracts';
+import type { Pool, PoolClient } from '@entente/postgres';
+
+/** DLV-1: the catalogue in use, held still until the transaction ends. Null before the first one is stored. */
+export async function catalogueForShare(tx: PoolClient, controller: ControllerId): Promise<Catalogue | null> {
+  const { rows } = await tx.query<{ document: CatalogueDocument }>({
+    name: 'catalogue-share',
+    text: 'SELECT document FROM catalogue WHERE controller = $1 FOR SHARE',
+    values: [controller],
+  });
+  const [row] = rows;
+  return row === undefined ? null : catalogueOf(row.document);
+}
+
+/** Stores a whole catalogue unless a newer one stands there. @returns whether it took its place. */
+export async function storeCatalogue(
+  database: Pool | PoolClient,
+  controller: ControllerId,
+  document: CatalogueDocument,
+): Promise<boolean> {
+  const { rowCount } = await database.query(
+    `INSERT INTO catalogue (controller, number, document) VALUES ($1, $2, $3)
+     ON CONFLICT (controller) DO UPDATE SET number = excluded.number, document = excluded.document
+      WHERE catalogue.number < excluded.number`,
+    [controller, document.number, JSON.stringify(document)],
+  );
+  return rowCount === 1;
+}
+
+/** Number of the catalogue in use; 0 before the first. */
+export async function catalogueNumber(database: Pool | PoolClient, controller: ControllerId): Promise<number> {
+  const { rows } = await database.query<{ number: number }>('SELECT number FROM catalogue WHERE controller = $1', [
+    controller,
+  ]);
+  return rows[0]?.number ?? 0;
+}
+
+/** The catalogue for change, by whoever applies a record on top of it. */
+export async function catalogueForUpdate(tx: PoolClient, controller: ControllerId): Promise<Catalogue | null> {
+  const { rows } = await tx.query<{ document: CatalogueDocument }>(
+    'SELECT document FROM catalogue WHERE controller = $1 FOR UPDATE',
+    [controller],
+  );
+  const [row] = rows;
+  return row === undefined ? null : catalogueOf(row.document);
+}

@@ -1,0 +1,126 @@
+import type { ControllerId, RecipientId, SubjectKey } from '@entente/contracts';
+import type { PoolClient } from '@entente/postgres';
+import type { Delivery } from '../delivery-step/delivery.ts';
+
+/** A row of `delivery`: what the rules work on, and what only travels with it. */
+export interface DeliveryRow extends Delivery {
+  readonly recipient: RecipientId;
+  readonly subjectKey: SubjectKey;
+  /** Identifiers of the newest event, sealed for this service's audience. */
+  readonly eventSealed: string | null;
+  /** t1 of the event behind the pending revocation. */
+  readonly committedAt: string | null;
+}
+
+export interface RowKey {
+  readonly recipient: RecipientId;
+  readonly subjectKey: SubjectKey;
+}
+
+const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
+
+/** Columns as the fields of `DeliveryRow`; times are database milliseconds. */
+export const rowColumns = `
+  recipient, subject_key AS "subjectKey", version, vector, desired, catalogue, event_sealed AS "eventSealed",
+  committed_at::text AS "committedAt", exposed, ${ms('in_flight_until')} AS "inFlightUntil", state,
+  revoke_version AS "revokeVersion", revoke_to AS "revokeTo", erasure, attempted, ambiguous, attempts,
+  ${ms('next_attempt_at')} AS "nextAttemptAt", claim_token::text AS "claimToken", revoked,
+  applied_version AS "appliedVersion", ${ms('consumed_at')} AS "consumedAt", reason, reference`;
+
+const byKey = (a: RowKey, b: RowKey): number =>
+  a.recipient === b.recipient ? (a.subjectKey < b.subjectKey ? -1 : 1) : a.recipient < b.recipient ? -1 : 1;
+
+/** The order in which everyone locks rows, so that no two transactions wait for each other. */
+export const inLockOrder = <K extends RowKey>(keys: readonly K[]): K[] => [...keys].sort(byKey);
+
+/** Makes the rows that are missing: an upsert in two steps, so that the rules decide between them. */
+export async function addMissing(tx: PoolClient, controller: ControllerId, keys: readonly RowKey[]): Promise<void> {
+  const ordered = inLockOrder(keys);
+  await tx.query({
+    name: 'delivery-add',
+    text: `INSERT INTO delivery (controller, recipient, subject_key)
+           SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING`,
+    values: [controller, ordered.map((key) => key.recipient), ordered.map((key) => key.subjectKey)],
+  });
+}
+
+/** Locks rows in key order. Rows that are not there are left out. */
+export async function lockRows(
+  tx: PoolClient,
+  controller: ControllerId,
+  keys: readonly RowKey[],
+): Promise<DeliveryRow[]> {
+  const { rows } = await tx.query<DeliveryRow>({
+    name: 'delivery-lock',
+    text: `SELECT ${rowColumns} FROM delivery
+            WHERE controller = $1 AND (recipient, subject_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+            ORDER BY recipient, subject_key FOR UPDATE`,
+    values: [controller, keys.map((key) => key.recipient), keys.map((key) => key.subjectKey)],
+  });
+  return rows;
+}
+
+/** DLV-2: due rows that nobody else works on. */
+export async function lockDue(
+  tx: PoolClient,
+  controller: ControllerId,
+  recipient: RecipientId,
+  limit: number,
+): Promise<DeliveryRow[]> {
+  const { rows } = await tx.query<DeliveryRow>({
+    name: 'delivery-lock-due',
+    text: `SELECT ${rowColumns} FROM delivery
+            WHERE controller = $1 AND recipient = $2 AND state IN ('due', 'claimed', 'waiting', 'unclear')
+              AND next_attempt_at <= clock_timestamp()
+            ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED`,
+    values: [controller, recipient, limit],
+  });
+  return rows;
+}
+
+/** Rows computed with an older catalogue, a chunk in key order after `after`. */
+export async function lockOutdated(
+  tx: PoolClient,
+  controller: ControllerId,
+  number: number,
+  after: RowKey | null,
+  limit: number,
+): Promise<DeliveryRow[]> {
+  const { rows } = await tx.query<DeliveryRow>({
+    name: 'delivery-lock-outdated',
+    text: `SELECT ${rowColumns} FROM delivery
+            WHERE controller = $1 AND catalogue < $2 AND vector IS NOT NULL AND (recipient, subject_key) > ($3, $4)
+            ORDER BY recipient, subject_key LIMIT $5 FOR UPDATE`,
+    values: [controller, number, after?.recipient ?? '', after?.subjectKey ?? '', limit],
+  });
+  return rows;
+}
+
+const writeSql = `
+  UPDATE delivery d SET
+    version = n.version, vector = n.vector, desired = n.desired, catalogue = n.catalogue, event_sealed = n."eventSealed",
+    committed_at = n."committedAt", in_flight_until = to_timestamp(n."inFlightUntil" / 1000), state = n.state,
+    revoke_version = n."revokeVersion", revoke_to = n."revokeTo", erasure = n.erasure, attempted = n.attempted,
+    ambiguous = n.ambiguous, attempts = n.attempts, next_attempt_at = to_timestamp(n."nextAttemptAt" / 1000),
+    claim_token = n."claimToken", revoked = n.revoked, applied_version = n."appliedVersion",
+    consumed_at = to_timestamp(n."consumedAt" / 1000), reason = n.reason, reference = n.reference
+  FROM jsonb_to_recordset($2::jsonb) AS n (
+    recipient text, "subjectKey" text, version bigint, vector jsonb, desired text[], catalogue bigint, "eventSealed" text,
+    "committedAt" timestamptz, "inFlightUntil" float8, state text, "revokeVersion" bigint, "revokeTo" text[],
+    erasure boolean, attempted boolean, ambiguous boolean, attempts integer, "nextAttemptAt" float8, "claimToken" uuid,
+    revoked text[], "appliedVersion" bigint, "consumedAt" float8, reason text, reference text)
+  WHERE d.controller = $1 AND d.recipient = n.recipient AND d.subject_key = n."subjectKey"`;
+
+/** Writes locked rows back in one statement. `exposed` is the exposure register's own and stays. */
+export async function writeRows(tx: PoolClient, controller: ControllerId, rows: readonly DeliveryRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await tx.query({ name: 'delivery-write', text: writeSql, values: [controller, JSON.stringify(rows)] });
+}
+
+/** Database time in milliseconds, read inside the transaction. */
+export async function databaseNow(tx: PoolClient): Promise<number> {
+  const { rows } = await tx.query<{ now: number }>(`SELECT ${ms('clock_timestamp()')} AS now`);
+  const [row] = rows;
+  if (row === undefined) throw new Error('the database did not tell its time');
+  return row.now;
+}

@@ -1,0 +1,202 @@
+import type { ControllerId, PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
+import { notifyOutbox } from '@entente/outbox';
+import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
+import type { Logger } from '@entente/observability';
+import type { RevocationState } from '../delivery-step/delivery.ts';
+import { announceExposures, recordEnforcements } from './enforcement-outbox.ts';
+import { inLockOrder } from './delivery-rows.ts';
+
+/** One share about to leave. */
+export interface IntendedExposure {
+  readonly subjectKey: SubjectKey;
+  readonly purpose: PurposeId;
+  /** Digest and seal of the exact identifiers that will be sent. */
+  readonly digest: string;
+  readonly sealed: string;
+  /** Version at which the gate allowed it. */
+  readonly version: number;
+}
+
+/** What the row says to the share, under its lock (SHR-1). */
+export type ExposureVerdict =
+  | { readonly kind: 'recorded'; readonly revoked: readonly PurposeId[] }
+  /** A newer deny stands in the row. */
+  | { readonly kind: 'denied' }
+  /** A revocation is due, in flight, unclear or parked. */
+  | { readonly kind: 'held'; readonly state: RevocationState };
+
+/**
+ * SHR-1 in one statement: rows in key order; what a row allows is recorded with its identifiers, and the window in which
+ * it may be on its way is open before the first byte leaves.
+ */
+const exposeSql = `
+  WITH wanted AS (
+    SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
+      AS w(subject_key, purpose, digest, sealed, version)
+  ), subjects AS (
+    SELECT subject_key, array_agg(DISTINCT purpose ORDER BY purpose) AS purposes FROM wanted
+     GROUP BY subject_key ORDER BY subject_key COLLATE "C"
+  ), touched AS (
+    INSERT INTO delivery AS d (controller, recipient, subject_key, exposed, in_flight_until, in_flight_owner)
+    SELECT $1, $2, subject_key, purposes, clock_timestamp() + $8 * interval '1 ms', $9 FROM subjects
+    ON CONFLICT (controller, recipient, subject_key) DO UPDATE SET
+      in_flight_owner = CASE WHEN $10::text[] @> ARRAY[d.state] THEN d.in_flight_owner
+                             WHEN d.in_flight_until > clock_timestamp() AND d.in_flight_owner IS DISTINCT FROM $9 THEN NULL
+                             ELSE $9 END,
+      in_flight_until = CASE WHEN $10::text[] @> ARRAY[d.state] THEN d.in_flight_until
+                             ELSE greatest(d.in_flight_until, clock_timestamp() + $8 * interval '1 ms') END,
+      exposed = CASE WHEN $10::text[] @> ARRAY[d.state] OR d.exposed @> excluded.exposed THEN d.exposed
+                     ELSE (SELECT array_agg(DISTINCT p ORDER BY p) FROM unnest(d.exposed || excluded.exposed) AS p) END
+    RETURNING subject_key, state, version, desired, revoked
+  ), recorded AS (
+    INSERT INTO exposure AS e (controller, recipient, subject_key, purpose, digest, sealed, first_at, last_at)
+    SELECT DISTINCT ON (w.subject_key, w.purpose, w.digest)
+           $1, $2, w.subject_key, w.purpose, w.digest, w.sealed, clock_timestamp(), clock_timestamp()
+      FROM wanted w JOIN touched t USING (subject_key)
+     WHERE NOT $10::text[] @> ARRAY[t.state] AND (t.version < w.version OR w.purpose = ANY (t.desired))
+    ON CONFLICT (controller, recipient, subject_key, purpose, digest) DO UPDATE SET last_at = excluded.last_at
+    RETURNING subject_key, purpose
+  )
+  SELECT t.subject_key AS "subjectKey", t.state, t.version, t.desired, t.revoked,
+         coalesce((SELECT array_agg(DISTINCT r.purpose) FROM recorded r WHERE r.subject_key = t.subject_key
+                    AND NOT EXISTS (SELECT 1 FROM exposure x WHERE x.controller = $1 AND x.recipient = $2
+                                      AND x.subject_key = r.subject_key AND x.purpose = r.purpose)), '{}') AS first,
+         (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now
+    FROM touched t`;
+
+const pending: readonly RevocationState[] = ['due', 'claimed', 'waiting', 'unclear', 'parked'];
+
+interface TouchedRow {
+  readonly subjectKey: SubjectKey;
+  readonly state: RevocationState;
+  readonly version: number;
+  readonly desired: readonly PurposeId[];
+  readonly revoked: readonly PurposeId[];
+  /** Purposes this statement exposed for the first time. */
+  readonly first: readonly PurposeId[];
+  readonly now: number;
+}
+
+export interface ExposureRegisterOptions {
+  readonly pool: Pool;
+  readonly controller: ControllerId;
+  /** This start of this process, which alone may close the windows it opened. */
+  readonly owner: string;
+  readonly log: Logger;
+}
+
+/** The exposure register: what may have been shared with whom, and until when something may be on its way. */
+export class ExposureRegister {
+  readonly #options: ExposureRegisterOptions;
+
+  constructor(options: ExposureRegisterOptions) {
+    this.#options = options;
+  }
+
+  /** One verdict per intended share, in the same order. */
+  async record(
+    recipient: RecipientId,
+    intended: readonly IntendedExposure[],
+    windowMs: number,
+  ): Promise<ExposureVerdict[]> {
+    const { pool, controller, log } = this.#options;
+    const rows = await inTransaction(pool, async (tx) => {
+      const touched = await this.#expose(tx, recipient, intended, windowMs);
+      const first = touched.flatMap(({ subjectKey, first: purposes }) =>
+        purposes.map((purpose) => ({ subjectKey, recipient, purpose })),
+      );
+      await announceExposures(tx, controller, first, touched[0]?.now ?? 0);
+      return touched;
+    });
+    if (rows.some(({ first }) => first.length > 0)) notifyOutbox(pool, log);
+    const bySubject = new Map(rows.map((row) => [row.subjectKey, row]));
+    return intended.map((exposure) => verdict(exposure, bySubject.get(exposure.subjectKey)));
+  }
+
+  async #expose(
+    tx: PoolClient,
+    recipient: RecipientId,
+    intended: readonly IntendedExposure[],
+    windowMs: number,
+  ): Promise<TouchedRow[]> {
+    const { controller, owner } = this.#options;
+    const ordered = inLockOrder(intended.map((exposure) => ({ ...exposure, recipient })));
+    const { rows } = await tx.query<TouchedRow>({
+      name: 'exposure-record',
+      text: exposeSql,
+      values: [
+        controller,
+        recipient,
+        ordered.map((e) => e.subjectKey),
+        ordered.map((e) => e.purpose),
+        ordered.map((e) => e.digest),
+        ordered.map((e) => e.sealed),
+        ordered.map((e) => e.version),
+        windowMs,
+        owner,
+        pending,
+      ],
+    });
+    return rows;
+  }
+
+  /**
+   * DLV-3 without waiting for the clock: this process proves that nothing of what it sent about these persons is on its
+   * way any more. Only a window that no other process has opened or prolonged can be closed.
+   */
+  async closeWindows(recipient: RecipientId, subjectKeys: readonly SubjectKey[]): Promise<boolean> {
+    const { pool, controller, owner } = this.#options;
+    const { rowCount } = await pool.query(
+      `UPDATE delivery SET in_flight_until = clock_timestamp(),
+              next_attempt_at = CASE WHEN state = 'waiting' AND reason = 'in-flight' THEN clock_timestamp() ELSE next_attempt_at END
+        WHERE (controller, recipient, subject_key) IN (
+          SELECT controller, recipient, subject_key FROM delivery
+           WHERE controller = $1 AND recipient = $2 AND subject_key = ANY ($3) AND in_flight_owner = $4
+             AND in_flight_until > clock_timestamp()
+           ORDER BY subject_key FOR UPDATE)`,
+      [controller, recipient, subjectKeys, owner],
+    );
+    return (rowCount ?? 0) > 0;
+  }
+
+  /** DLV-5: the partner has resumed these purposes. A revocation that began meanwhile keeps its word. */
+  async reinstated(
+    recipient: RecipientId,
+    reinstated: readonly { readonly subjectKey: SubjectKey; readonly purpose: PurposeId }[],
+  ): Promise<void> {
+    const { pool, controller, log } = this.#options;
+    await inTransaction(pool, async (tx) => {
+      const { rows } = await tx.query<{ subjectKey: SubjectKey; version: number; now: number }>(
+        `UPDATE delivery d SET revoked = ARRAY(SELECT p FROM unnest(d.revoked) AS p WHERE NOT p = ANY (r.purposes))
+           FROM (SELECT subject_key, array_agg(purpose) AS purposes
+                   FROM unnest($3::text[], $4::text[]) AS r(subject_key, purpose) GROUP BY subject_key) r
+          WHERE d.controller = $1 AND d.recipient = $2 AND d.subject_key = r.subject_key
+            AND d.state IN ('none', 'settled')
+        RETURNING d.subject_key AS "subjectKey", d.version,
+                  (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`,
+        [
+          controller,
+          recipient,
+          reinstated.map(({ subjectKey }) => subjectKey),
+          reinstated.map(({ purpose }) => purpose),
+        ],
+      );
+      await recordEnforcements(
+        tx,
+        controller,
+        rows.map(({ subjectKey, version, now }) => {
+          const enforcement = { version, direction: 'grant', outcome: 'accepted', attempts: 1 } as const;
+          return { ...enforcement, recipient, subjectKey, consumedAt: null, at: now, clockErrorMs: 0 };
+        }),
+      );
+    });
+    notifyOutbox(pool, log);
+  }
+}
+
+function verdict(exposure: IntendedExposure, row: TouchedRow | undefined): ExposureVerdict {
+  if (row === undefined) return { kind: 'held', state: 'none' };
+  if (pending.includes(row.state)) return { kind: 'held', state: row.state };
+  if (row.version >= exposure.version && !row.desired.includes(exposure.purpose)) return { kind: 'denied' };
+  return { kind: 'recorded', revoked: row.revoked };
+}

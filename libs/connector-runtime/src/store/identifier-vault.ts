@@ -1,0 +1,73 @@
+import {
+  identifierKinds,
+  seal,
+  unseal,
+  Unsealable,
+  type IdentifierKind,
+  type Identifiers,
+  type KeyRing,
+} from '@entente/contracts';
+import { createHmac } from 'node:crypto';
+
+/** Exactly what was sent, in one spelling: kinds in the catalogue's order. */
+const canonical = (identifiers: Identifiers): Identifiers =>
+  Object.fromEntries(identifierKinds.flatMap((kind) => (identifiers[kind] ? [[kind, identifiers[kind]]] : [])));
+
+/** Identifiers at rest: sealed under the connector's own storage keys; and what arrives sealed for its audience. */
+export class IdentifierVault {
+  readonly #storage: KeyRing;
+  readonly #audience: KeyRing;
+
+  constructor(storage: KeyRing, audience: KeyRing) {
+    this.#storage = storage;
+    this.#audience = audience;
+  }
+
+  store(identifiers: Identifiers): Promise<string> {
+    return seal(this.#storage, canonical(identifiers));
+  }
+
+  /**
+   * Tells two sets apart without revealing them: an HMAC under a storage key, since an e-mail is easily guessed. A new
+   * storage key gives new digests, which costs a second row for a set and nothing else.
+   */
+  digest(identifiers: Identifiers): string {
+    const [{ key }] = this.#storage;
+    const hmac = createHmac('sha256', key).update('entente exposure digest\0');
+    return hmac
+      .update(JSON.stringify(canonical(identifiers)))
+      .digest('base64url')
+      .slice(0, 22);
+  }
+
+  /** Null when no key of ours opens it. */
+  stored(sealed: string): Promise<Identifiers | null> {
+    return opened(this.#storage, sealed);
+  }
+
+  /** The identifiers part of an event or of `/v1/sealed`; null when no key of ours opens it. */
+  fromConsent(sealed: string): Promise<Identifiers | null> {
+    return opened(this.#audience, sealed);
+  }
+
+  /** A sealed share request (SEAL-2). Throws `Unsealable`. */
+  shareRequest(sealed: string): Promise<unknown> {
+    return unseal(this.#audience, sealed);
+  }
+}
+
+async function opened(ring: KeyRing, sealed: string): Promise<Identifiers | null> {
+  try {
+    const value = await unseal(ring, sealed);
+    return typeof value === 'object' && value !== null ? canonical(value) : null;
+  } catch (error) {
+    if (error instanceof Unsealable) return null;
+    throw error;
+  }
+}
+
+/** Only the kinds a partner works with; null when none of them is there. */
+export function usable(identifiers: Identifiers, kinds: readonly IdentifierKind[]): Identifiers | null {
+  const entries = kinds.flatMap((kind) => (identifiers[kind] ? [[kind, identifiers[kind]] as const] : []));
+  return entries.length === 0 ? null : Object.fromEntries(entries);
+}

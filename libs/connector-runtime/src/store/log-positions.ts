@@ -1,0 +1,28 @@
+import { tpKey, type TP } from '@entente/kafka';
+import type { Pool, PoolClient } from '@entente/postgres';
+
+/** Next offsets wanted, for partitions that were read before. */
+export async function storedPositions(pool: Pool, tps: readonly TP[]): Promise<Map<string, bigint>> {
+  const { rows } = await pool.query<TP & { next: string }>(
+    `SELECT topic, partition, next_offset::text AS next FROM kafka_offset
+      WHERE (topic, partition) IN (SELECT * FROM unnest($1::text[], $2::int[]))`,
+    [tps.map((tp) => tp.topic), tps.map((tp) => tp.partition)],
+  );
+  return new Map(rows.map((row) => [tpKey(row), BigInt(row.next)]));
+}
+
+/** DLV-1: in the transaction of what the records did. A late writer of an older position changes nothing. */
+export async function storePosition(tx: PoolClient, tp: TP, next: bigint): Promise<void> {
+  await tx.query({
+    name: 'position-store',
+    text: `INSERT INTO kafka_offset (topic, partition, next_offset) VALUES ($1, $2, $3)
+           ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset
+            WHERE kafka_offset.next_offset < excluded.next_offset`,
+    values: [tp.topic, tp.partition, next.toString()],
+  });
+}
+
+/** The stored offset lies outside the log: the log was lost or cut, and positions begin anew. */
+export async function forgetPosition(pool: Pool, tp: TP): Promise<void> {
+  await pool.query('DELETE FROM kafka_offset WHERE topic = $1 AND partition = $2', [tp.topic, tp.partition]);
+}

@@ -1,0 +1,160 @@
+import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** At most `maxResponseBytes`; a longer answer is no answer. */
+  readonly body: Buffer;
+}
+
+/** `not-sent`: no byte left this process. `unclear`: bytes left and no full answer came. */
+export type Sent =
+  | { readonly kind: 'answered'; readonly response: HttpResponse }
+  | { readonly kind: 'not-sent'; readonly why: string }
+  | { readonly kind: 'unclear'; readonly why: string };
+
+export interface ConnectionSetting {
+  readonly maxResponseBytes: number;
+  /** Certificates trusted beside the system's, PEM. */
+  readonly ca?: string;
+}
+
+/** Partners close idle connections after 5 s or more; closing first avoids writing into one that is going away. */
+const idleMs = 4000;
+
+/** Warm keep-alive connections; TLS is always verified, redirects are never followed. */
+export class Connections {
+  readonly #setting: ConnectionSetting;
+  readonly #http = new HttpAgent({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' });
+  readonly #https: HttpsAgent;
+
+  constructor(setting: ConnectionSetting) {
+    this.#setting = setting;
+    const ca = setting.ca === undefined ? {} : { ca: setting.ca };
+    this.#https = new HttpsAgent({
+      keepAlive: true,
+      timeout: idleMs,
+      scheduling: 'lifo',
+      rejectUnauthorized: true,
+      ...ca,
+    });
+  }
+
+  /** A request without a byte written: Node holds even the head back until the exchange is told to write. */
+  open(method: string, url: URL): Exchange {
+    const request =
+      url.protocol === 'https:'
+        ? httpsRequest(url, { method, agent: this.#https })
+        : httpRequest(url, { method, agent: this.#http });
+    return new Exchange(request, this.#setting.maxResponseBytes);
+  }
+
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+}
+
+/** One attempt: connect, then write once, then read one answer. */
+export class Exchange {
+  /** Settles exactly once, whatever happens. */
+  readonly done: Promise<Sent>;
+  readonly #request: ClientRequest;
+  readonly #maxResponseBytes: number;
+  #settle: (sent: Sent) => void = () => {};
+  #fail: (fault: unknown) => void = () => {};
+  #written = false;
+  #settled = false;
+
+  constructor(request: ClientRequest, maxResponseBytes: number) {
+    this.#request = request;
+    this.#maxResponseBytes = maxResponseBytes;
+    this.done = new Promise((resolve, reject) => {
+      this.#settle = resolve;
+      this.#fail = reject;
+    });
+    request.on('error', (err) => this.abandon(codeOf(err)));
+    request.on('close', () => this.abandon('connection closed without an answer'));
+    request.on('response', (response) => this.#receive(response));
+  }
+
+  /**
+   * Calls back, in the tick in which the connection is ready to take bytes at once; not at all when there is none.
+   * What it throws (a header no request may carry, a `build` that fails) rejects `done`, and nothing is written.
+   */
+  whenConnected(act: () => void): void {
+    const ready = () => {
+      try {
+        act();
+      } catch (err) {
+        this.#fail(err);
+        this.abandon('not written');
+      }
+    };
+    this.#request.once('socket', (socket: Socket) => {
+      if (socket instanceof TLSSocket && (socket.connecting || !socket.authorized)) socket.once('secureConnect', ready);
+      else if (socket.connecting) socket.once('connect', ready);
+      else ready();
+    });
+  }
+
+  /** Head and body go to the connection in this tick. */
+  write(headers: Readonly<Record<string, string>>, body: string | Buffer | undefined): void {
+    for (const [name, value] of Object.entries(headers)) this.#request.setHeader(name, value);
+    // Node gives a body of DELETE no length of its own, and the partner would read the next request out of it.
+    if (body !== undefined) this.#request.setHeader('content-length', Buffer.byteLength(body));
+    this.#written = true;
+    this.#request.end(body);
+  }
+
+  /** Cuts the connection; what was not written never will be. */
+  abandon(why: string): void {
+    this.#finish(this.#written ? { kind: 'unclear', why } : { kind: 'not-sent', why });
+    this.#request.destroy();
+  }
+
+  #receive(response: IncomingMessage): void {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    response.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > this.#maxResponseBytes) this.abandon('answer too long');
+      else chunks.push(chunk);
+    });
+    response.on('error', (err) => this.abandon(codeOf(err)));
+    response.on('end', () => {
+      if (!response.complete) return this.abandon('answer cut off');
+      const { statusCode: status = 0 } = response;
+      this.#finish({
+        kind: 'answered',
+        response: { status, headers: headersOf(response), body: Buffer.concat(chunks) },
+      });
+    });
+  }
+
+  #finish(sent: Sent): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#settle(sent);
+  }
+}
+
+/** A stable word, never the error's text, which may quote an address or a body. */
+const codeOf = (err: Error): string => ('code' in err && typeof err.code === 'string' ? err.code : err.name);
+
+function headersOf(response: IncomingMessage): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(response.headers))
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  return headers;
+}

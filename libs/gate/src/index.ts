@@ -1,0 +1,8 @@
+export { Egress } from './egress/egress.ts';
+export type { EgressOptions, Refused, SendAudit, ShareOutcome } from './egress/egress.ts';
+export type { HttpRequest, HttpResponse, Sent } from './egress/http-exchange.ts';
+export type { Shareable } from './egress/shareable.ts';
+export { Gate } from './gate.ts';
+export type { DeniedListener, GateOptions, GateStatus, SeedReason } from './gate.ts';
+export type { Allow, Decision, Deny, Intent, Stale, StaleReason } from './step/decision.ts';
+export type { GapReason } from './step/gap.ts';

@@ -1,0 +1,224 @@
+import { gateStartId, type ConsentChanged, type GateStartId } from '@entente/contracts';
+import type { Admin, EventPublisher } from '@entente/kafka';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Beats, type GateIdentity } from './beats.ts';
+import { CatalogueRefresh } from './catalogue-refresh.ts';
+import { Confirmations } from './confirmations.ts';
+import { HttpConsentApi, type ConsentApi } from './consent-api.ts';
+import { Follower } from './follower.ts';
+import type { GateOptions } from './gate.ts';
+import { gateRecord } from './gate-records.ts';
+import { Logs } from './logs.ts';
+import { seed } from './seed.ts';
+import type { GapReason } from './step/gap.ts';
+import type { DirectoryLock } from './store/directory-lock.ts';
+import { LmdbReplica } from './store/lmdb-replica.ts';
+
+/** A beat that cannot be sent within this time is overtaken by the next. */
+const beatTimeoutMs = 1000;
+const confirmTimeoutMs = 2000;
+const seedRetryMs = { first: 200, last: 5000 } as const;
+const lockCheckMs = 250;
+const signOffRetryMs = 500;
+const signOffOnCloseMs = 1500;
+
+export interface SessionEvents {
+  denied(change: ConsentChanged, closedAtWallMs: number): void;
+  /** The replica is whole: `why` is null at a restart that resumed what it had. */
+  seeded(why: 'first' | GapReason | null): void;
+  /** State moved: leases, catalogue or records. */
+  moved(): void;
+}
+
+/**
+ * One gate start: from holding the directory's lock to letting it go. A lost store or directory ends it, and the gate begins
+ * another with a start id of its own, so that nobody counts the old one's confirmations for the new one's replica.
+ */
+export class Session {
+  readonly start: GateStartId = gateStartId(randomBytes(6).toString('hex'));
+  readonly follower: Follower;
+  readonly replica: LmdbReplica;
+  /** Resolves when the session cannot go on, with the reason. */
+  readonly lost: Promise<unknown>;
+  readonly #options: GateOptions;
+  readonly #events: SessionEvents;
+  readonly #lock: DirectoryLock;
+  readonly #admin: Admin;
+  readonly #api: ConsentApi;
+  readonly #beatPublisher: EventPublisher;
+  readonly #confirmPublisher: EventPublisher;
+  readonly #beats: Beats;
+  readonly #confirmations: Confirmations;
+  readonly #refresh: CatalogueRefresh;
+  readonly #logs: Logs;
+  readonly #stopping = new AbortController();
+  readonly #identity: GateIdentity;
+  #lockTimer: NodeJS.Timeout | undefined;
+  #seeding: Promise<void> | null = null;
+  #lose: (reason: unknown) => void = () => {};
+
+  constructor(options: GateOptions, lock: DirectoryLock, events: SessionEvents) {
+    const { kafka, clock, log, controller, recipients, gate } = options;
+    this.#options = options;
+    this.#lock = lock;
+    this.#events = events;
+    this.lost = new Promise((resolve) => {
+      this.#lose = resolve;
+    });
+    this.#api = new HttpConsentApi(options.consentUrl, options.token);
+    this.replica = new LmdbReplica(options.directory, controller);
+    this.follower = new Follower({
+      controller,
+      recipients,
+      start: this.start,
+      replica: this.replica,
+      clock,
+      log,
+      events: {
+        denied: (change) => this.#denied(change),
+        catalogueHole: () => this.#refresh.hole(),
+        gap: (reason) => this.#gap(reason),
+        storeLost: (error) => this.#fail(error),
+      },
+    });
+    this.#identity = { start: this.start, gate, controller, recipients };
+    const identity = this.#identity;
+    this.#admin = kafka.admin();
+    this.#beatPublisher = kafka.publisher({ publishTimeoutMs: beatTimeoutMs });
+    this.#confirmPublisher = kafka.publisher({ publishTimeoutMs: confirmTimeoutMs });
+    const databaseClock = options.databaseClock ?? (() => undefined);
+    this.#confirmations = new Confirmations({ identity, publisher: this.#confirmPublisher, clock, log, databaseClock });
+    const { follower } = this;
+    const mayBeat = () => follower.following;
+    this.#beats = new Beats({ identity, publisher: this.#beatPublisher, beats: follower.beats, mayBeat, clock, log });
+    this.#refresh = new CatalogueRefresh({ follower, api: this.#api, clock, log, signal: this.#stopping.signal });
+    const onGap = (reason: GapReason) => this.#gap(reason);
+    const groupPrefix = `entente.gate.${gate}.${this.start}`;
+    this.#logs = new Logs({ kafka, admin: this.#admin, follower, groupPrefix, log, onGap });
+  }
+
+  async begin(): Promise<void> {
+    const heirOf = this.replica.starts();
+    // On record before the first beat, so that whoever follows in this directory can strike this start out (GATE-6).
+    await this.replica.addStart(this.start);
+    this.#lockTimer = setInterval(() => {
+      if (!this.#lock.stillOurs()) this.#fail(new Error('the gate directory was removed or replaced'));
+      this.#events.moved();
+    }, lockCheckMs);
+    this.#strikeOut(heirOf);
+    if (this.follower.following) this.#events.seeded(null);
+    else {
+      this.#seeding = this.#seedUntilDone('first');
+      await this.#seeding;
+      this.#seeding = null;
+    }
+    if (this.#stopping.signal.aborted) return;
+    this.#logs.start();
+    this.#refresh.start();
+    this.#beats.start();
+  }
+
+  /** Ends the leases first; whatever then fails, nothing leaves any more. */
+  async end(): Promise<void> {
+    this.follower.close();
+    this.#stopping.abort(new Error('the gate is closing'));
+    clearInterval(this.#lockTimer);
+    this.#refresh.stop();
+    try {
+      // Closing the admin lets a seed that waits for Kafka give up at once.
+      await Promise.all([this.#admin.close(), this.#beats.stop(), this.#seeding]);
+      await this.#logs.stop();
+      await this.#confirmations.stop();
+      if (await this.#signOff(this.start, AbortSignal.timeout(signOffOnCloseMs))) this.#forget(this.start);
+      await Promise.all([this.#beatPublisher.close(), this.#confirmPublisher.close()]);
+    } finally {
+      await this.replica.close();
+      this.#lock.release();
+    }
+  }
+
+  /** Empties the replica and seeds again, as an operator may ask after mending an undecodable record. */
+  reseed(): void {
+    this.#gap('operator');
+  }
+
+  #fail(reason: unknown): void {
+    this.follower.close();
+    this.#stopping.abort(reason);
+    this.#lose(reason);
+  }
+
+  #denied(change: ConsentChanged): void {
+    const closedAt = this.#options.clock.now();
+    this.#confirmations.closed(change.subjectKey, change.version, closedAt);
+    this.#events.denied(change, closedAt);
+  }
+
+  /** GATE-3: leases end in this tick, then the replica is emptied and seeded anew, once at a time. */
+  #gap(reason: GapReason): void {
+    this.follower.stop('gap');
+    if (this.#seeding !== null || this.#stopping.signal.aborted) return;
+    this.#options.log.warn(
+      { reason, gate: this.#options.gate },
+      'gap in the logs: replica is emptied and seeded again',
+    );
+    this.#seeding = this.#seedUntilDone(reason)
+      .then(() => this.#logs.reposition())
+      .catch((err: unknown) => this.#options.log.warn({ err }, 'gate reads on at its next join'))
+      .finally(() => {
+        this.#seeding = null;
+      });
+  }
+
+  async #seedUntilDone(why: 'first' | GapReason): Promise<void> {
+    const { log, clock, gate } = this.#options;
+    const { signal } = this.#stopping;
+    for (let waitMs: number = seedRetryMs.first; !signal.aborted; waitMs = Math.min(waitMs * 2, seedRetryMs.last)) {
+      const began = clock.monotonic();
+      try {
+        const done = await seed({ admin: this.#admin, api: this.#api, replica: this.replica }, signal);
+        if (signal.aborted) return;
+        this.follower.seeded(done);
+        const tookMs = Math.round(clock.monotonic() - began);
+        log.info({ gate, why, subjects: done.subjects, catalogue: done.catalogue.number, tookMs }, 'gate seeded');
+        this.#events.seeded(why);
+        return;
+      } catch (err) {
+        if (signal.aborted) return;
+        log.warn({ err, gate, waitMs }, 'gate not seeded; trying again');
+        await pause(waitMs, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  /** Allowed only because this process holds the directory's lock: the kernel has said that those starts are over. */
+  #strikeOut(starts: readonly GateStartId[]): void {
+    for (const ended of starts)
+      void this.#signOff(ended, this.#stopping.signal).then((done) => {
+        if (done) this.#forget(ended);
+      });
+  }
+
+  #forget(start: GateStartId): void {
+    try {
+      this.replica.removeStart(start);
+    } catch (err) {
+      // It is struck out once more by the next start; that changes nothing.
+      this.#options.log.warn({ err }, 'signed-off start stays on record');
+    }
+  }
+
+  async #signOff(ended: GateStartId, signal: AbortSignal): Promise<boolean> {
+    const { start, gate, controller } = this.#identity;
+    while (!signal.aborted) {
+      const data = { start, gate, controller, ended };
+      const record = gateRecord('org.entente.gate.signed-off.v1', data, this.#options.clock.now());
+      const [result] = await this.#confirmPublisher.publish([record]);
+      if (result?.ok) return true;
+      await pause(signOffRetryMs, undefined, { signal }).catch(() => {});
+    }
+    this.#options.log.warn({ gate, ended }, 'gate start not signed off; its row goes after a minute');
+    return false;
+  }
+}

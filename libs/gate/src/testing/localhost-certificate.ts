@@ -1,0 +1,21 @@
+/** Self-signed for localhost and 127.0.0.1, for specs alone; valid for a hundred years, trusted by nobody. */
+export const localhostCertificate = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgkYa5bZK3o5CUOvaR
+O/hbZKj9sUGBOc8+F2Y6ObvA0rahRANCAATEIx9j4qPJa0B/XDoAUtPmmPxwXgjC
+V6KLm3g7byJv+QxucbpOp/kUw193/E9jOMKLJDliG7iNpTYi3PiHYNow
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBnDCCAUGgAwIBAgIUGVsMY087bnTUemowYex+Vn4BqRgwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjAzMjE1MFoYDzIxMjYxMDI5
+MDMyMTUwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAATEIx9j4qPJa0B/XDoAUtPmmPxwXgjCV6KLm3g7byJv+QxucbpOp/kU
+w193/E9jOMKLJDliG7iNpTYi3PiHYNowo28wbTAdBgNVHQ4EFgQU6bX83tZ9rV9p
++/EgJ6ptMK+vqWgwHwYDVR0jBBgwFoAU6bX83tZ9rV9p+/EgJ6ptMK+vqWgwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSQAwRgIhALwZbkTkkaGh5+wrJnyBPmOmWpy+hiXpIj84OnlTekJ8AiEA
+60vyE3R8uffXJXZAvbMK/KmbHg7KoZAMSEoAIr9Cqk4=
+-----END CERTIFICATE-----
+`,
+};

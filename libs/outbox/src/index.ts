@@ -1,0 +1,10 @@
+export { appendOutbox, headersColumn, laneNumber, OUTBOX_INSERT_CTE } from './append.ts';
+export type { Lane, OutboxRow } from './append.ts';
+export { outboxMigrationSql, watermarkMigrationSql } from './migrations.ts';
+export { notifyOutbox } from './notify.ts';
+export { pendingUrgent } from './relay/outbox-metrics.ts';
+export type { LedgerPort, PublishedVersion } from './relay/ports.ts';
+export { Relay } from './relay/relay.ts';
+export type { RelayOptions, RelayState } from './relay/relay.ts';
+export { relayTiming } from './relay/timing.ts';
+export type { RelayTiming } from './relay/timing.ts';

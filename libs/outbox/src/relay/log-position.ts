@@ -1,0 +1,21 @@
+/** What a relay knows of one partition of the express lane (REL-5). */
+export interface LogPosition {
+  readonly epoch: number;
+  /** −1 before the first. */
+  readonly highestAcked: bigint;
+}
+
+export interface Advance {
+  readonly position: LogPosition;
+  /** The log was lost or made anew: it must be told again what it may have lost. */
+  readonly logLost: boolean;
+}
+
+/**
+ * REL-5: an acknowledged offset that is not above the highest one known means that the log is not the one we wrote to.
+ * Every record of ours counts, watermarks too.
+ */
+export function acknowledge(position: LogPosition, first: bigint, last: bigint): Advance {
+  if (first > position.highestAcked) return { position: { ...position, highestAcked: last }, logLost: false };
+  return { position: { epoch: position.epoch + 1, highestAcked: last }, logLost: true };
+}

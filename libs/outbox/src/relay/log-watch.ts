@@ -1,0 +1,72 @@
+import { Bell } from './bell.ts';
+import { judge, readLogEnd } from './log-check.ts';
+import type { OwnedShard } from './owned-shards.ts';
+import type { LedgerPort } from './ports.ts';
+import type { SessionParts } from './session-parts.ts';
+
+interface LogWatchParts extends SessionParts {
+  readonly ledger: LedgerPort;
+  readonly onSound: () => void;
+}
+
+/**
+ * RST-4: no shard is published before the end of its logs has been compared with the ledger; one that fails stays closed and
+ * is looked at again, until `entente restore` has mended it.
+ */
+export class LogWatch {
+  readonly bell = new Bell();
+  readonly #parts: LogWatchParts;
+
+  constructor(parts: LogWatchParts) {
+    this.#parts = parts;
+  }
+
+  async run(): Promise<void> {
+    const { signal, timing, shards } = this.#parts;
+    while (!signal.aborted) {
+      const doubtful = [...shards.inStatus('unchecked'), ...shards.inStatus('lost')];
+      await this.#check(doubtful);
+      const again = shards.inStatus('unchecked').length > 0 ? timing.retryMs : timing.recheckMs;
+      await this.bell.wait(again, signal);
+    }
+  }
+
+  async #check(doubtful: readonly OwnedShard[]): Promise<void> {
+    if (doubtful.length === 0) return;
+    const { kafka, log, signal } = this.#parts;
+    const admin = kafka.admin();
+    try {
+      for (const owned of doubtful) {
+        if (signal.aborted) return;
+        const end = await readLogEnd(kafka, admin, owned.shard).catch((err: unknown) => {
+          log.warn({ err, shard: owned.shard }, 'relay cannot read the end of the logs yet');
+          return null;
+        });
+        // Kafka is away: the other shards' logs are no nearer.
+        if (end === null) return;
+        await this.#decide(owned, end);
+      }
+    } finally {
+      await admin.close();
+    }
+  }
+
+  async #decide(owned: OwnedShard, end: Awaited<ReturnType<typeof readLogEnd>>): Promise<void> {
+    const { ledger, store, log, onSound } = this.#parts;
+    const verdict = await store.exclusively((client) => judge(end, client, ledger));
+    // Asked to hand it over meanwhile: the next owner judges it anew.
+    if (owned.status === 'leaving') return;
+    if (verdict.kind === 'sound') {
+      if (owned.status === 'lost') log.info({ shard: owned.shard }, 'log and ledger agree again');
+      owned.status = 'sound';
+      onSound();
+      return;
+    }
+    if (owned.status !== 'lost')
+      log.error(
+        { shard: owned.shard, why: verdict.why, head: end.watermark?.ledger },
+        'answered changes were lost; gates stay closed',
+      );
+    owned.status = 'lost';
+  }
+}

@@ -1,0 +1,95 @@
+import type { EventPublisher } from '@entente/kafka';
+import { Bell, pause } from './bell.ts';
+import { drain } from './drain.ts';
+import { TrailingFloor } from './floor.ts';
+import { LanePublisher } from './lane-publisher.ts';
+import type { OwnedShard } from './owned-shards.ts';
+import { readPage } from './page-sql.ts';
+import { Probes } from './probes.ts';
+import type { SessionParts } from './session-parts.ts';
+import { pageRows } from './timing.ts';
+import type { StatementQueue } from './statement-queue.ts';
+
+/** The complete log: reads on its own connection, so that its pages never stand before an urgent one. */
+export class NormalLane {
+  readonly bell = new Bell();
+  readonly probes: Probes;
+  readonly #parts: SessionParts;
+  readonly #reader: StatementQueue;
+  readonly #publisher: LanePublisher;
+  readonly #floor: TrailingFloor;
+
+  constructor(parts: SessionParts, reader: StatementQueue) {
+    this.#parts = parts;
+    this.#reader = reader;
+    this.#publisher = new LanePublisher({ ...parts, lane: 'normal' });
+    this.#floor = new TrailingFloor(parts.timing.floorTrailMs, parts.timing.fullScanMs);
+    this.probes = new Probes({
+      ...parts,
+      newPublisher: () => parts.newPublisher('normal'),
+      round: (shard, publisher) => this.#probe(shard, publisher),
+    });
+  }
+
+  async run(): Promise<void> {
+    const { signal, timing, shards } = this.#parts;
+    while (!signal.aborted) {
+      const common = shards.inStatus('sound').filter(({ shard }) => !this.probes.has(shard));
+      this.probes.isolate(await this.#round(common, this.#parts.publishers.normal));
+      await this.bell.wait(timing.pollMs, signal);
+    }
+    await this.probes.ended();
+  }
+
+  /** This shard is read from the beginning the next time. */
+  forget(shard: number): void {
+    this.#floor.forget(shard);
+  }
+
+  async #round(shards: readonly OwnedShard[], publisher: EventPublisher): Promise<ReadonlySet<number>> {
+    const { clock, signal, timing } = this.#parts;
+    if (shards.length === 0) return new Set();
+    let readAt = clock.monotonic();
+    // A long backlog must not keep shards from being handed over or taken up.
+    const until = readAt + timing.ownershipMs;
+    const { failed, interrupted } = await this.#parts.shards.holding(shards, () =>
+      drain(shards, {
+        pageRows: pageRows.normal,
+        read: (open, perShard) => {
+          readAt = clock.monotonic();
+          const all = this.#floor.fullScanDue(readAt);
+          const floors = open.map(({ shard }) => (all ? 0 : this.#floor.of(shard, readAt)));
+          return readPage(this.#reader, 'normal', {
+            shards: open.map(({ shard }) => shard),
+            floors,
+            upTo: null,
+            perShard,
+          });
+        },
+        publish: async (rows) => {
+          const refused = (await this.#publisher.publish(rows, publisher)).failed;
+          await pause(this.#parts.pace.rest(clock.monotonic() - readAt, clock.monotonic()), signal);
+          return refused;
+        },
+        goOn: () => !signal.aborted && clock.monotonic() < until,
+        onRead: (answered, rows) => {
+          const highest = new Map(rows.map(({ shard, id }) => [shard, id]));
+          for (const { shard } of answered) {
+            const id = highest.get(shard);
+            if (id !== undefined) this.#floor.published(shard, id, readAt);
+          }
+        },
+      }),
+    );
+    for (const shard of failed) this.forget(shard);
+    if (interrupted) this.bell.ring();
+    return failed;
+  }
+
+  async #probe(shard: number, publisher: EventPublisher): Promise<boolean> {
+    const owned = this.#parts.shards.get(shard);
+    // Handed over or doubted meanwhile: nothing is left to ask this partition.
+    if (owned?.status !== 'sound') return true;
+    return (await this.#round([owned], publisher)).size === 0;
+  }
+}

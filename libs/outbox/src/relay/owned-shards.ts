@@ -1,0 +1,73 @@
+import type { GateStartId } from '@entente/contracts';
+import { acknowledge, type LogPosition } from './log-position.ts';
+import type { ShardRecord } from './relay-store.ts';
+
+/**
+ * `unchecked` and `lost` shards are not published: their log is not known to agree with the ledger (RST-4). `leaving` ones
+ * take no new work and are handed over when nothing of theirs is in flight.
+ */
+export type ShardStatus = 'unchecked' | 'sound' | 'lost' | 'leaving';
+
+export interface OwnedShard {
+  readonly shard: number;
+  status: ShardStatus;
+  log: LogPosition;
+  lastLedgerNumber: number;
+  /** REL-5: the log was lost, and the ledger is to be published again from this number. */
+  republishSince: number | null;
+  /** Per gate start the beat in the last acknowledged watermark. */
+  readonly returnedBeats: Map<GateStartId, number>;
+  /** Rounds that are working on it. */
+  inFlight: number;
+}
+
+/** The shards whose locks this session holds. */
+export class OwnedShards {
+  readonly #shards = new Map<number, OwnedShard>();
+
+  add(record: ShardRecord, status: ShardStatus): void {
+    const { shard, log, lastLedgerNumber } = record;
+    const fresh = { republishSince: null, returnedBeats: new Map<GateStartId, number>(), inFlight: 0 };
+    this.#shards.set(shard, { shard, status, log, lastLedgerNumber, ...fresh });
+  }
+
+  remove(shard: number): void {
+    this.#shards.delete(shard);
+  }
+
+  get(shard: number): OwnedShard | undefined {
+    return this.#shards.get(shard);
+  }
+
+  all(): OwnedShard[] {
+    return [...this.#shards.values()];
+  }
+
+  numbers(): number[] {
+    return [...this.#shards.keys()];
+  }
+
+  inStatus(status: ShardStatus): OwnedShard[] {
+    return this.all().filter((owned) => owned.status === status);
+  }
+
+  /** REL-5 for every acknowledgement of the express lane, rows and watermarks alike. Answers whether the log was lost. */
+  acknowledged(shard: number, first: bigint, last: bigint): boolean {
+    const owned = this.#shards.get(shard);
+    if (owned === undefined) return false;
+    const { position, logLost } = acknowledge(owned.log, first, last);
+    owned.log = position;
+    if (logLost) owned.republishSince = Math.min(owned.republishSince ?? Infinity, owned.lastLedgerNumber);
+    return logLost;
+  }
+
+  /** Keeps the shards from being handed over while `work` runs. */
+  async holding<T>(shards: readonly OwnedShard[], work: () => Promise<T>): Promise<T> {
+    for (const owned of shards) owned.inFlight += 1;
+    try {
+      return await work();
+    } finally {
+      for (const owned of shards) owned.inFlight -= 1;
+    }
+  }
+}

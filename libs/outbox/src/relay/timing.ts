@@ -1,0 +1,69 @@
+import { timing } from '@entente/contracts';
+import type { Lane } from '../append.ts';
+
+/** The relay's numbers, in milliseconds unless the name says otherwise. A test may shorten them. */
+export interface RelayTiming {
+  /** A full pass, the one that ends in watermarks, begins this often (REL-4). */
+  readonly passMs: number;
+  /** Without a hint a lane looks for rows this often (REL-3). */
+  readonly pollMs: number;
+  /** The lock connection says something this often, whatever else is awaited (REL-2). */
+  readonly keepBusyMs: number;
+  /** A statement unanswered for this long ends the session: `statement_timeout` is 1 s, so the server or the way to it is gone. */
+  readonly silenceMs: number;
+  /** Shards are taken up and handed over this often. */
+  readonly ownershipMs: number;
+  /** First and longest pause before connecting again, and between the probes of a partition that failed. */
+  readonly retryMs: number;
+  readonly longestRetryMs: number;
+  /** One publish of the urgent lane: below the lease, so that one hanging leader cannot end every lease for long. */
+  readonly urgentPublishMs: number;
+  readonly normalPublishMs: number;
+  /** A log that contradicts the ledger is looked at again this often (RST-4). */
+  readonly recheckMs: number;
+  /** Publishing a lost log again reads the ledger: it may take longer than anything else on the lock connection. */
+  readonly republishMs: number;
+  /** The normal lane's floor stands where this lane had read this long ago; writers end within 1 s (REC-2). */
+  readonly floorTrailMs: number;
+  /** … and is ignored this often (kafka-on-node.md §4.4). */
+  readonly fullScanMs: number;
+}
+
+export const relayTiming: RelayTiming = {
+  passMs: timing.passMs,
+  pollMs: 75,
+  keepBusyMs: 500,
+  silenceMs: 2_000,
+  ownershipMs: 500,
+  retryMs: 100,
+  longestRetryMs: 1_000,
+  urgentPublishMs: 1_500,
+  normalPublishMs: 5_000,
+  recheckMs: 5_000,
+  republishMs: 30_000,
+  floorTrailMs: 60_000,
+  fullScanMs: 5_000,
+};
+
+/**
+ * Rows of one read, over all partitions. Encoding a page holds the event loop up, about 4 ms per 100 rows, so the normal
+ * lane's are the smaller ones.
+ */
+export const pageRows: Readonly<Record<Lane, number>> = { urgent: 500, normal: 200 };
+/**
+ * How long the normal lane rests after a page, as a multiple of the time that page took: it leaves the processor, the broker
+ * and the database to the urgent lane while that is at work, measured against a backlog of a million rows.
+ */
+export const normalRest = { besideUrgent: 3, alone: 1 } as const;
+/** … which it is for this long after its last row. */
+export const urgentAtWorkMs = 1_000;
+/** The longest rest, however slow a page was. */
+export const longestRestMs = 250;
+/** Of one partition in one send: a broker takes 1 MiB per record batch (`max.message.bytes`). */
+export const pageBytesPerPartition = 512 * 1024;
+/** The normal lane shares the lock connection with the urgent one, so its deletes are short. */
+export const deleteRows = 250;
+
+/** Doubles from the first pause to the longest. */
+export const backoffMs = (attempt: number, t: RelayTiming): number =>
+  Math.min(t.longestRetryMs, t.retryMs * 2 ** Math.min(attempt, 10));

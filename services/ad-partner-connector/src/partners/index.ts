@@ -1,0 +1,1 @@
+export { metaCustomAudiences } from './meta/definition.ts';

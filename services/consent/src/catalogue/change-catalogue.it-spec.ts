@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
+import type { ConsentUnderTest } from '../testing/harness.ts';
+
+let consent: ConsentUnderTest;
+
+beforeAll(async () => {
+  consent = await startConsent('catalogue');
+  await consent.post('/v1/catalogue/changes', sampleCatalogue);
+});
+afterAll(() => consent?.stop());
+
+const [purpose] = sampleCatalogue.purposes;
+const [recipient] = sampleCatalogue.recipients;
+const { id: _purposeId, ...purposeBody } = purpose!;
+const { id: _recipientId, ...recipientBody } = recipient!;
+
+describe('REC-9 the catalogue', () => {
+  test('one transaction, one number, one urgent record', async () => {
+    const { rows } = await consent.pool.query(
+      `SELECT aggregatetype, aggregateid, lane, shard, payload FROM outbox WHERE type LIKE '%catalogue%'`,
+    );
+    expect(rows).toMatchObject([
+      { aggregatetype: 'consent.catalogue.v1', aggregateid: 'acme', lane: 0, shard: 0, payload: { number: 1, controller: 'acme' } },
+    ]);
+    expect(rows[0].payload.committedAt).toMatch(/^\d{4}-.*\.\d{6}Z$/);
+  });
+
+  test('the same again takes no number', async () => {
+    expect((await consent.post('/v1/catalogue/changes', sampleCatalogue)).body).toEqual({ number: 1, changed: false });
+    expect((await consent.post('/v1/catalogue/changes', {})).body).toEqual({ number: 1, changed: false });
+  });
+
+  test('one-item forms', async () => {
+    expect((await consent.put('/v1/catalogue/purposes/newsletter', purposeBody)).body).toEqual({ number: 2, changed: true });
+    const put = await consent.put('/v1/catalogue/recipients/mailer', { ...recipientBody, purposes: ['newsletter'] });
+    expect(put.body).toEqual({ number: 3, changed: true });
+    const notice = { ...sampleCatalogue.notices[0], version: 2, purposes: { newsletter: ['mailer'] } };
+    expect((await consent.post('/v1/catalogue/notices', notice)).body).toEqual({ number: 4, changed: true });
+    expect((await consent.post('/v1/catalogue/notices', { ...notice, purposes: {} })).status).toBe(409);
+    const { body } = await consent.get('/v1/catalogue');
+    expect(body).toMatchObject({ number: 4 });
+    expect(JSON.stringify(body)).toContain('"audience":"crm"');
+    expect((await consent.put('/v1/catalogue/purposes/Bad%20Name', purposeBody)).status).toBe(400);
+  });
+
+  test('numbers have no gaps under concurrency, over all controllers, and records stand in their order', async () => {
+    const tokens = await Promise.all(['acme', 'brand-a', 'brand-b'].map((controller) => consent.token(['admin'], controller)));
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, index) =>
+        consent.put(`/v1/catalogue/purposes/p-${index}`, purposeBody, { token: tokens[index % 3]! }),
+      ),
+    );
+    const numbers = answers.map(({ body }) => Number(body['number'])).sort((a, b) => a - b);
+    expect(numbers).toEqual(Array.from({ length: 60 }, (_, index) => index + 5));
+    const { rows } = await consent.pool.query(
+      `SELECT array_agg((payload ->> 'number')::int ORDER BY id) AS numbers FROM outbox WHERE type LIKE '%catalogue%'`,
+    );
+    expect(rows[0].numbers).toEqual(Array.from({ length: 64 }, (_, index) => index + 1));
+  });
+
+  test('a change names the catalogue it was decided with, also while the catalogue moves', async () => {
+    const moves = Array.from({ length: 20 }, (_, index) =>
+      consent.put('/v1/catalogue/purposes/analytics', { ...purposeBody, dataCategories: [`c${index}`], active: index % 2 === 0 }),
+    );
+    const saves = Array.from({ length: 100 }, (_, index) =>
+      consent.post('/v1/consents', grantAll(`during-${index}`), { headers: { 'idempotency-key': randomUUID() } }),
+    );
+    const answers = await Promise.all([...saves, ...moves]);
+    expect(answers.filter(({ status }) => status >= 500)).toEqual([]);
+    const { rows } = await consent.pool.query(`
+      WITH active AS (
+        SELECT number, (change -> 'purposes' -> 0 ->> 'active')::boolean AS active FROM catalogue_change
+         WHERE change -> 'purposes' -> 0 ->> 'id' = 'analytics')
+      SELECT l.entry::jsonb ->> 'catalogue' AS number,
+             (SELECT active FROM active a WHERE a.number <= (l.entry::jsonb ->> 'catalogue')::int ORDER BY number DESC LIMIT 1) AS active
+        FROM ledger_entry l`);
+    for (const { active } of rows) expect(active).not.toBe(false);
+    expect(rows).toHaveLength(saves.length - answers.filter(({ status }) => status === 422).length);
+  });
+});

@@ -1,0 +1,131 @@
+import { decisions } from '@entente/contracts';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+
+/** What the recording routes answer. */
+export class DecidedPurposeBody {
+  @ApiProperty({ type: String })
+  purpose!: string;
+
+  @ApiProperty({ enum: decisions })
+  decision!: string;
+}
+
+export class RefusedGrantBody {
+  @ApiProperty({ type: String })
+  purpose!: string;
+
+  /** Stable word, the same as the `type` of the problem a granting request alone would have got. */
+  @ApiProperty({ type: String })
+  code!: string;
+
+  @ApiProperty({ type: String })
+  detail!: string;
+}
+
+export class GatesBody {
+  @ApiProperty({ type: 'integer', description: 'Gates that confirmed the change.' })
+  confirmed!: number;
+
+  @ApiProperty({ type: 'integer', description: 'Gates whose leases have run out instead.' })
+  expired!: number;
+
+  @ApiProperty({ type: 'integer' })
+  waitedMs!: number;
+}
+
+export class LinksBody {
+  @ApiProperty({ type: String, format: 'uri', description: 'Where this change has arrived.' })
+  propagation!: string;
+}
+
+export class RecordedBody {
+  @ApiProperty({ type: String, description: 'The change that stands behind this answer.' })
+  changeId!: string;
+
+  @ApiProperty({ type: String })
+  subjectKey!: string;
+
+  @ApiProperty({ type: 'integer' })
+  version!: number;
+
+  @ApiProperty({ type: String, format: 'date-time', description: 'Database time of the commit, in microseconds.' })
+  committedAt!: string;
+
+  @ApiProperty({ type: [DecidedPurposeBody] })
+  decisions!: readonly DecidedPurposeBody[];
+
+  @ApiProperty({ type: [String], description: 'Purposes named that this controller does not know.' })
+  ignored!: readonly string[];
+
+  @ApiPropertyOptional({ type: Boolean, description: 'Everything named was denied before; nothing new was recorded.' })
+  alreadyDenied?: true;
+
+  @ApiPropertyOptional({
+    type: [RefusedGrantBody],
+    description: 'The granting part of this request, which was not recorded although the denying part was.',
+  })
+  refused?: readonly RefusedGrantBody[];
+
+  @ApiPropertyOptional({ type: GatesBody })
+  gates?: GatesBody;
+
+  @ApiProperty({ type: LinksBody })
+  links!: LinksBody;
+}
+
+export class PurposeConsentBody {
+  @ApiProperty({ type: String })
+  purpose!: string;
+
+  @ApiProperty({ enum: decisions })
+  decision!: string;
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  since!: string;
+
+  @ApiPropertyOptional({ type: String, description: 'Notice and version, `id@version`.' })
+  notice?: string;
+
+  @ApiPropertyOptional({ type: String, format: 'date-time' })
+  validUntil?: string;
+
+  @ApiPropertyOptional({ type: [String] })
+  refusedRecipients?: readonly string[];
+
+  @ApiProperty({ type: Boolean, description: 'Granted, not run out, and the purpose is active.' })
+  effective!: boolean;
+}
+
+export class SubjectConsentsBody {
+  @ApiProperty({ type: String })
+  subjectKey!: string;
+
+  @ApiProperty({ type: 'integer' })
+  version!: number;
+
+  @ApiProperty({ type: [PurposeConsentBody] })
+  purposes!: readonly PurposeConsentBody[];
+}
+
+export class ProblemBody {
+  @ApiProperty({ type: String, examples: ['urn:entente:problem:invalid-request'] })
+  type!: string;
+
+  @ApiProperty({ type: String })
+  title!: string;
+
+  @ApiProperty({ type: 'integer' })
+  status!: number;
+
+  @ApiProperty({ type: String })
+  detail!: string;
+
+  @ApiProperty({ type: String })
+  instance!: string;
+
+  @ApiPropertyOptional({
+    type: 'array',
+    items: { type: 'object', properties: { pointer: { type: 'string' }, detail: { type: 'string' } } },
+  })
+  errors?: readonly object[];
+}

@@ -1,0 +1,128 @@
+import { noticeRef, normaliseEmail, normalisePhone, purposeId, recipientId, subjectId } from '@entente/contracts';
+import type { NoticeRef } from '@entente/contracts';
+import { Refusal } from '@entente/http';
+import type { Caller } from '@entente/http';
+import type { SubjectDirectory } from '../identifiers/subject-directory.ts';
+import type { Command, Grant, GrantItem, IfMatch, RequestKey } from '../ledger/command.ts';
+import type { OneDecision, SaveConsents, TellingIdentifiers, Withdraw } from './consents.dto.ts';
+
+/** The headers a recording request may carry. */
+export interface RequestHeaders {
+  readonly 'idempotency-key'?: string | string[] | undefined;
+  readonly 'if-match'?: string | undefined;
+  readonly traceparent?: string | string[] | undefined;
+}
+
+/** Wire to rule: what a request asks for, in the words of the ledger. */
+export class CommandMapper {
+  readonly #directory: SubjectDirectory;
+  readonly #fingerprint: (body: unknown) => string;
+
+  constructor(directory: SubjectDirectory, fingerprint: (body: unknown) => string) {
+    this.#directory = directory;
+    this.#fingerprint = fingerprint;
+  }
+
+  withdrawal(body: Withdraw, caller: Caller, headers: RequestHeaders): Command {
+    return {
+      ...this.#common(body.subjectId, caller, 'POST /v1/withdrawals', headers),
+      deny: { purposes: body.purposes?.map(purposeId) ?? 'all', to: 'withdrawn' },
+    };
+  }
+
+  save(body: SaveConsents, caller: Caller, headers: RequestHeaders): Command {
+    refuseRepeatedPurposes(body.decisions);
+    const notice = body.notice && noticeRef(body.notice.id, body.notice.version);
+    const denied = body.decisions.filter(({ decision }) => decision === 'denied');
+    const grants = body.decisions.flatMap((decision, index) =>
+      decision.decision === 'granted' ? [grantItem(decision, index)] : [],
+    );
+    const identifiers = normalised(body.identifiers);
+    return {
+      ...this.#common(body.subjectId, caller, 'POST /v1/consents', headers),
+      ...(notice === undefined ? {} : { notice }),
+      ...(Object.keys(identifiers).length > 0 ? { identifiers } : {}),
+      ...(denied.length > 0
+        ? { deny: { purposes: denied.map(({ purpose }) => purposeId(purpose)), to: 'denied' as const } }
+        : {}),
+      ...(grants.length > 0 ? { grant: this.#grant(body, grants, notice, caller, headers) } : {}),
+    };
+  }
+
+  #grant(
+    body: SaveConsents,
+    items: readonly GrantItem[],
+    notice: NoticeRef | undefined,
+    caller: Caller,
+    headers: RequestHeaders,
+  ): Grant {
+    const ifMatch = parseIfMatch(headers['if-match']);
+    return {
+      items,
+      key: parseRequestKey(headers['idempotency-key'], () => this.#fingerprint(body)),
+      mayGrant: caller.scopes.includes('consent:grant'),
+      ...(notice === undefined ? {} : { notice }),
+      ...(ifMatch === undefined ? {} : { ifMatch }),
+    };
+  }
+
+  #common(id: string, { controller, clientId }: Caller, route: string, { traceparent }: RequestHeaders) {
+    return {
+      controller,
+      subjectId: subjectId(id),
+      candidates: this.#directory.candidates(controller, subjectId(id)),
+      actor: { client: clientId, route },
+      ...(typeof traceparent === 'string' && traceContext.test(traceparent) ? { traceparent } : {}),
+    };
+  }
+}
+
+/** W3C Trace Context, version 00; anything else is not passed on. */
+const traceContext = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+function refuseRepeatedPurposes(decisions: readonly OneDecision[]): void {
+  const names = decisions.map(({ purpose }) => purpose);
+  const errors = names.flatMap((name, index) =>
+    names.indexOf(name) === index
+      ? []
+      : [{ pointer: `/decisions/${index}/purpose`, detail: 'has a decision already in this request' }],
+  );
+  if (errors.length > 0)
+    throw new Refusal('invalid-request', 400, 'A request has one decision for each purpose.', { errors });
+}
+
+function grantItem({ purpose, validUntil, refusedRecipients = [] }: OneDecision, index: number): GrantItem {
+  const refused = [...new Set(refusedRecipients)].sort().map(recipientId);
+  return {
+    index,
+    purpose: purposeId(purpose),
+    ...(validUntil === undefined ? {} : { validUntil: new Date(validUntil).toISOString() }),
+    ...(refused.length === 0 ? {} : { refused }),
+  };
+}
+
+function normalised({ email, phone }: TellingIdentifiers = {}): { email?: string; phone?: string } {
+  const number = phone === undefined ? null : normalisePhone(phone);
+  return {
+    ...(email === undefined ? {} : { email: normaliseEmail(email) }),
+    ...(number === null ? {} : { phone: number }),
+  };
+}
+
+/** One strong tag of a version, or `*` (RFC 9110 §13.1.1). */
+export function parseIfMatch(header: string | undefined): IfMatch | undefined {
+  if (header === undefined) return undefined;
+  if (header.trim() === '*') return { kind: 'any' };
+  const [, digits] = /^\s*"(\d{1,16})"\s*$/.exec(header) ?? [];
+  const version = Number(digits);
+  return Number.isSafeInteger(version) ? { kind: 'version', version } : { kind: 'malformed' };
+}
+
+/** A structured-field string, or the bare form (draft-ietf-httpapi-idempotency-key-header-07). */
+export function parseRequestKey(header: string | string[] | undefined, fingerprint: () => string): RequestKey {
+  if (header === undefined) return { kind: 'absent' };
+  if (typeof header !== 'string') return { kind: 'malformed' };
+  const [, quoted] = /^\s*"((?:[^"\\]|\\["\\])*)"\s*$/.exec(header) ?? [];
+  const key = quoted === undefined ? header.trim() : quoted.replace(/\\(["\\])/g, '$1');
+  return /^[\x20-\x7e]{1,255}$/.test(key) ? { kind: 'given', key, fingerprint: fingerprint() } : { kind: 'malformed' };
+}

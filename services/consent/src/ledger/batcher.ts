@@ -1,0 +1,118 @@
+import type { Clock } from '@entente/observability';
+
+/** What to do after a failed commit: a fault of the request itself, or something that passes. */
+export type FailureKind = 'passing' | 'final';
+
+export interface BatcherOptions<C, R> {
+  /** One transaction for all of them; results in the same order. */
+  readonly commit: (batch: readonly C[]) => Promise<readonly R[]>;
+  readonly failureOf: (error: unknown) => FailureKind;
+  /** Gives up on a request whose failures have not passed within `deadlineMs`. */
+  readonly gaveUp: (lastError: unknown) => Error;
+  readonly overloaded: () => Error;
+  /** Transactions open at once; as many as the pool has connections. */
+  readonly concurrency: number;
+  readonly maxBatch: number;
+  /** Longest wait for company, in milliseconds, and only while a transaction is in flight (REC-2). */
+  readonly coalesceMs: number;
+  readonly deadlineMs: number;
+  readonly maxQueued: number;
+  readonly clock: Clock;
+  readonly random?: () => number;
+}
+
+interface Waiting<C, R> {
+  readonly command: C;
+  readonly arrivedAt: number;
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Pause before a failed request is tried again alone, in milliseconds: less than a lock is held, more than a hiccup. */
+const retryPauseMs = { least: 5, most: 60 };
+
+/**
+ * Group commit (REC-2): an idle system commits at once; while a transaction is in flight, what arrives within
+ * `coalesceMs` shares the next one. A failed batch is retried one by one.
+ */
+export class Batcher<C, R> {
+  readonly #options: BatcherOptions<C, R>;
+  #queue: Waiting<C, R>[] = [];
+  #alone: Waiting<C, R>[] = [];
+  #inFlight = 0;
+  #pausing = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: BatcherOptions<C, R>) {
+    this.#options = options;
+  }
+
+  submit(command: C): Promise<R> {
+    if (this.queued >= this.#options.maxQueued) return Promise.reject(this.#options.overloaded());
+    return new Promise<R>((resolve, reject) => {
+      this.#queue.push({ command, arrivedAt: this.#options.clock.monotonic(), resolve, reject });
+      this.#pump();
+    });
+  }
+
+  /** Requests not yet answered and not in a transaction. */
+  get queued(): number {
+    return this.#queue.length + this.#alone.length + this.#pausing;
+  }
+
+  #pump(): void {
+    const { concurrency } = this.#options;
+    while (this.#inFlight < concurrency) {
+      const batch = this.#nextBatch();
+      if (batch === null) return;
+      this.#inFlight += 1;
+      void this.#run(batch).finally(() => {
+        this.#inFlight -= 1;
+        this.#pump();
+      });
+    }
+  }
+
+  #nextBatch(): Waiting<C, R>[] | null {
+    const { maxBatch, coalesceMs, clock } = this.#options;
+    const single = this.#alone.shift();
+    if (single !== undefined) return [single];
+    const [oldest] = this.#queue;
+    if (oldest === undefined) return null;
+    const waited = clock.monotonic() - oldest.arrivedAt;
+    if (this.#inFlight > 0 && this.#queue.length < maxBatch && waited < coalesceMs) {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        this.#pump();
+      }, coalesceMs - waited);
+      return null;
+    }
+    const batch = this.#queue.slice(0, maxBatch);
+    this.#queue = this.#queue.slice(maxBatch);
+    return batch;
+  }
+
+  async #run(batch: readonly Waiting<C, R>[]): Promise<void> {
+    try {
+      const results = await this.#options.commit(batch.map(({ command }) => command));
+      if (results.length !== batch.length) throw new Error('not one result for each request');
+      results.forEach((result, index) => batch[index]?.resolve(result));
+    } catch (error) {
+      if (batch.length > 1) this.#alone.push(...batch);
+      else for (const waiting of batch) this.#failed(waiting, error);
+    }
+  }
+
+  #failed(waiting: Waiting<C, R>, error: unknown): void {
+    const { failureOf, gaveUp, deadlineMs, clock, random = Math.random } = this.#options;
+    if (failureOf(error) === 'final') return waiting.reject(error);
+    if (clock.monotonic() - waiting.arrivedAt > deadlineMs) return waiting.reject(gaveUp(error));
+    const pauseMs = retryPauseMs.least + random() * (retryPauseMs.most - retryPauseMs.least);
+    this.#pausing += 1;
+    setTimeout(() => {
+      this.#pausing -= 1;
+      this.#alone.push(waiting);
+      this.#pump();
+    }, pauseMs);
+  }
+}

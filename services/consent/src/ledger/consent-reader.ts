@@ -1,0 +1,85 @@
+import type {
+  ConsentVector,
+  ControllerId,
+  Decision,
+  NoticeRef,
+  PurposeId,
+  PurposeState,
+  RecipientId,
+  SubjectKey,
+} from '@entente/contracts';
+import type { Clock } from '@entente/observability';
+import type { Pool } from '@entente/postgres';
+import { loadCatalogues } from '../catalogue/catalogue-store.ts';
+
+export interface PurposeConsent {
+  readonly purpose: PurposeId;
+  readonly decision: Decision;
+  readonly since: string;
+  readonly notice?: NoticeRef;
+  readonly validUntil?: string;
+  readonly refusedRecipients?: readonly RecipientId[];
+  /** Granted, not run out, and the purpose is active. */
+  readonly effective: boolean;
+}
+
+export interface SubjectConsents {
+  readonly subjectKey: SubjectKey;
+  readonly version: number;
+  readonly purposes: readonly PurposeConsent[];
+}
+
+interface Row {
+  readonly subjectKey: SubjectKey;
+  readonly version: number;
+  readonly vector: ConsentVector;
+}
+
+const readSql = `
+  SELECT subject_key AS "subjectKey", version, vector FROM subject
+   WHERE controller = $1 AND subject_key = ANY ($2) AND version > 0`;
+
+/** Reads people's consents for those who ask. */
+export class ConsentReader {
+  readonly #pool: Pool;
+  readonly #clock: Clock;
+
+  constructor(pool: Pool, clock: Clock) {
+    this.#pool = pool;
+    this.#clock = clock;
+  }
+
+  /** One person's consents as they stand, or null when nothing was ever recorded. */
+  async read(controller: ControllerId, candidates: readonly SubjectKey[]): Promise<SubjectConsents | null> {
+    const { rows } = await this.#pool.query<Row>(readSql, [controller, candidates]);
+    const row = candidates.map((key) => rows.find(({ subjectKey }) => subjectKey === key)).find((found) => found);
+    if (row === undefined) return null;
+    const { purposes } = (await loadCatalogues(this.#pool)).of(controller);
+    const isActive = (purpose: PurposeId) => purposes.get(purpose)?.active ?? false;
+    return {
+      subjectKey: row.subjectKey,
+      version: row.version,
+      purposes: purposeConsents(row.vector, isActive, this.#clock.now()),
+    };
+  }
+}
+
+/** In order of name, with whether each may be relied on now. */
+function purposeConsents(
+  vector: ConsentVector,
+  isActive: (purpose: PurposeId) => boolean,
+  now: number,
+): PurposeConsent[] {
+  const states = Object.entries(vector) as [PurposeId, PurposeState][];
+  return states
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([purpose, { refused, ...state }]) => ({
+      purpose,
+      ...state,
+      ...(refused === undefined ? {} : { refusedRecipients: refused }),
+      effective:
+        state.decision === 'granted' &&
+        (state.validUntil === undefined || now < Date.parse(state.validUntil)) &&
+        isActive(purpose),
+    }));
+}

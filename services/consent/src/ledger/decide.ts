@@ -1,0 +1,158 @@
+import { isDenyDirection } from '@entente/contracts';
+import type { Catalogue, Cause, ConsentVector, PurposeChange, PurposeId, PurposeState } from '@entente/contracts';
+import type { DecidedPurpose, RefusedGrant, Rejection } from './answer.ts';
+import type { Command, Deny, Grant, GrantItem } from './command.ts';
+import type { DecisionContext, KeyStanding, SubjectState } from './decision-context.ts';
+import { contentFaults, preconditionOf } from './grant-rules.ts';
+import { stateOf, withState } from './vector-access.ts';
+
+interface Judged {
+  readonly decisions: readonly DecidedPurpose[];
+  readonly ignored: readonly PurposeId[];
+  /** The granting part, when it was stopped while the denying part was not. */
+  readonly refused: readonly RefusedGrant[];
+  /** Every known purpose the request named and that was judged. */
+  readonly named: readonly PurposeId[];
+  /** The granting part was evaluated in full, so its Idempotency-Key is used up. */
+  readonly usesKey: boolean;
+}
+
+export type Decided =
+  | (Judged & {
+      readonly kind: 'changed';
+      readonly vector: ConsentVector;
+      readonly changes: readonly PurposeChange[];
+      readonly direction: 'deny' | 'grant';
+    })
+  | (Judged & { readonly kind: 'standing'; readonly alreadyDenied: boolean })
+  /** Nothing to do: the answer given to this key before is the answer. */
+  | { readonly kind: 'replayed' }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection };
+
+/** REC-3: the denying part by state alone; the granting part by its preconditions and its content, whole or not at all. */
+export function decide(state: SubjectState, command: Command, key: KeyStanding, context: DecisionContext): Decided {
+  const denied = denyPart(state.vector, command, context);
+  const { grant } = command;
+  if (grant === undefined) {
+    if (denied.named.length === 0) return { kind: 'rejected', rejection: noKnownPurpose };
+    return settle(state.vector, denied.vector, { ...denied, refused: [], usesKey: false }, true);
+  }
+  const stopped = preconditionOf(state.version, grant, key);
+  const faults = stopped === null ? contentFaults(grant, context) : null;
+  if (stopped === null && faults === null) {
+    const vector = grant.items.reduce((held, item) => granted(held, item, grant, context.now), denied.vector);
+    const named = [...denied.named, ...grant.items.map(({ purpose }) => purpose)];
+    return settle(state.vector, vector, { ...denied, named, refused: [], usesKey: true }, denied.named.length > 0);
+  }
+  // A precondition stops granting only: what a stopped grant would have taken away is taken away all the same. A repeated
+  // request is no new wish, and one that is wrong in itself says nothing that could be relied on.
+  const takesAway = stopped !== null && key !== 'answered';
+  const vector = takesAway
+    ? grant.items.reduce((held, item) => reduced(held, item, context.now), denied.vector)
+    : denied.vector;
+  const taken = grant.items.filter(({ purpose }) => vector[purpose] !== denied.vector[purpose]);
+  const named = [...denied.named, ...taken.map(({ purpose }) => purpose)];
+  if (key === 'answered' && vector === state.vector) return { kind: 'replayed' };
+  if (named.length === 0) return { kind: 'rejected', rejection: stopped ?? faults?.rejection ?? noKnownPurpose };
+  const refused = stopped === null ? (faults?.refused ?? []) : grant.items.map(({ purpose }) => refusal(purpose, stopped));
+  return settle(state.vector, vector, { ...denied, named, refused, usesKey: false }, true);
+}
+
+const noKnownPurpose: Rejection = {
+  code: 'no-known-purpose',
+  status: 422,
+  detail: 'None of the purposes named is known to this controller.',
+};
+
+const refusal = (purpose: PurposeId, { code, detail }: Rejection): RefusedGrant => ({ purpose, code, detail });
+
+interface DenyPart {
+  readonly vector: ConsentVector;
+  readonly named: readonly PurposeId[];
+  readonly ignored: readonly PurposeId[];
+}
+
+function denyPart(vector: ConsentVector, { deny, notice }: Command, context: DecisionContext): DenyPart {
+  if (deny === undefined) return { vector, named: [], ignored: [] };
+  const names = namesOf(deny, vector, context.catalogue);
+  const isKnown = (purpose: PurposeId) =>
+    context.catalogue.purposes.has(purpose) || stateOf(vector, purpose) !== undefined;
+  const named = names.filter(isKnown);
+  const shown = notice !== undefined && context.catalogue.notices.has(notice) ? { notice } : {};
+  const after = named.reduce((held, purpose) => {
+    const before = stateOf(held, purpose);
+    const deniedAlready = before !== undefined && before.decision !== 'granted';
+    return deniedAlready ? held : withState(held, purpose, { decision: deny.to, since: context.now, ...shown });
+  }, vector);
+  return { vector: after, named, ignored: names.filter((purpose) => !isKnown(purpose)) };
+}
+
+/** "All" is every active purpose, and whatever else this person has granted. */
+function namesOf({ purposes }: Deny, vector: ConsentVector, catalogue: Catalogue): PurposeId[] {
+  if (purposes !== 'all') return [...new Set(purposes)];
+  const active = [...catalogue.purposes.values()].filter((purpose) => purpose.active).map(({ id }) => id);
+  const held = (Object.keys(vector) as PurposeId[]).filter((id) => stateOf(vector, id)?.decision === 'granted');
+  return [...new Set([...active, ...held])].sort();
+}
+
+function granted(vector: ConsentVector, item: GrantItem, { notice }: Grant, since: string): ConsentVector {
+  const next: PurposeState = {
+    decision: 'granted',
+    ...(notice === undefined ? {} : { notice }),
+    since,
+    ...(item.validUntil === undefined ? {} : { validUntil: item.validUntil }),
+    ...(item.refused === undefined ? {} : { refused: item.refused }),
+  };
+  const before = stateOf(vector, item.purpose);
+  return before !== undefined && sameButSince(before, next) ? vector : withState(vector, item.purpose, next);
+}
+
+/** The part of a stopped grant that only takes away from a standing one: recipients refused, an earlier end. */
+function reduced(vector: ConsentVector, item: GrantItem, since: string): ConsentVector {
+  const before = stateOf(vector, item.purpose);
+  if (before?.decision !== 'granted') return vector;
+  const refused = [...new Set([...(before.refused ?? []), ...(item.refused ?? [])])].sort();
+  const ends = [before.validUntil, item.validUntil].filter((end) => end !== undefined);
+  const [validUntil] = ends
+    .filter((end) => end === before.validUntil || Date.parse(end) > Date.parse(since))
+    .sort((a, b) => Date.parse(a) - Date.parse(b));
+  const next: PurposeState = {
+    ...before,
+    since,
+    ...(validUntil === undefined ? {} : { validUntil }),
+    ...(refused.length === 0 ? {} : { refused }),
+  };
+  return sameButSince(before, next) ? vector : withState(vector, item.purpose, next);
+}
+
+const sameButSince = (a: PurposeState, b: PurposeState): boolean =>
+  a.decision === b.decision &&
+  a.notice === b.notice &&
+  a.validUntil === b.validUntil &&
+  (a.refused ?? []).join() === (b.refused ?? []).join();
+
+type Unsettled = Omit<Judged, 'decisions'>;
+
+function settle(before: ConsentVector, after: ConsentVector, judged: Unsettled, denies: boolean): Decided {
+  const { named, ignored, refused, usesKey } = judged;
+  const decisions = named.flatMap((purpose) => {
+    const state = stateOf(after, purpose);
+    return state === undefined ? [] : [{ purpose, decision: state.decision }];
+  });
+  const common = { decisions, ignored, refused, named, usesKey };
+  if (after === before)
+    return { ...common, kind: 'standing', alreadyDenied: denies && decisions.every(({ decision }) => decision !== 'granted') };
+  const direction = isDenyDirection(before, after) ? 'deny' : 'grant';
+  return { ...common, kind: 'changed', vector: after, changes: changesBetween(before, after, 'person'), direction };
+}
+
+/** Every purpose whose state differs, in order of name. */
+export function changesBetween(before: ConsentVector, after: ConsentVector, cause: Cause): PurposeChange[] {
+  const purposes = (Object.keys(after) as PurposeId[]).sort();
+  return purposes.flatMap((purpose) => {
+    const to = stateOf(after, purpose);
+    const from = stateOf(before, purpose);
+    if (to === undefined || to === from) return [];
+    return [{ purpose, from: from?.decision ?? null, to: to.decision, cause }];
+  });
+}

@@ -1,0 +1,86 @@
+import type { PurposeId } from '@entente/contracts';
+import type { FieldFault, RefusedGrant, Rejection } from './answer.ts';
+import type { Grant, GrantItem } from './command.ts';
+import type { DecisionContext, KeyStanding } from './decision-context.ts';
+
+/** Longest time a grant may ask for: after that a person is asked again. */
+const longestGrantMs = 10 * 366 * 24 * 3_600_000;
+
+const keyUsed: Rejection = {
+  code: 'idempotency-key-used',
+  status: 409,
+  detail: 'The grant of this Idempotency-Key was recorded before; it is not repeated on top of a newer decision.',
+};
+
+/** What stops the granting part whatever it says, or null. */
+export function preconditionOf(version: number, grant: Grant, key: KeyStanding): Rejection | null {
+  if (!grant.mayGrant)
+    return { code: 'insufficient-scope', status: 403, detail: 'Granting needs the scope consent:grant.' };
+  if (grant.key.kind === 'absent')
+    return { code: 'idempotency-key-required', status: 400, detail: 'Granting needs an Idempotency-Key header.' };
+  if (grant.key.kind === 'malformed')
+    return {
+      code: 'idempotency-key-malformed',
+      status: 400,
+      detail: 'The Idempotency-Key must be 1 to 255 printable ASCII characters, quoted or not.',
+    };
+  if (key === 'reused')
+    return {
+      code: 'idempotency-key-reused',
+      status: 422,
+      detail: 'This Idempotency-Key was used with another request.',
+    };
+  if (key === 'answered') return keyUsed;
+  if (grant.ifMatch?.kind === 'malformed')
+    return { code: 'if-match-malformed', status: 400, detail: 'If-Match must be one version tag like "42", or *.' };
+  const isOther = grant.ifMatch?.kind === 'version' && grant.ifMatch.version !== version;
+  const isMissing = grant.ifMatch?.kind === 'any' && version === 0;
+  if (isOther || isMissing)
+    return { code: 'version-conflict', status: 412, detail: 'The consent has changed since the version in If-Match.' };
+  return null;
+}
+
+interface ContentFaults {
+  readonly rejection: Rejection;
+  readonly refused: readonly RefusedGrant[];
+}
+
+/** What is wrong with the granting part itself. One fault stops all of it: people grant what they were shown as one. */
+export function contentFaults(grant: Grant, context: DecisionContext): ContentFaults | null {
+  const faults = new Map<PurposeId, FieldFault>();
+  const errors: FieldFault[] = [];
+  const noticeFault = faultOfNotice(grant, context);
+  if (noticeFault !== null) errors.push(noticeFault);
+  for (const item of grant.items) {
+    const fault = faultOfItem(item, grant, context);
+    if (fault === null) continue;
+    faults.set(item.purpose, fault);
+    errors.push(fault);
+  }
+  if (errors.length === 0) return null;
+  const code = 'grant-not-possible';
+  const rest = noticeFault?.detail ?? 'another grant of this request is not possible';
+  return {
+    rejection: { code, status: 422, detail: 'The grant is not possible as asked; nothing of it was recorded.', errors },
+    refused: grant.items.map(({ purpose }) => ({ purpose, code, detail: faults.get(purpose)?.detail ?? rest })),
+  };
+}
+
+function faultOfNotice({ notice }: Grant, { catalogue }: DecisionContext): FieldFault | null {
+  if (notice === undefined) return { pointer: '/notice', detail: 'is required to grant' };
+  return catalogue.notices.has(notice) ? null : { pointer: '/notice', detail: 'is not a known notice and version' };
+}
+
+function faultOfItem(item: GrantItem, { notice }: Grant, { catalogue, now }: DecisionContext): FieldFault | null {
+  const at = `/decisions/${item.index}`;
+  const purpose = catalogue.purposes.get(item.purpose);
+  if (purpose === undefined) return { pointer: `${at}/purpose`, detail: 'is not a known purpose' };
+  if (!purpose.active) return { pointer: `${at}/purpose`, detail: 'is not an active purpose' };
+  const shown = notice === undefined ? undefined : catalogue.notices.get(notice);
+  if (shown !== undefined && !Object.hasOwn(shown.purposes, item.purpose))
+    return { pointer: `${at}/purpose`, detail: 'is not named by this notice' };
+  if (item.validUntil === undefined) return null;
+  const left = Date.parse(item.validUntil) - Date.parse(now);
+  if (!(left > 0)) return { pointer: `${at}/validUntil`, detail: 'must be in the future' };
+  return left > longestGrantMs ? { pointer: `${at}/validUntil`, detail: 'must be within ten years' } : null;
+}

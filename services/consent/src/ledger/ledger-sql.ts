@@ -1,0 +1,86 @@
+import { OUTBOX_INSERT_CTE } from '@entente/outbox';
+
+/** ISO 8601 in UTC with microseconds. */
+const iso = (instant: string): string => `to_char(${instant} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+/** Under which key each of these people is known, when more than one hash key is live. */
+export const knownKeysSql = `
+  SELECT s.controller, s.subject_key AS "subjectKey"
+    FROM subject s JOIN unnest($1::text[], $2::text[]) AS n(controller, subject_key) USING (controller, subject_key)
+   WHERE s.version > 0`;
+
+/**
+ * REC-2: inserts or locks the subjects, in key order. The update changes nothing: it makes the row this transaction's and
+ * returns it as the transaction before left it. It also makes every batch a writing one, so that the COMMIT of a batch
+ * that decides nothing new is synchronous too (RST-2). The catalogue's number is that of a moment after the requests came,
+ * so no catalogue change answered before them is missed.
+ */
+export const lockSubjectsSql = `
+  INSERT INTO subject AS s (controller, subject_key)
+  SELECT n.controller, n.subject_key
+    FROM unnest($1::text[], $2::text[]) AS n(controller, subject_key)
+   ORDER BY n.controller COLLATE "C", n.subject_key COLLATE "C"
+  ON CONFLICT (controller, subject_key) DO UPDATE SET version = s.version
+  RETURNING s.controller, s.subject_key AS "subjectKey", s.version, s.vector, s.identifiers_sealed AS "identifiersSealed",
+            ${iso('clock_timestamp()')} AS now, (SELECT number FROM catalogue) AS "catalogueNumber",
+            (SELECT incarnation FROM incarnation) AS incarnation`;
+
+export const answeredKeysSql = `
+  SELECT i.controller, i.client, i.route, i.key, i.fingerprint, i.answer
+    FROM idempotency i
+    JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n(controller, client, route, key)
+      USING (controller, client, route, key)`;
+
+/** The newest change of each subject that touched one of these purposes: the record that a repeated wish answers with. */
+export const standingRecordsSql = `
+  SELECT n.at::int AS at, e.change_id AS "changeId", e.version, ${iso('e.committed_at')} AS "committedAt"
+    FROM jsonb_to_recordset($1::jsonb) AS n(at int, controller text, subject_key text, purposes jsonb)
+    JOIN LATERAL (
+      SELECT change_id, version, committed_at FROM ledger_entry l
+       WHERE l.controller = n.controller AND l.subject_key = n.subject_key
+         AND l.purposes && ARRAY(SELECT jsonb_array_elements_text(n.purposes))
+       ORDER BY version DESC LIMIT 1) e ON true`;
+
+/** Rows made by this transaction for people it then recorded nothing about. */
+export const dropUnusedSubjectsSql = `
+  DELETE FROM subject s USING unnest($1::text[], $2::text[]) AS n(controller, subject_key)
+   WHERE s.controller = n.controller AND s.subject_key = n.subject_key AND s.version = 0`;
+
+/**
+ * REC-1, the rest of the transaction in one statement: state and version, ledger rows and their place in the queue for a
+ * number (REC-5), outbox rows (REC-6), answered keys. One database instant is t1 of all of it; it is written into every
+ * record here, so that the ledger, the events and the answers agree.
+ */
+export const writeSql = `
+  WITH outbox_rows AS (
+    SELECT r.* FROM jsonb_to_recordset($3::jsonb) AS r(event_id uuid, aggregatetype text, aggregateid text, type text,
+                                                     payload jsonb, headers jsonb, lane smallint, shard smallint, position bigint)
+  ), ${OUTBOX_INSERT_CTE},
+  state AS (
+    UPDATE subject s
+       SET version = n.version, vector = n.vector, identifiers_sealed = COALESCE(n.identifiers_sealed, s.identifiers_sealed)
+      FROM jsonb_to_recordset($1::jsonb)
+           AS n(controller text, subject_key text, version bigint, vector jsonb, identifiers_sealed text)
+     WHERE s.controller = n.controller AND s.subject_key = n.subject_key
+  ),
+  entry AS (
+    INSERT INTO ledger_entry (change_id, controller, subject_key, version, purposes, entry, committed_at)
+    SELECT n.change_id, n.controller, n.subject_key, n.version, ARRAY(SELECT jsonb_array_elements_text(n.purposes)),
+           (n.entry || jsonb_build_object('committedAt', a.committed_at))::text, i.at
+      FROM jsonb_to_recordset($2::jsonb)
+           AS n(change_id uuid, controller text, subject_key text, version bigint, purposes jsonb, entry jsonb, position int)
+           CROSS JOIN outbox_instant i CROSS JOIN outbox_appended a
+     ORDER BY n.position
+    RETURNING id
+  ),
+  pending AS (INSERT INTO ledger_pending (entry_id) SELECT id FROM entry),
+  keys AS (
+    INSERT INTO idempotency (controller, client, route, key, fingerprint, answer, created_at)
+    SELECT n.controller, n.client, n.route, n.key, n.fingerprint,
+           CASE n.answer ->> 'committedAt'
+                WHEN '' THEN n.answer || jsonb_build_object('committedAt', a.committed_at) ELSE n.answer END, i.at
+      FROM jsonb_to_recordset($4::jsonb)
+           AS n(controller text, client text, route text, key text, fingerprint text, answer jsonb)
+           CROSS JOIN outbox_instant i CROSS JOIN outbox_appended a
+  )
+  SELECT committed_at AS "committedAt", (SELECT number FROM catalogue) AS "catalogueNumber" FROM outbox_appended`;

@@ -1,0 +1,99 @@
+import type { Clock, Logger } from '@entente/observability';
+import { createPool } from '@entente/postgres';
+import type { Pool } from '@entente/postgres';
+import { CONSENT_SCHEMA } from '../migrations/schema.ts';
+import type { Recorded } from './answer.ts';
+import { Batcher } from './batcher.ts';
+import { isDenying } from './command.ts';
+import type { Command } from './command.ts';
+import { failureOf, gaveUp, overloaded } from './failures.ts';
+import type { Ledger } from './ledger.ts';
+
+/** REC-2: longest wait for a lock, longest transaction, longest pause inside one, in milliseconds. */
+const writerTimeoutMs = 1_000;
+/** REC-2: most requests in one transaction; bounds how long its locks are held. */
+const maxBatch = 200;
+const coalesceMs = 2;
+
+/** Transactions of one kind that may be open at once. */
+const connections = { deny: 4, grant: 3 };
+/** How long a request is retried before its caller is told to try again, in milliseconds; under usual client timeouts. */
+const deadlineMs = { deny: 8_000, grant: 4_000 };
+const maxQueued = { deny: 50_000, grant: 10_000 };
+
+export interface RecorderOptions {
+  readonly databaseUrl: string;
+  readonly instance: string;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** After each commit that may have written outbox rows. */
+  readonly onCommitted: () => void;
+}
+
+/** Group commit with separate batches and connections for denying (REC-2), so that no grant stands in a denial's way. */
+export class Recorder {
+  readonly #pools: { readonly deny: Pool; readonly grant: Pool };
+  readonly #batchers: { readonly deny: Batcher<Command, Recorded>; readonly grant: Batcher<Command, Recorded> };
+
+  constructor(options: RecorderOptions) {
+    this.#pools = { deny: writerPool('deny', options), grant: writerPool('grant', options) };
+    this.#batchers = {
+      deny: batcher('deny', this.#pools.deny, options),
+      grant: batcher('grant', this.#pools.grant, options),
+    };
+  }
+
+  record(command: Command): Promise<Recorded> {
+    return this.#batchers[isDenying(command) ? 'deny' : 'grant'].submit(command);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#pools.deny.end(), this.#pools.grant.end()]);
+  }
+}
+
+type Kind = 'deny' | 'grant';
+
+function writerPool(kind: Kind, { databaseUrl, instance, log }: RecorderOptions): Pool {
+  return createPool({
+    url: databaseUrl,
+    schema: CONSENT_SCHEMA,
+    name: `consent-${kind}-${instance}`,
+    max: connections[kind],
+    lockTimeoutMs: writerTimeoutMs,
+    transactionTimeoutMs: writerTimeoutMs,
+    idleInTransactionTimeoutMs: writerTimeoutMs,
+    connectTimeoutMs: writerTimeoutMs,
+    settings: { synchronous_commit: 'on' },
+    onIdleError: (err) => log.warn({ err, pool: kind }, 'database connection lost'),
+  });
+}
+
+function batcher(kind: Kind, pool: Pool, options: RecorderOptions): Batcher<Command, Recorded> {
+  const { ledger, clock, onCommitted, log } = options;
+  return new Batcher<Command, Recorded>({
+    commit: async (batch) => {
+      const answers = await ledger.record(pool, batch);
+      onCommitted();
+      return answers;
+    },
+    failureOf: (error) => {
+      const failure = failureOf(error);
+      // Only name and code: a database error may quote the row it is about.
+      log.warn({ batches: kind, failure, ...nameOf(error) }, 'recording failed');
+      return failure;
+    },
+    gaveUp,
+    overloaded,
+    concurrency: connections[kind],
+    maxBatch,
+    coalesceMs,
+    deadlineMs: deadlineMs[kind],
+    maxQueued: maxQueued[kind],
+    clock,
+  });
+}
+
+const nameOf = (error: unknown): object =>
+  error instanceof Error ? { error: error.name, code: 'code' in error ? error.code : undefined } : {};

@@ -1,0 +1,7 @@
+import type { MigrationClass } from '@entente/postgres';
+import { ConsentSchema1763700000000 } from './1763700000000-consent-schema.ts';
+
+export { CONSENT_SCHEMA } from './schema.ts';
+
+/** For `entente migrate`, in order. */
+export const consentMigrations: readonly MigrationClass[] = [ConsentSchema1763700000000];

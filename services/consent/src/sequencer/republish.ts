@@ -1,0 +1,116 @@
+import { topics } from '@entente/contracts';
+import type { Catalogue, ConsentChanged, KeyRing, PurposeChange, RecipientId, SubjectKey } from '@entente/contracts';
+import { partitionOf } from '@entente/kafka';
+import type { Logger } from '@entente/observability';
+import { appendOutbox } from '@entente/outbox';
+import type { OutboxRow } from '@entente/outbox';
+import type { Client } from '@entente/postgres';
+import { loadCatalogues } from '../catalogue/catalogue-store.ts';
+import { openIdentifiersOrNull } from '../identifiers/open-stored.ts';
+import { sealForAudiences } from '../identifiers/subject-identifiers.ts';
+import type { AudienceKeys } from '../identifiers/subject-identifiers.ts';
+
+/** Subjects per statement. */
+const pageSize = 200;
+
+/** Subjects with ledger rows numbered above `since` or not numbered yet. */
+const touchedSql = `
+  SELECT e.controller, e.subject_key AS "subjectKey"
+    FROM ledger_chain c JOIN ledger_entry e ON e.id = c.entry_id WHERE c.number > $1
+  UNION
+  SELECT e.controller, e.subject_key FROM ledger_pending p JOIN ledger_entry e ON e.id = p.entry_id`;
+
+/** Each subject's row, and its entries since, newest first. */
+const statesSql = `
+  SELECT s.subject_key AS "subjectKey", s.identifiers_sealed AS "identifiersSealed",
+         jsonb_agg(e.entry::jsonb ORDER BY e.version DESC) AS entries
+    FROM unnest($1::text[], $2::text[]) AS n(controller, subject_key)
+    JOIN subject s USING (controller, subject_key)
+    JOIN ledger_entry e ON e.controller = s.controller AND e.subject_key = s.subject_key AND e.version <= s.version
+    LEFT JOIN ledger_chain c ON c.entry_id = e.id
+   WHERE c.number > $3 OR c.number IS NULL
+   GROUP BY s.controller, s.subject_key, s.identifiers_sealed`;
+
+type StoredEntry = Omit<ConsentChanged, 'sealed'> & { readonly changeId: string };
+
+interface StateRow {
+  readonly subjectKey: SubjectKey;
+  readonly identifiersSealed: string | null;
+  readonly entries: StoredEntry[];
+}
+
+export interface RepublisherParts {
+  readonly identifierKeys: KeyRing;
+  readonly audienceKeys: AudienceKeys;
+  readonly log: Logger;
+}
+
+/** REL-5: a shard's log was lost, so the present state of what was last in it goes out again, on both lanes. */
+export class Republisher {
+  readonly #parts: RepublisherParts;
+
+  constructor(parts: RepublisherParts) {
+    this.#parts = parts;
+  }
+
+  async republish(client: Client, shard: number, since: number): Promise<void> {
+    const { rows } = await client.query<{ controller: string; subjectKey: SubjectKey }>(touchedSql, [since]);
+    const mine = rows.filter(({ subjectKey }) => partitionOf(subjectKey) === shard);
+    const catalogues = await loadCatalogues(client);
+    for (let from = 0; from < mine.length; from += pageSize) {
+      const page = mine.slice(from, from + pageSize);
+      const states = await client.query<StateRow>(statesSql, [
+        page.map(({ controller }) => controller),
+        page.map(({ subjectKey }) => subjectKey),
+        since,
+      ]);
+      const records = await Promise.all(states.rows.map((state) => this.#rowsOf(state, shard, catalogues.of)));
+      await appendOutbox(client, records.flat());
+    }
+    this.#parts.log.warn({ shard, since, subjects: mine.length }, 'present state queued again after a lost log');
+  }
+
+  async #rowsOf(
+    { subjectKey, identifiersSealed, entries }: StateRow,
+    shard: number,
+    catalogueOf: (controller: ConsentChanged['controller']) => Catalogue,
+  ): Promise<OutboxRow[]> {
+    const [newest] = entries;
+    if (newest === undefined) throw new Error('a touched subject without entries');
+    const { changeId, ...event } = newest;
+    const { identifierKeys, audienceKeys, log } = this.#parts;
+    const report = (err: Error) => log.error({ err, subjectKey }, 'stored identifiers cannot be opened');
+    const identifiers =
+      identifiersSealed === null ? null : await openIdentifiersOrNull(identifierKeys, identifiersSealed, report);
+    const concerned = new Set(entries.flatMap(({ recipients }) => recipients));
+    const payload: Omit<ConsentChanged, 'committedAt'> = {
+      controller: event.controller,
+      subjectKey,
+      version: event.version,
+      catalogue: event.catalogue,
+      // What the lost records took away is not known here, so the present state travels as a denial would.
+      direction: 'deny',
+      vector: event.vector,
+      changes: newestOfEach(entries.flatMap(({ changes }) => changes)),
+      recipients: [...concerned].sort(),
+      sealed:
+        identifiers === null
+          ? {}
+          : await sealForAudiences(audienceKeys, identifiers, recipientsIn(catalogueOf(event.controller), concerned), (audience) =>
+              log.error({ audience }, 'no key for an audience of the catalogue'),
+            ),
+    };
+    const common = { eventId: changeId, key: subjectKey, type: 'org.entente.consent.changed.v1', payload, shard };
+    return [
+      { ...common, topic: topics.revocations, lane: 'urgent' },
+      { ...common, topic: topics.changes, lane: 'normal' },
+    ];
+  }
+}
+
+/** The entries come newest first. */
+const newestOfEach = (changes: readonly PurposeChange[]): PurposeChange[] =>
+  changes.filter(({ purpose }, index) => changes.findIndex((other) => other.purpose === purpose) === index);
+
+const recipientsIn = ({ recipients }: Catalogue, ids: ReadonlySet<RecipientId>) =>
+  [...recipients.values()].filter(({ id }) => ids.has(id));

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createLogger } from '@entente/observability';
+import { createClient } from '@entente/postgres';
+import type { Client } from '@entente/postgres';
+import { parseKeyRing, subjectKey } from '@entente/contracts';
+import type { ControllerId } from '@entente/contracts';
+import { partitionOf } from '@entente/kafka';
+import { parseKeyRings } from '../config.ts';
+import { CONSENT_SCHEMA } from '../migrations/schema.ts';
+import { sampleCatalogue, startConsent } from '../testing/harness.ts';
+import type { ConsentUnderTest } from '../testing/harness.ts';
+import { ConsentLedgerPort } from './ledger-port.ts';
+import { Republisher } from './republish.ts';
+import { Sequencer } from './sequencer.ts';
+
+let consent: ConsentUnderTest;
+let client: Client;
+let port: ConsentLedgerPort;
+const log = createLogger({ service: 'test', level: 'silent' });
+
+beforeAll(async () => {
+  consent = await startConsent('sequencer');
+  await consent.post('/v1/catalogue/changes', sampleCatalogue);
+  client = createClient({ url: consent.databaseUrl, schema: CONSENT_SCHEMA, name: 'relay' });
+  await client.connect();
+  const { identifierKeys, audienceKeys } = consent.config;
+  port = new ConsentLedgerPort(
+    new Republisher({ identifierKeys: parseKeyRing(identifierKeys), audienceKeys: parseKeyRings(audienceKeys), log }),
+  );
+});
+afterAll(async () => {
+  await client?.end();
+  await consent?.stop();
+});
+
+describe('REC-5 the sequencer', () => {
+  test('an empty ledger has head 0 of zeros', async () => {
+    const facts = await port.facts(client);
+    expect(facts).toEqual({ catalogue: 1, incarnation: 0, ledger: { number: 0, hash: '0'.repeat(64) } });
+    expect(await port.holdsHead(client, facts.ledger)).toBe(true);
+  });
+
+  test('several sequencers under concurrent writes: no gap, no entry twice, hashes right', async () => {
+    const sequencers = Array.from({ length: 3 }, () => new Sequencer(consent.parts.pool, log));
+    sequencers.forEach((sequencer) => sequencer.start());
+    for (let round = 0; round < 5; round += 1)
+      await Promise.all(
+        Array.from({ length: 60 }, (_, index) =>
+          consent.post('/v1/withdrawals', { subjectId: `person-${round}-${index % 50}` }),
+        ),
+      );
+    await Promise.all(sequencers.map((sequencer) => sequencer.stop()));
+    const last = new Sequencer(consent.parts.pool, log);
+    while ((await last.numberPending()) > 0);
+    const { rows } = await consent.pool.query(`
+      SELECT c.number, encode(c.hash, 'hex') AS hash, e.entry, e.subject_key, e.version
+        FROM ledger_chain c JOIN ledger_entry e ON e.id = c.entry_id ORDER BY number`);
+    const { rows: counted } = await consent.pool.query(
+      `SELECT (SELECT count(*)::int FROM ledger_entry) AS entries, (SELECT count(*)::int FROM ledger_pending) AS pending`,
+    );
+    expect(counted).toEqual([{ entries: rows.length, pending: 0 }]);
+    expect(rows.map(({ number }) => number)).toEqual(rows.map((_, index) => index + 1));
+    let hash = Buffer.alloc(32);
+    for (const row of rows) {
+      const digest = createHash('sha256').update(row.entry, 'utf8').digest();
+      hash = createHash('sha256').update(hash).update(digest).digest();
+      expect(row.hash).toBe(hash.toString('hex'));
+    }
+    const { ledger } = await port.facts(client);
+    expect(ledger).toEqual({ number: rows.length, hash: hash.toString('hex') });
+    expect(await port.holdsHead(client, ledger)).toBe(true);
+    expect(await port.holdsHead(client, { ...ledger, hash: 'f'.repeat(64) })).toBe(false);
+    expect(await port.holdsHead(client, { ...ledger, number: ledger.number + 1 })).toBe(false);
+  });
+
+  test('the ledger is append-only', async () => {
+    for (const statement of ['UPDATE ledger_entry SET version = 9', 'DELETE FROM ledger_chain', 'TRUNCATE ledger_entry CASCADE'])
+      await expect(consent.pool.query(statement)).rejects.toThrow('append-only');
+  });
+});
+
+describe('what the relay asks', () => {
+  test('RST-4 versions above the database’s are seen', async () => {
+    const { body } = await consent.post('/v1/withdrawals', { subjectId: 'versions' });
+    const known = { controller: 'acme' as ControllerId, subjectKey: subjectKey(String(body['subjectKey'])) };
+    expect(await port.holdsVersions(client, [{ ...known, version: 1 }])).toBe(true);
+    expect(await port.holdsVersions(client, [{ ...known, version: 2 }])).toBe(false);
+    const unknown = { ...known, subjectKey: subjectKey('k1.AAAAAAAAAAAAAAAAAAAAAA'), version: 1 };
+    expect(await port.holdsVersions(client, [unknown])).toBe(false);
+    expect(await port.holdsVersions(client, [])).toBe(true);
+  });
+
+  test('REL-5 the present state of a lost shard goes out again on both lanes', async () => {
+    while ((await consent.parts.sequencer.numberPending()) > 0);
+    const { ledger } = await port.facts(client);
+    const { body } = await consent.post('/v1/withdrawals', { subjectId: 'lost', purposes: ['analytics'] });
+    await consent.post('/v1/withdrawals', { subjectId: 'lost', purposes: ['ad-targeting'] });
+    await client.query('DELETE FROM outbox');
+    const shard = partitionOf(String(body['subjectKey']));
+    await port.republish(client, (shard + 1) % 12, ledger.number);
+    expect((await client.query('SELECT 1 FROM outbox')).rowCount).toBe(0);
+    await port.republish(client, shard, ledger.number);
+    const { rows } = await client.query(`SELECT aggregatetype, shard, payload FROM outbox ORDER BY id`);
+    const payload = {
+      ...{ version: 2, direction: 'deny', recipients: ['meta-ads', 'segment'] },
+      changes: [{ purpose: 'ad-targeting' }, { purpose: 'analytics' }],
+      sealed: { analytics: expect.any(String) },
+    };
+    expect(rows).toMatchObject([
+      { aggregatetype: 'consent.revocations.v1', shard, payload },
+      { aggregatetype: 'consent.changes.v1', shard, payload },
+    ]);
+  });
+});

@@ -1,0 +1,10 @@
+export {
+  infrastructureDescription,
+  kafkaBootstrap,
+  ownBroker,
+  ownInfrastructure,
+  testDatabase,
+} from './infrastructure.ts';
+export type { OwnBroker, TestDatabase } from './infrastructure.ts';
+export { waitFor } from './wait-for.ts';
+export type { WaitOptions } from './wait-for.ts';
