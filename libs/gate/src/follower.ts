@@ -33,7 +33,7 @@ import type { Batch, Quarantined, Replica } from './store/replica.ts';
 /** Records per local transaction: bounds how long one tick may last while catching up. */
 const chunk = 500;
 
-export interface FollowerEvents {
+interface FollowerEvents {
   /** A deny-direction change is in the replica, and no send decided before it is unwritten (see `Egress`). */
   denied(change: ConsentChanged): void;
   /** A record of the catalogue is missing or unreadable: ask the consent service (REC-9). */

@@ -1,34 +1,14 @@
-import { schemaFault, type Catalogue, type ControllerId, type RecipientId, type SubjectKey } from '@entente/contracts';
-import type { Kafka } from '@entente/kafka';
-import type { Clock, Logger, Metrics } from '@entente/observability';
+import type { Catalogue, SubjectKey } from '@entente/contracts';
 import { setTimeout as pause } from 'node:timers/promises';
 import { sealShareable, type Shareable } from './egress/shareable.ts';
 import { GateMetrics } from './gate-metrics.ts';
+import { checkOptions, type GateOptions } from './gate-options.ts';
 import { Session } from './session.ts';
 import type { Decision, Intent, StaleReason } from './step/decision.ts';
 import type { GapReason } from './step/gap.ts';
 import { leaseState } from './step/gate-step.ts';
 import { read } from './step/lease.ts';
 import { DirectoryLock } from './store/directory-lock.ts';
-
-export interface GateOptions {
-  readonly controller: ControllerId;
-  /** Operator's name of the gate, e.g. `crm-connector-1`. */
-  readonly gate: string;
-  /** The recipients this gate stands in front of; it denies every other. */
-  readonly recipients: readonly RecipientId[];
-  readonly kafka: Kafka;
-  readonly consentUrl: string;
-  /** A bearer token with `consent:read`, asked before each request. */
-  readonly token: () => Promise<string>;
-  /** A directory of its own, on a local disk. */
-  readonly directory: string;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly metrics?: Metrics;
-  /** Host clock minus database clock, where the host can measure it. */
-  readonly databaseClock?: () => { readonly offsetMs: number; readonly errorMs: number } | undefined;
-}
 
 export interface GateStatus {
   readonly phase: 'opening' | 'seeding' | 'following' | 'closed';
@@ -209,8 +189,9 @@ export class Gate {
         this.#options.log.error({ err: lost, gate: this.#options.gate }, 'gate lost its local store');
     } finally {
       this.#reason = 'store';
-      await session.end();
+      // Nobody may ask a store that is being closed.
       this.#session = null;
+      await session.end();
     }
   }
 
@@ -230,12 +211,4 @@ export class Gate {
     this.#waiting.clear();
     for (const wake of waiting) wake();
   }
-}
-
-/** What would otherwise fail in the background, again and again: an address that is none, a beat no reader accepts. */
-function checkOptions({ consentUrl, gate, controller, recipients }: GateOptions): void {
-  if (!URL.canParse(consentUrl)) throw new Error('consentUrl is not a URL');
-  const beat = { start: '0'.repeat(12), gate, controller, recipients, number: 1 };
-  const fault = schemaFault('org.entente.gate.beat.v1', beat);
-  if (fault !== null) throw new Error(`gate options: ${fault}`);
 }

@@ -7,7 +7,7 @@ import { CatalogueRefresh } from './catalogue-refresh.ts';
 import { Confirmations } from './confirmations.ts';
 import { HttpConsentApi, type ConsentApi } from './consent-api.ts';
 import { Follower } from './follower.ts';
-import type { GateOptions } from './gate.ts';
+import type { GateOptions } from './gate-options.ts';
 import { gateRecord } from './gate-records.ts';
 import { Logs } from './logs.ts';
 import { seed } from './seed.ts';

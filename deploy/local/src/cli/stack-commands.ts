@@ -53,7 +53,8 @@ async function keepRunning(stack: Stack, signal: AbortSignal): Promise<void> {
   for (const [name, url] of Object.entries(stack.urls)) say(`  ${name.padEnd(22)} ${url}`);
   for (const [name, { controlUrl }] of Object.entries(stack.partners))
     say(`  ${`${name} faults`.padEnd(22)} ${controlUrl}/faults`);
-  say(`  live page              ${stack.urls.ops}/`);
+  // In the fragment, which a browser sends to nobody.
+  say(`  live page              ${stack.urls.ops}/#token=${await stack.token('operator')}`);
   say('try in another terminal: npm run entente -- status');
   try {
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));

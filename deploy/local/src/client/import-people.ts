@@ -34,12 +34,19 @@ export interface ImportOptions {
   readonly client: EntenteClient;
   readonly notice: { readonly id: string; readonly version: number };
   readonly progress?: (done: number) => void;
+  /** How often and after which pauses a service that does not answer is tried again; the pause doubles. */
+  readonly patience?: Patience;
+}
+
+interface Patience {
+  readonly tries: number;
+  readonly firstPauseMs: number;
 }
 
 /** Decision calls in flight; two calls for one person are never in flight together, so file order decides. */
 const parallel = 32;
 /** A service that does not answer is tried again, so that a restart does not turn good rows into rejects. */
-const patience = { tries: 8, firstPauseMs: 250 } as const;
+const defaultPatience: Patience = { tries: 8, firstPauseMs: 250 };
 
 const words = (text: string): string[] => text.split(/[\s;|]+/).filter(Boolean);
 
@@ -96,7 +103,10 @@ async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<
   const latest = new Map<string, { readonly content: string; readonly key: string }>();
   const busy = new Map<string, Promise<RecordedChange | undefined>>();
   const running = new Set<Promise<unknown>>();
+  let failed = false;
 
+  const send = (call: GrantToRecord, key: string): Promise<RecordedChange> =>
+    patiently(() => options.client.grant(call, key), options.patience ?? defaultPatience);
   const reject = async (rejected: Reject): Promise<void> => {
     outcome.rejected += 1;
     await tell(rejected);
@@ -105,7 +115,7 @@ async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<
   const take = async (line: number, call: GrantToRecord, key: string): Promise<RecordedChange | undefined> => {
     const denied = await busy.get(call.subjectId);
     try {
-      const change = await record(options.client, call, key, denied);
+      const change = await record(send, call, key, denied);
       const untaken = untakenOf(call, change);
       outcome.recorded += 1;
       subjects.add(call.subjectId);
@@ -126,6 +136,7 @@ async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<
 
   try {
     for await (const read of readPeopleFile(options.file)) {
+      if (failed) break;
       outcome.rows += 1;
       const { line } = read;
       if (!('row' in read)) {
@@ -151,7 +162,7 @@ async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<
       running.add(work);
       void work.then(
         () => running.delete(work),
-        () => undefined, // Awaited below, where it ends the import.
+        () => (failed = true), // It stays in `running`, whose rejection ends the import.
       );
       if (running.size >= parallel) await Promise.race(running);
     }
@@ -163,6 +174,9 @@ async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<
   return { ...outcome, subjects: [...subjects] };
 }
 
+/** The problem code of a grant whose Idempotency-Key has recorded one before. */
+const keyUsed = 'idempotency-key-used';
+
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 40);
 
 /** A token or an address that is wrong is wrong for every row: it ends the import instead of filling the rejects file. */
@@ -172,7 +186,8 @@ const concernsTheRow = ({ status }: ProblemAnswer): boolean =>
 
 /** What a 2xx did not take of the row (REC-3: a denial is recorded whatever stands beside it), or null. */
 function untakenOf(call: GrantToRecord, { ignored, refused = [] }: RecordedChange): string | null {
-  const refusals = refused.map(({ purpose, detail }) => `${purpose}: ${detail}`);
+  // A grant whose key is used up was recorded by an earlier run of this file.
+  const refusals = refused.filter(({ code }) => code !== keyUsed).map(({ purpose, detail }) => `${purpose}: ${detail}`);
   const unknown = ignored.map((purpose) => `${purpose}: is not a known purpose`);
   const faults = [...refusals, ...unknown];
   return faults.length === 0
@@ -180,31 +195,24 @@ function untakenOf(call: GrantToRecord, { ignored, refused = [] }: RecordedChang
     : `recorded only in part, ${call.decisions.length} decisions asked; ${faults.join('; ')}`;
 }
 
-const keyUsed = 'idempotency-key-used';
-
 /**
  * One row. A second run of a file repeats a person's denials, because denying is judged by state and not by key (REC-3);
  * a grant that follows such a denial in the file is then meant again, under a key of its own.
  */
 async function record(
-  client: EntenteClient,
+  send: (call: GrantToRecord, key: string) => Promise<RecordedChange>,
   call: GrantToRecord,
   key: string,
   denied: RecordedChange | undefined,
 ): Promise<RecordedChange> {
-  const again = denied && (() => patiently(() => client.grant(call, `${key}-${denied.changeId}`)));
-  try {
-    const change = await patiently(() => client.grant(call, key));
-    const isOld = denied !== undefined && change.version < denied.version;
-    const usedUp = change.refused?.some(({ code }) => code === keyUsed) ?? false;
-    return again && (isOld || usedUp) ? await again() : change;
-  } catch (error) {
-    if (again && error instanceof ProblemAnswer && error.problem.type?.endsWith(`:${keyUsed}`)) return again();
-    throw error;
-  }
+  const change = await send(call, key);
+  if (denied === undefined) return change;
+  const isOld = change.version < denied.version;
+  const isUsedUp = change.refused?.some(({ code }) => code === keyUsed) ?? false;
+  return isOld || isUsedUp ? send(call, `${key}-${denied.changeId}`) : change;
 }
 
-async function patiently<T>(send: () => Promise<T>): Promise<T> {
+async function patiently<T>(send: () => Promise<T>, patience: Patience): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await send();

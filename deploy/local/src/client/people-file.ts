@@ -59,7 +59,8 @@ function lineOf(line: number, content: string, header: readonly string[]): Peopl
 
 function fieldsOf(content: string): readonly string[] | { readonly reason: string } {
   try {
-    return (parse(content, { trim: true }) as string[][])[0] ?? [];
+    const lines: string[][] = parse(content, { trim: true });
+    return lines[0] ?? [];
   } catch (error) {
     const code = (error as Partial<CsvError>).code;
     if (code === undefined) throw error;

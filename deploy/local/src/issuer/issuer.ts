@@ -20,8 +20,8 @@ export interface Issuer {
   stop(): Promise<void>;
 }
 
-/** Long enough that a demo never sees a renewal fail, short enough that renewal is exercised. Seconds. */
-const tokenLifetimeS = 600;
+/** Seconds. Services renew theirs well before; a person's browser keeps the one in the address it was given. */
+const tokenLifetimeS = 3_600;
 const maxFormBytes = 8_192;
 
 class BadRequest extends Error {

@@ -10,7 +10,7 @@ export interface Reading {
 export const read = (clock: Clock): Reading => ({ wall: clock.now(), monotonic: clock.monotonic() });
 
 /** Time passed by the clock that says more (GATE-2): a step back of wall time and a slept monotonic clock both lose. */
-export const elapsedMs = (from: Reading, now: Reading): number =>
+const elapsedMs = (from: Reading, now: Reading): number =>
   Math.max(now.monotonic - from.monotonic, now.wall - from.wall);
 
 /** GATE-2: a lease is worth `maxStaleness` − 50 ms from the sending of the beat that came back. Not above 0 = over. */

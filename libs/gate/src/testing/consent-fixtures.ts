@@ -19,7 +19,7 @@ export const ads = purposeId('ads');
 export const crm = recipientId('hubspot-crm');
 export const meta = recipientId('meta-ads');
 export const ourStart = gateStartId('00000000a11c');
-export const accepted = noticeRef('welcome', 1);
+const accepted = noticeRef('welcome', 1);
 const since = '2026-11-01T10:00:00.000Z';
 const zeros = '0'.repeat(64);
 
