@@ -18,14 +18,18 @@ interface ServerOptions {
 const log = createLogger({ service: 'entente', level: 'warn', destination: process.stderr });
 
 /** Given by option, else by environment, else those of the stack running here. */
-async function servers(options: ServerOptions): Promise<Required<ServersGiven>> {
+async function servers(options: ServerOptions): Promise<ServersGiven> {
   const given = serversFromEnvironment();
   const note = await runningStack();
   const databaseUrl = options.databaseUrl ?? given.databaseUrl ?? note?.databaseUrl;
   const bootstrap = options.bootstrap?.split(',') ?? given.bootstrap ?? note?.bootstrap;
-  if (!databaseUrl || !bootstrap)
-    throw new Unreachable('give DATABASE_URL and KAFKA_BOOTSTRAP, or start a stack with `npm run dev`');
-  return { databaseUrl, bootstrap };
+  return { ...(databaseUrl ? { databaseUrl } : {}), ...(bootstrap ? { bootstrap } : {}) };
+}
+
+/** A command that needs one server does not ask for the other. */
+function needed<T>(value: T | undefined, variable: string): T {
+  if (value === undefined) throw new Unreachable(`give ${variable}, or start a stack with \`npm run dev\``);
+  return value;
 }
 
 export function registerOperations(program: Command): void {
@@ -36,7 +40,7 @@ export function registerOperations(program: Command): void {
     .option('--bootstrap <addresses>', 'host:port,… (KAFKA_BOOTSTRAP)')
     .option('--json', 'one line of JSON on stdout')
     .action(async (options: ServerOptions) => {
-      const bootstrap = options.bootstrap?.split(',') ?? (await servers(options)).bootstrap;
+      const bootstrap = needed((await servers(options)).bootstrap, 'KAFKA_BOOTSTRAP');
       const applied = await applyTopics({ bootstrap, log });
       result(applied, options, () =>
         [
@@ -55,7 +59,7 @@ export function registerOperations(program: Command): void {
     .option('--database-url <url>', 'DATABASE_URL')
     .option('--json', 'one line of JSON on stdout')
     .action(async (options: ServerOptions) => {
-      const databaseUrl = options.databaseUrl ?? (await servers(options)).databaseUrl;
+      const databaseUrl = needed((await servers(options)).databaseUrl, 'DATABASE_URL');
       const applied = await migrateAll({ databaseUrl, log });
       result({ schemas: applied }, options, () =>
         applied

@@ -21,9 +21,9 @@ export interface StreamCounts {
   unanswered: number;
 }
 
-/** Per recipient: how many people a batch carries and how often one leaves. 50 shares a second each. */
-const batchSize = 5;
-const everyMs = 100;
+/** Per recipient: how many people a batch carries and how often one leaves. 40 shares a second each. */
+const batchSize = 10;
+const everyMs = 250;
 /** A share that is held longer than this is answered as held and goes on in the connector. */
 const waitMs = 500;
 

@@ -73,7 +73,7 @@ export async function untilAccepted(
     latest = (await propagationOf(client, changeId)) ?? latest;
     if (latest) seen?.(latest);
     if (latest?.allAccepted && latest.allGatesClosed) return latest;
-    await pause(seen ? 10 : 200);
+    await pause(seen ? 25 : 200);
   }
   return latest;
 }

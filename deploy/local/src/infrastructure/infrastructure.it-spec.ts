@@ -151,7 +151,7 @@ describe('given servers', () => {
     expect(given.databaseUrl).toBe(database.url);
     expect(given.bootstrap).toEqual(kafkaBootstrap());
     expect(given.description).toMatch(
-      /^PostgreSQL \S+ given by DATABASE_URL, Apache Kafka given by KAFKA_BOOTSTRAP, 1 broker$/,
+      /^PostgreSQL \S+ given by DATABASE_URL, Apache Kafka given by KAFKA_BOOTSTRAP, \d+ brokers?$/,
     );
     await expect(given.kafka.brokers[0]?.kill('SIGKILL')).rejects.toThrow('is not ours to kill');
     await given.stop();
@@ -160,23 +160,11 @@ describe('given servers', () => {
     await database.drop();
   });
 
-  test.each([
-    [
-      'a database that is not there',
-      { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/x', KAFKA_BOOTSTRAP: '127.0.0.1:1' },
-      /^DATABASE_URL does not answer \(.*ECONNREFUSED.*\): correct it, or unset it$/,
-    ],
-    [
-      'no Java',
-      { JAVA_HOME: '/nowhere' },
-      /^Java 17\+ not found: install openjdk-17-jre-headless or newer, .* KAFKA_BOOTSTRAP$/,
-    ],
-  ])('%s is one line that says what to do', async (_, env, line) => {
-    const { name, message } = await ownInfrastructure({ env }).then(
-      () => new Error('it started'),
-      (error: unknown) => error as Error,
-    );
-    expect(name).toBe('InfrastructureError');
-    expect(message).toMatch(line);
+  test('that do not answer are named in one line that says what to do', async () => {
+    const env = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/x', KAFKA_BOOTSTRAP: kafkaBootstrap().join(',') };
+    await expect(ownInfrastructure({ env })).rejects.toMatchObject({
+      name: 'InfrastructureError',
+      message: expect.stringMatching(/^DATABASE_URL does not answer \(.*ECONNREFUSED.*\): correct it, or unset it$/),
+    });
   });
 });

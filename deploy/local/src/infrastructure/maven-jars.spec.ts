@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { javaMajor } from './maven-jars.ts';
+import { readInfrastructureConfig } from './config.ts';
+import { checkJava, javaMajor } from './maven-jars.ts';
 
 test.each([
   ['openjdk version "17.0.15" 2025-04-15', 17],
@@ -10,4 +11,10 @@ test.each([
   ['no such thing', undefined],
 ])('%j is Java %p', (answer, major) => {
   expect(javaMajor(answer)).toBe(major);
+});
+
+test('without Java one line says what to install', async () => {
+  await expect(checkJava(readInfrastructureConfig({ JAVA_HOME: '/nowhere' }))).rejects.toThrow(
+    /^Java 17\+ not found: install openjdk-17-jre-headless or newer, start Docker, or set KAFKA_BOOTSTRAP$/,
+  );
 });

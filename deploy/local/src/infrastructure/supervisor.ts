@@ -21,7 +21,7 @@ export interface ServerCommand {
   abandon: NodeJS.Signals;
 }
 
-export interface Exit {
+interface Exit {
   code: number | null;
   signal: NodeJS.Signals | null;
 }

@@ -47,7 +47,7 @@ export class BeatBook {
 export type RegisteredStarts = ReadonlyMap<GateStartId, { readonly lastSeenAgeMs: number }>;
 
 /** GATE-6: `last_seen` is refreshed when it is older than this. */
-export const refreshAfterMs = 10_000;
+const refreshAfterMs = 10_000;
 
 /** Starts whose row must be written in step (1): unknown ones, and those not refreshed for 10 s. */
 export function toRegister(noted: ReadonlyMap<GateStartId, GateBeat>, known: RegisteredStarts): GateBeat[] {

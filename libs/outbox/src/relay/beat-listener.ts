@@ -53,10 +53,13 @@ export class BeatListener {
     const { kafka, log } = this.#options;
     await this.#source.stop(leaveMs);
     const admin = kafka.admin();
-    // A group left behind is forgotten by the broker after a week; nothing depends on this.
-    await admin
+    // A group left behind is forgotten by the broker after a week; nothing depends on this, so nothing waits for it long.
+    const removed = new AbortController();
+    const removing = admin
       .deleteGroups([this.#group])
-      .catch((err: unknown) => log.debug({ err }, 'group of gate beats not removed'));
+      .catch((err: unknown) => log.debug({ err }, 'group of gate beats not removed'))
+      .finally(() => removed.abort());
+    await Promise.race([removing, pause(leaveMs, removed.signal)]);
     await admin.close();
   }
 

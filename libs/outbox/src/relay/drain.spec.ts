@@ -14,7 +14,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
 describe('pages from the lowest id (REL-3)', () => {
   test('with pages of one row, versions committed between two pages still go out in order', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(happening, { maxLength: 200 }), async (happenings) => {
+      fc.asyncProperty(fc.array(happening, { maxLength: 200, size: 'max' }), async (happenings) => {
         const world = new ModelledWorld(happenings, [], () => undefined);
         const store = world.store();
         const owned = new OwnedShards();

@@ -106,8 +106,10 @@ async function rangeOf(admin: Admin, topic: string, partition: number): Promise<
   return range;
 }
 
+type Heads = Pick<LedgerPort, 'holdsHead' | 'holdsVersions'>;
+
 /** RST-4. An empty log agrees with every ledger. */
-export async function judge(end: LogEnd, client: Client, ledger: LedgerPort): Promise<LogVerdict> {
+export async function judge(end: LogEnd, client: Client, ledger: Heads): Promise<LogVerdict> {
   const { watermark, versions } = end;
   if (watermark !== null && !(await ledger.holdsHead(client, watermark.ledger, watermark.incarnation)))
     return { kind: 'lost', why: 'head' };

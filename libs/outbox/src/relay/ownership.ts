@@ -7,7 +7,7 @@ export interface Rebalance {
 }
 
 /** Every live instance may own this many; some own fewer. */
-export const fairShare = (shards: number, instances: number): number => Math.ceil(shards / Math.max(1, instances));
+const fairShare = (shards: number, instances: number): number => Math.ceil(shards / Math.max(1, instances));
 
 /** Surplus goes, the highest shards first; what is short may be taken (kafka-on-node.md §4.4 step 2). */
 export function rebalance(owned: readonly number[], instances: number, shards: number): Rebalance {

@@ -44,7 +44,7 @@ export class RelaySession {
   readonly #store: RelayStore;
   #urgent: UrgentLane | undefined;
   #normal: NormalLane | undefined;
-  #fault: unknown;
+  #fault: Error | undefined;
 
   private constructor(options: SessionOptions, lock: StatementQueue, reader: StatementQueue, store: RelayStore) {
     this.#options = options;
@@ -56,16 +56,16 @@ export class RelaySession {
   static async open(options: SessionOptions): Promise<RelaySession> {
     const { connectDedicated, watermarks, timing } = options;
     const opened: StatementQueue[] = [];
-    const connect = async () => {
-      const queue = new StatementQueue(await connectDedicated(), timing.silenceMs);
+    const connect = async (silenceMs: number) => {
+      const queue = new StatementQueue(await connectDedicated(), silenceMs);
       opened.push(queue);
       return queue;
     };
     try {
-      const lock = await connect();
+      const lock = await connect(timing.silenceMs);
       const store = await RelayStore.open(lock, topics.revocations);
       await store.exclusively(async (client) => watermarks?.ledger.onConnect?.(client));
-      const reader = await connect();
+      const reader = await connect(timing.readerSilenceMs);
       await reader.run('normal', (client) => client.query(readerSession));
       return new RelaySession(options, lock, reader, store);
     } catch (error) {
@@ -123,7 +123,8 @@ export class RelaySession {
     const ownership = new OwnershipLoop({ ...parts, logWatch, offset, onTaken: wake, onHandedOver });
     [this.#urgent, this.#normal] = [urgent, normal];
     await this.#store.enterCensus();
-    const loops = [ownership, logWatch, urgent, normal].map((loop) => loop?.run().catch(parts.onFault));
+    const working = [ownership, ...(logWatch ? [logWatch] : []), urgent, normal];
+    const loops = working.map((loop) => loop.run().catch(parts.onFault));
     // A send under way at the end of a session may take seconds; the next session need not wait for it, stop does.
     const ended = Promise.all(loops);
     await Promise.race([ended, this.#faulted()]);
@@ -139,7 +140,7 @@ export class RelaySession {
 
   #fail(error: unknown): void {
     if (this.#end.signal.aborted) return;
-    this.#fault = error;
+    this.#fault = error instanceof Error ? error : new Error('the relay’s session failed', { cause: error });
     this.#end.abort();
   }
 

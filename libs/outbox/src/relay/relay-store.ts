@@ -30,7 +30,7 @@ export interface PassStart {
 }
 
 /** A commit that was answered with a warning is unknown, not done (RST-1): the standby has perhaps not seen it. */
-export class DurabilityUnknown extends Error {
+class DurabilityUnknown extends Error {
   override readonly name = 'DurabilityUnknown';
 }
 

@@ -88,8 +88,7 @@ export class Relay {
   /** Ends what is under way, frees the shards, leaves. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await this.#listener?.stop();
-    await this.#running;
+    await Promise.all([this.#listener?.stop(), this.#running]);
     await Promise.all([this.#publishers.urgent.close(), this.#publishers.normal.close()]);
   }
 

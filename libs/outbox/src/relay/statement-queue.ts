@@ -6,7 +6,7 @@ interface Waiting {
 }
 
 /** The connection did not answer in time: whatever stands behind it cannot be relied on any more. */
-export class ConnectionSilent extends Error {
+class ConnectionSilent extends Error {
   override readonly name = 'ConnectionSilent';
 }
 

@@ -11,6 +11,8 @@ export interface RelayTiming {
   readonly keepBusyMs: number;
   /** A statement unanswered for this long ends the session: `statement_timeout` is 1 s, so the server or the way to it is gone. */
   readonly silenceMs: number;
+  /** The same for the normal lane's reads, whose `statement_timeout` is 10 s. */
+  readonly readerSilenceMs: number;
   /** Shards are taken up and handed over this often. */
   readonly ownershipMs: number;
   /** First and longest pause before connecting again, and between the probes of a partition that failed. */
@@ -34,6 +36,7 @@ export const relayTiming: RelayTiming = {
   pollMs: 75,
   keepBusyMs: 500,
   silenceMs: 2_000,
+  readerSilenceMs: 12_000,
   ownershipMs: 500,
   retryMs: 100,
   longestRetryMs: 1_000,

@@ -11,7 +11,7 @@ import type { LedgerPort, PublishedVersion } from '../relay/ports.ts';
 import { Relay, type RelayOptions } from '../relay/relay.ts';
 
 const schema = 'consent';
-export const log = createLogger({ service: 'outbox-test', level: 'error' });
+const log = createLogger({ service: 'outbox-test', level: 'error' });
 /** Where a test provokes what an operator must see. */
 const quiet = createLogger({ service: 'outbox-test', level: 'silent' });
 
@@ -20,7 +20,7 @@ export const keyOf = (n: number): string =>
   `k1.${createHash('sha256').update(String(n)).digest().subarray(0, 16).toString('base64url')}`;
 
 /** A ledger in one table: every change gets the next number; enough of the consent service for the relay's ports. */
-export const ledgerSql = [
+const ledgerSql = [
   `CREATE TABLE consent.subject (subject_key text PRIMARY KEY, version bigint NOT NULL)`,
   `CREATE TABLE consent.ledger (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, subject_key text, version bigint)`,
   `CREATE TABLE consent.incarnation (value int NOT NULL)`,
@@ -140,7 +140,7 @@ async function withdraw(pool: Pool, subject: number): Promise<{ key: string; ver
 }
 
 /** Both lanes of one deny (REC-6). */
-export function denyRows(key: string, version: number): OutboxRow[] {
+function denyRows(key: string, version: number): OutboxRow[] {
   const eventId = uuidv7(systemClock.now());
   const row = (lane: Lane, topic: string): OutboxRow => ({
     ...{ eventId, topic, key, lane, shard: partitionOf(key, partitionCount), type: 'org.entente.consent.changed.v1' },
