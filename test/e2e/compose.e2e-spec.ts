@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -24,6 +25,7 @@ import { ComposeRun, portBook, volumeTargets } from './compose-run.ts';
 
 const path = repositoryFile('docker-compose.yml');
 const text = readFileSync(path, 'utf8');
+const settings = text.replaceAll(/^ *#.*$/gm, '');
 const file = readCompose(path);
 const services = Object.entries(file.services);
 const ours = services.filter(([, { build }]) => build !== undefined);
@@ -73,8 +75,8 @@ describe('docker-compose.yml', () => {
   });
 
   test('gives every variable one default, and .env.example names each with it', () => {
-    const defaults = new Map(variablesOf(text).map(({ name, standard }) => [name, standard]));
-    for (const { name, standard } of variablesOf(text))
+    const defaults = new Map(variablesOf(settings).map(({ name, standard }) => [name, standard]));
+    for (const { name, standard } of variablesOf(settings))
       expect({ name, standard }).toEqual({ name, standard: defaults.get(name) });
     const example = readFileSync(repositoryFile('.env.example'), 'utf8')
       .split('\n')
@@ -82,7 +84,7 @@ describe('docker-compose.yml', () => {
       .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const);
     expect(Object.fromEntries(example)).toEqual(Object.fromEntries(defaults));
     // A `$` in another form would be a variable these tests do not see.
-    expect(text.replaceAll(/\$\{[A-Z0-9_]+:-[^}]*\}/g, '').replaceAll(/^ *#.*$/gm, '')).not.toContain('$');
+    expect(settings.replaceAll(/\$\{[A-Z0-9_]+:-[^}]*\}/g, '')).not.toContain('$');
   });
 
   test('starts nothing before what it needs: one-shots are awaited, services must be healthy', () => {
@@ -229,15 +231,17 @@ describe('its services, started as processes with the command and environment of
   }, 60_000);
 });
 
+/** Below the range that outgoing connections take their ports from, so that none is taken before its service starts. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(15_000, 32_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (isFree) ports.add(port);
+  }
+  return [...ports];
 }

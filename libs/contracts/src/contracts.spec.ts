@@ -68,7 +68,7 @@ describe('deny-direction (design.md §1)', () => {
     ['one recipient let back in', { refused: ['meta-ads'] }, {}, false],
     ['forgotten purpose', {}, null, true],
   ] as const)('%s', (_name, before, after, expected) => {
-    const of = (state: object | null) => vector(state as Partial<PurposeState> | null);
+    const of = (state: object | null) => vector(state);
     expect(isDenyDirection(of(before), of(after))).toBe(expected);
   });
   test('a mixed save that also grants is deny-direction', () => {

@@ -1,5 +1,6 @@
 import { parseKeyRing, timing } from '@entente/contracts';
 import { createKafka } from '@entente/kafka';
+import type { Kafka } from '@entente/kafka';
 import type { Clock, Logger, Metrics } from '@entente/observability';
 import { Relay, notifyOutbox } from '@entente/outbox';
 import { createClient, createPool } from '@entente/postgres';
@@ -62,6 +63,7 @@ export class ConsentParts {
   readonly #snapshotPool: Pool;
   readonly #keyExpiry: KeyExpiry;
   readonly #gateWatch: GateWatch;
+  readonly #kafka: Kafka;
   readonly #log: Logger;
 
   constructor({ config, clock, log, metrics }: ConsentSurroundings) {
@@ -79,6 +81,7 @@ export class ConsentParts {
         onIdleError: (err) => log.warn({ err, pool: name }, 'database connection lost'),
       });
     this.#log = log;
+    this.#kafka = kafka;
     this.pool = pool('read', 6);
     this.#snapshotPool = pool('snapshot', 2);
     const identifierKeys = parseKeyRing(config.identifierKeys);
@@ -146,6 +149,6 @@ export class ConsentParts {
 
   async stop(): Promise<void> {
     await Promise.all([this.#gateWatch.stop(), this.relay?.stop(), this.sequencer.stop(), this.#keyExpiry.stop()]);
-    await Promise.all([this.recorder.close(), this.#snapshotPool.end(), this.pool.end()]);
+    await Promise.all([this.#kafka.close(), this.recorder.close(), this.#snapshotPool.end(), this.pool.end()]);
   }
 }

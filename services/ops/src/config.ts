@@ -1,4 +1,4 @@
-import { Env } from '@entente/config';
+import { Env, loadConfigOrExit } from '@entente/config';
 import { idPattern } from '@entente/contracts';
 import { IsIn, IsInt, IsNotEmpty, IsString, IsUrl, Matches, Max, Min } from 'class-validator';
 
@@ -76,3 +76,5 @@ export class OpsConfig {
   @Min(1_000)
   readonly connectorDeadlineMs: number = 60_000;
 }
+
+export const loadOpsConfig = (): Readonly<OpsConfig> => loadConfigOrExit(OpsConfig, process.env);

@@ -1,15 +1,14 @@
-import { loadConfigOrExit } from '@entente/config';
 import { createHttpApp, runService } from '@entente/http';
 import { createKafka } from '@entente/kafka';
 import { createLogger, createMetrics, systemClock } from '@entente/observability';
 import { createPool, pendingMigrations } from '@entente/postgres';
-import { OpsConfig } from './config.ts';
+import { loadOpsConfig } from './config.ts';
 import { opsMigrations } from './migrations/index.ts';
 import { OpsModule } from './ops.module.ts';
 import { Sweeper } from './tracker/sweeper.ts';
 import { Tracker } from './tracker/tracker.ts';
 
-const config = loadConfigOrExit(OpsConfig, process.env);
+const config = loadOpsConfig();
 const log = createLogger({ service: 'ops', level: config.logLevel });
 const metrics = createMetrics();
 const pool = createPool({ url: config.databaseUrl, schema: 'ops', name: config.instance, max: 12 });

@@ -3,7 +3,7 @@ import { type PartnerName, partnerNames } from './partner.ts';
 import { parseRate } from './rate-window.ts';
 import { type ContractServerOptions, startContractServer } from './start.ts';
 
-const usage = `node main.js hubspot|segment|meta --journal FILE [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
+const usage = `node main.js hubspot|segment|meta --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
   [--fsync] [--seed N] [--watch-stdin]
   hubspot  [--subscription ID]... [--property NAME]... [--enterprise]
   segment  [--write-key K] [--regulation-running-after-ms N] [--regulation-finished-after-ms N]
@@ -19,6 +19,7 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
     allowPositionals: true,
     options: {
       journal: one,
+      host: one,
       port: one,
       'control-port': one,
       token: one,
@@ -49,6 +50,7 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
   };
   const given = {
     journal: values.journal,
+    host: values.host,
     port: number('port', values.port),
     controlPort: number('control-port', values['control-port']),
     token: values.token,

@@ -12,6 +12,8 @@ import { router } from './routes.ts';
 
 export interface ServeOptions {
   readonly journal: string;
+  /** The address both servers listen on; by default this machine alone can reach them. */
+  readonly host?: string;
   readonly port?: number;
   readonly controlPort?: number;
   /** fsync after each line: survives a killed host, not only a killed process. */
@@ -28,16 +30,16 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-const host = '127.0.0.1';
+const loopback = '127.0.0.1';
 /** How long requests in flight may take to finish once the server is told to stop. */
 const stopGraceMs = 2_000;
 
 const urlOf = (server: Server): string => {
   const address = server.address() as AddressInfo;
-  return `http://${host}:${address.port}`;
+  return `http://${loopback}:${address.port}`;
 };
 
-async function listen(server: Server, port: number): Promise<void> {
+async function listen(server: Server, port: number, host: string): Promise<void> {
   server.listen(port, host);
   await once(server, 'listening');
 }
@@ -69,6 +71,7 @@ class FirstBytes {
 
 /** Serves one partner's contract, its journal and its control API until stopped. */
 export async function serve(partner: Partner, options: ServeOptions): Promise<RunningServer> {
+  const { host = loopback } = options;
   const clock = new PartnerClock();
   const journal = Journal.open(options.journal, options.fsync ?? false, (line) => {
     if (line.t === 'effect') for (const effect of line.effects) partner.apply(effect, line.ms);
@@ -95,7 +98,7 @@ export async function serve(partner: Partner, options: ServeOptions): Promise<Ru
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request;
-    const url = new URL(`http://${host}${request.url ?? '/'}`);
+    const url = new URL(`http://${loopback}${request.url ?? '/'}`);
     count += 1;
     const route = find(request.method ?? '', url.pathname);
     const arrival = { id: `${boot}-${count}`, at: firstBytes.claim(socket) ?? stamp(), socket, route, url };
@@ -134,7 +137,7 @@ export async function serve(partner: Partner, options: ServeOptions): Promise<Ru
     });
     socket.destroy();
   });
-  await listen(server, options.port ?? 0);
+  await listen(server, options.port ?? 0, host);
   const url = urlOf(server);
   const port = Number(new URL(url).port);
 
@@ -143,10 +146,10 @@ export async function serve(partner: Partner, options: ServeOptions): Promise<Ru
     const outage = desk.faults.list().find(isOutage);
     if (outage !== undefined) for (const socket of sockets) socket.resetAndDestroy();
     if (desk.faults.refusing() && server.listening) server.close();
-    if (!desk.faults.refusing() && !server.listening) await listen(server, port);
+    if (!desk.faults.refusing() && !server.listening) await listen(server, port, host);
   };
   const control = controlServer(desk, { url: () => url, faultsChanged });
-  await listen(control, options.controlPort ?? 0);
+  await listen(control, options.controlPort ?? 0, host);
 
   const stop = async (): Promise<void> => {
     if (server.listening) server.close();

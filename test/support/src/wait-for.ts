@@ -26,7 +26,8 @@ export async function waitFor<Answer>(
       last = error;
     }
     if (systemClock.monotonic() >= deadline) {
-      const ending = last instanceof Error ? `the last try threw: ${last.message}` : `the last answer was ${String(last)}`;
+      const ending =
+        last instanceof Error ? `the last try threw: ${last.message}` : `the last answer was ${String(last)}`;
       throw new Error(`waited ${timeoutMs} ms for ${what}; ${ending}`, { cause: last });
     }
     await pause(everyMs);

@@ -41,7 +41,7 @@ export interface RecordedChange {
   readonly links: { readonly propagation: string };
 }
 
-export interface RecipientProgress {
+interface RecipientProgress {
   readonly recipient: string;
   readonly name: string;
   readonly state: string;

@@ -21,7 +21,7 @@ export interface PartnerJournal {
   readonly file: string;
 }
 
-export interface Leak {
+interface Leak {
   readonly partner: string;
   readonly subjectId: string;
   /** Milliseconds from the answer to the first byte of the request that carried the person. */

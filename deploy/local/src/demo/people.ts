@@ -60,7 +60,7 @@ export function makePeople(count: number): Person[] {
   });
 }
 
-export const peopleHeader = 'subject_id,email,phone,granted,denied';
+const peopleHeader = 'subject_id,email,phone,granted,denied';
 
 /** The documented import layout (docs/import.md): every purpose granted. */
 export const peopleCsv = (people: readonly Person[], purposes: readonly string[]): string =>

@@ -28,7 +28,7 @@ const everyMs = 250;
 const waitMs = 500;
 
 /** What each kind of recipient is given in the demo. */
-export const shareOf: Record<string, (subjectId: string, turn: number) => ShareToSend> = {
+const shareOf: Record<string, (subjectId: string, turn: number) => ShareToSend> = {
   'hubspot-crm': (subjectId, turn) => ({
     recipient: 'hubspot-crm',
     purpose: 'email-marketing',

@@ -24,7 +24,7 @@ import { ServiceProcess } from './service-process.ts';
 import { starterCatalogue } from './starter-catalogue.ts';
 import { applyTopics } from './topics.ts';
 
-export const connectorNames: readonly ConnectorName[] = [
+const connectorNames: readonly ConnectorName[] = [
   'crm-connector',
   'analytics-connector',
   'ad-partner-connector',
@@ -41,7 +41,7 @@ export const stackRecipients = [
   { recipient: 'meta-ads', connector: 'ad-partner-connector', partner: 'meta' },
 ] as const satisfies readonly { recipient: string; connector: ConnectorName; partner: PartnerName }[];
 
-export interface PartnerServer {
+interface PartnerServer {
   readonly url: string;
   readonly controlUrl: string;
   readonly journal: string;

@@ -160,7 +160,7 @@ export function onClaimed(
 export interface Ended {
   readonly token: string;
   /** The row as it was claimed. */
-  readonly claimed: Pick<Delivery, 'revokeVersion' | 'attempted' | 'revoked'>;
+  readonly claimed: Pick<Delivery, 'revokeVersion' | 'revokeTo' | 'attempted' | 'revoked'>;
   readonly outcome: Outcome;
   /** False when no byte of the attempt left this process. */
   readonly sent: boolean;
@@ -174,7 +174,9 @@ export interface Ended {
 export function onEnded(delivery: Delivery, end: Ended, policy: RetryPolicy): Stepped {
   if (delivery.state !== 'claimed' || delivery.claimToken !== end.token) return unchanged(delivery);
   const released = end.sent ? delivery : notBegun(delivery, end);
-  const overtaken = delivery.revokeVersion > end.claimed.revokeVersion;
+  // A reducing catalogue takes purposes away without a new version.
+  const reduced = without(end.claimed.revokeTo, delivery.revokeTo).length > 0;
+  const overtaken = reduced || delivery.revokeVersion > end.claimed.revokeVersion;
   const step = nextStep(end.outcome, Math.max(delivery.attempts, 1), policy, end.random);
   switch (step.do) {
     case 'acknowledge':
@@ -272,6 +274,12 @@ function parked(delivery: Delivery, reason: string): Stepped {
     delivery: { ...delivery, state: 'parked', claimToken: null, nextAttemptAt: null, reason },
     enforcements: [{ version, direction: 'deny', outcome: 'parked', reason, attempts }],
   };
+}
+
+/** DLV-7: an exposed person whom the consent service no longer knows was erased while we did not hear. */
+export function onVanished(delivery: Delivery, now: number, facts: RecipientFacts): Stepped {
+  const erased: Delivery = { ...delivery, vector: {}, desired: [], consumedAt: now };
+  return revokeFrom(erased, Math.max(delivery.version, 1), true, now, facts);
 }
 
 /** A record about this person could not be read (design.md §4): nothing is shared until an event that can be. */

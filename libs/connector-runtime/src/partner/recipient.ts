@@ -57,11 +57,12 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
     purposes().filter((purpose) => gate.decide({ subjectKey, purpose, recipient: id }).kind === 'allow');
 
   const contextOf = (scope: AttemptScope, used: { sent: boolean }, stand?: readonly PurposeId[]): PartnerContext<S> => {
-    const spend = async (): Promise<boolean> =>
-      (await budget.spendRequest(scope.signal)) && clock.monotonic() < scope.deadline;
+    const spend = async (neededMs: number): Promise<boolean> =>
+      (await budget.spendRequest(scope.signal)) && clock.monotonic() + neededMs <= scope.deadline;
     const gated: GatedEgress = {
       share: async (items, build, o) =>
-        (await spend())
+        // SHR-1: the attempt's hard end lies inside the window.
+        (await spend(attemptTimeoutMs))
           ? egress.share(items, build, { signal: o?.signal ?? scope.signal })
           : { allowed: items, refused: [], sent: { kind: 'not-sent', why: 'deadline' } },
     };
@@ -71,7 +72,7 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
       settings,
       egress: gated,
       call: async (request) => {
-        if (!(await spend())) return { kind: 'not-sent', why: 'deadline' };
+        if (!(await spend(leastCallMs))) return { kind: 'not-sent', why: 'deadline' };
         const timeoutMs = scope.deadline - clock.monotonic();
         const sent = await egress.call(request, {
           signal: scope.signal,
@@ -110,3 +111,6 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
 
 /** One HTTP call at a partner, connecting included; its documentation never promises less than this is too long. */
 export const attemptTimeoutMs = 5_000;
+
+/** A revocation call with less time than this left would be cut off in vain. */
+const leastCallMs = 100;

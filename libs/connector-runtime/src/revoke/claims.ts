@@ -82,6 +82,7 @@ export class Claims {
         if (!attempt || !before || row.claimToken !== claim.token) return [];
         const claimed = {
           revokeVersion: attempt.row.revokeVersion,
+          revokeTo: attempt.row.revokeTo,
           attempted: before.attempted,
           revoked: before.revoked,
         };

@@ -1,25 +1,17 @@
 import { audience, controllerId, parseKeyRing, recipientId, type RecipientId } from '@entente/contracts';
-import { Egress, Gate } from '@entente/gate';
-import { TokenSource } from '@entente/http';
-import { createKafka, type Kafka } from '@entente/kafka';
-import type { Clock, Logger, Metrics } from '@entente/observability';
+import { Egress, type Gate } from '@entente/gate';
+import type { Kafka } from '@entente/kafka';
 import { Relay } from '@entente/outbox';
-import {
-  createClient,
-  createPool,
-  databaseClock,
-  pendingMigrations,
-  type ClockOffset,
-  type Pool,
-} from '@entente/postgres';
+import { createClient, databaseClock, pendingMigrations, type Pool } from '@entente/postgres';
 import { randomUUID } from 'node:crypto';
-import { ConsentApi } from '../consent/consent-api.ts';
+import type { ConsentApi } from '../consent/consent-api.ts';
 import { SubjectKeys } from '../consent/subject-keys.ts';
-import { retryPolicy, type RetryPolicy } from '../delivery-step/next-step.ts';
+import { retryPolicy } from '../delivery-step/next-step.ts';
 import { RecipientLimits } from '../limits/recipient-limits.ts';
 import { connectorMigrations } from '../migrations/index.ts';
 import { attemptTimeoutMs, bindRecipient, type BoundRecipient } from '../partner/recipient.ts';
 import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
+import { Reconciler } from '../receive/reconciler.ts';
 import { ChangeReceiver } from '../receive/change-receiver.ts';
 import { Claims } from '../revoke/claims.ts';
 import { Revoker } from '../revoke/revoker.ts';
@@ -30,40 +22,15 @@ import { DeliveryView } from '../store/delivery-view.ts';
 import { ExposureRegister } from '../store/exposure-register.ts';
 import { IdentifierSource } from '../store/identifier-source.ts';
 import { IdentifierVault } from '../store/identifier-vault.ts';
-import type { ConfiguredRecipient, ConnectorConfig } from './config.ts';
+import type { ConfiguredRecipient } from './config.ts';
+import { openGround, type ConnectorPartsOptions, type Ground, type MeasuredClock } from './connector-ground.ts';
 import { collectBacklog } from './backlog-gauges.ts';
 
 const clockMeasureMs = 30_000;
 const openRetryMs = 1_000;
+const reconcileRetryMs = 5_000;
 /** Running attempts may end by themselves for so long when the service stops. */
 const stopGraceMs = 2_500;
-
-export interface ConnectorPartsOptions {
-  readonly name: string;
-  readonly schema: string;
-  readonly audience: string;
-  readonly config: Readonly<ConnectorConfig>;
-  readonly recipients: readonly ConfiguredRecipient[];
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  readonly retryPolicy?: RetryPolicy;
-  readonly random?: () => number;
-}
-
-/** Host clock against database clock, as last measured. */
-interface MeasuredClock {
-  offset: ClockOffset | undefined;
-}
-
-/** What stands before the parts. */
-interface Ground {
-  readonly gate: Gate;
-  readonly pool: Pool;
-  readonly kafka: Kafka;
-  readonly consent: ConsentApi;
-  readonly measured: MeasuredClock;
-}
 
 /** Everything a connector service is made of, wired by hand in one place. Nothing connects before `start`. */
 export class ConnectorParts {
@@ -81,6 +48,7 @@ export class ConnectorParts {
   readonly kafkaShares: KafkaShares;
   readonly subjectKeys: SubjectKeys;
   readonly view: DeliveryView;
+  readonly reconciler: Reconciler;
   readonly consent: ConsentApi;
   readonly #options: ConnectorPartsOptions;
   readonly #stopped = new AbortController();
@@ -158,54 +126,18 @@ export class ConnectorParts {
     this.kafkaShares = new KafkaShares({ pool, controller, vault, intake: this.intake, log });
     this.subjectKeys = new SubjectKeys(consent);
     this.view = new DeliveryView(pool, controller);
+    const snapshot = (signal: AbortSignal) => consent.snapshot(signal);
+    this.reconciler = new Reconciler({ pool, controller, recipients: ids, snapshot, log, wake });
+    // The logs have lost something the gate had not read: our rows may lack it as well (DLV-7).
+    gate.onSeeded((why) => {
+      if (why !== null && why !== 'first') this.reconcile();
+    });
     collectBacklog(metrics, this.view, ids);
   }
 
   /** Opens the gate, which seeds itself in the background for as long as it takes. */
   static async open(options: ConnectorPartsOptions): Promise<ConnectorParts> {
-    const { config, clock, log, metrics, schema } = options;
-    const pool = createPool({
-      url: config.databaseUrl,
-      schema,
-      name: config.instance,
-      max: 10,
-      lockTimeoutMs: 2_000,
-      statementTimeoutMs: 10_000,
-      transactionTimeoutMs: 15_000,
-      idleInTransactionTimeoutMs: 5_000,
-      onIdleError: (err) => log.warn({ err }, 'database connection lost'),
-    });
-    const kafka = createKafka({ clientId: config.instance, brokers: config.kafkaBootstrap, log });
-    const tokens = new TokenSource({
-      tokenEndpoint: config.tokenUrl,
-      clientId: config.clientId,
-      clientSecret: config.clientSecret,
-      scope: 'consent:read share:write',
-      audience: config.authAudience,
-      clock,
-    });
-    const token = (): Promise<string> => tokens.getToken();
-    const consent = new ConsentApi({
-      consentUrl: config.consentUrl,
-      audience: audience(options.audience),
-      token,
-      discardToken: () => tokens.discard(),
-    });
-    const measured: MeasuredClock = { offset: undefined };
-    const gate = await Gate.open({
-      controller: controllerId(config.controller),
-      gate: config.gateName,
-      recipients: options.recipients.map(({ id }) => recipientId(id)),
-      kafka,
-      consentUrl: config.consentUrl,
-      token,
-      directory: config.gateDirectory,
-      clock,
-      log,
-      metrics,
-      databaseClock: () => measured.offset,
-    });
-    return new ConnectorParts(options, { gate, pool, kafka, consent, measured });
+    return new ConnectorParts(options, await openGround(options));
   }
 
   /** Migrations this build needs and the database has not run. */
@@ -226,6 +158,20 @@ export class ConnectorParts {
     for (const revoker of this.revokers) revoker.start();
     void this.#openCatalogue();
     log.info({ recipients: [...this.recipients.keys()] }, 'connector started');
+  }
+
+  /** DLV-7, until it has succeeded. */
+  reconcile(): void {
+    const { signal } = this.#stopped;
+    const { log } = this.#options;
+    const attempt = (): void => {
+      if (signal.aborted) return;
+      this.reconciler.run(signal).catch((err: unknown) => {
+        log.error({ err }, 'rows not compared with the consent service; trying again');
+        setTimeout(attempt, reconcileRetryMs).unref();
+      });
+    };
+    attempt();
   }
 
   /** No more shares: those held are given up, so that whoever waits for them is answered. */

@@ -20,9 +20,9 @@ export class ExposureWindows {
   readonly #persons = new Map<SubjectKey, Person>();
   #sweepAt = sweepAt;
 
-  /** Whether a window covers an attempt that ends at `hardEnd`. */
-  covers(subjectKey: SubjectKey, exposure: string, hardEnd: number): boolean {
-    return (this.#persons.get(subjectKey)?.until.get(exposure) ?? 0) >= hardEnd;
+  /** Monotonic end of the window this process wrote for this exposure; 0 when there is none. */
+  endOf(subjectKey: SubjectKey, exposure: string): number {
+    return this.#persons.get(subjectKey)?.until.get(exposure) ?? 0;
   }
 
   opened(subjectKey: SubjectKey, exposure: string, until: number): void {

@@ -88,7 +88,10 @@ export class CatalogueWriter {
       case 'unchanged':
         return { number: catalogues.number, changed: false };
       case 'changed':
-        return { number: await this.#store(tx, controller, client, catalogues.number + 1, decision.difference), changed: true };
+        return {
+          number: await this.#store(tx, controller, client, catalogues.number + 1, decision.difference),
+          changed: true,
+        };
     }
   }
 

@@ -3,7 +3,7 @@ import type { Logger } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 
 /** A recipient of the stored catalogue belongs to an audience this process has no key for. */
-export class AudienceKeyMissing extends Error {
+class AudienceKeyMissing extends Error {
   override readonly name = 'AudienceKeyMissing';
 }
 

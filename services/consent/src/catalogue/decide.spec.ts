@@ -36,22 +36,49 @@ describe('REC-9 a catalogue change', () => {
 
   test('a notice may name a recipient of the same change', () => {
     const change = { recipients: [recipient()], notices: [noticeDraft({ purposes: { email: ['hubspot'] } })] };
-    expect(decide(change)).toMatchObject({ kind: 'changed', difference: { notices: [{ contentHash: expect.stringMatching(/^[0-9a-f]{64}$/) }] } });
+    expect(decide(change)).toMatchObject({
+      kind: 'changed',
+      difference: { notices: [{ contentHash: expect.stringMatching(/^[0-9a-f]{64}$/) }] },
+    });
   });
 
   test('a notice’s version never changes', () => {
-    expect(decide({ notices: [noticeDraft({ version: 1 })] })).toMatchObject({ kind: 'refused', status: 409, code: 'notice-immutable' });
+    expect(decide({ notices: [noticeDraft({ version: 1 })] })).toMatchObject({
+      kind: 'refused',
+      status: 409,
+      code: 'notice-immutable',
+    });
   });
 
   test.each([
-    ['a recipient for an unknown purpose', { recipients: [recipient({ purposes: ['nonsense'] })] }, '/recipients/0/purposes'],
+    [
+      'a recipient for an unknown purpose',
+      { recipients: [recipient({ purposes: ['nonsense'] })] },
+      '/recipients/0/purposes',
+    ],
     ['an audience without a key', { recipients: [recipient({ audience: 'webhook-1' })] }, '/recipients/0/audience'],
-    ['a notice for an unknown purpose', { notices: [noticeDraft({ purposes: { nonsense: [] } })] }, '/notices/0/purposes'],
-    ['a notice naming an unknown recipient', { notices: [noticeDraft({ purposes: { email: ['who'] } })] }, '/notices/0/purposes/email'],
+    [
+      'a notice for an unknown purpose',
+      { notices: [noticeDraft({ purposes: { nonsense: [] } })] },
+      '/notices/0/purposes',
+    ],
+    [
+      'a notice naming an unknown recipient',
+      { notices: [noticeDraft({ purposes: { email: ['who'] } })] },
+      '/notices/0/purposes/email',
+    ],
     ['the same purpose twice', { purposes: [known, known] }, '/purposes/1'],
-    ['a purpose called like a member of every object', { purposes: [{ ...known, id: 'constructor' } as Purpose] }, '/purposes/0/id'],
+    [
+      'a purpose called like a member of every object',
+      { purposes: [{ ...known, id: 'constructor' } as Purpose] },
+      '/purposes/0/id',
+    ],
   ])('%s is refused with a pointer', (_name, change, pointer) => {
-    expect(decide(change)).toMatchObject({ kind: 'refused', status: 422, errors: [expect.objectContaining({ pointer })] });
+    expect(decide(change)).toMatchObject({
+      kind: 'refused',
+      status: 422,
+      errors: [expect.objectContaining({ pointer })],
+    });
   });
 
   test('the order of names in a notice does not change its hash', () => {

@@ -10,7 +10,7 @@ export interface CatalogueCommand {
   readonly recipients: readonly Recipient[];
 }
 
-export interface CatalogueFault {
+interface CatalogueFault {
   readonly pointer: string;
   readonly detail: string;
 }
@@ -25,7 +25,12 @@ export interface CatalogueDifference {
 export type CatalogueDecision =
   | { readonly kind: 'changed'; readonly difference: CatalogueDifference }
   | { readonly kind: 'unchanged' }
-  | { readonly kind: 'refused'; readonly code: string; readonly status: 409 | 422; readonly errors: readonly CatalogueFault[] };
+  | {
+      readonly kind: 'refused';
+      readonly code: string;
+      readonly status: 409 | 422;
+      readonly errors: readonly CatalogueFault[];
+    };
 
 export interface CatalogueContext {
   readonly held: Catalogue;
@@ -62,9 +67,18 @@ function duplicates({ purposes, notices, recipients }: CatalogueCommand): Catalo
       ids.indexOf(id) === index ? [] : [{ pointer: `/${list}/${index}`, detail: 'is named twice in this change' }],
     );
   return [
-    ...repeated('purposes', purposes.map(({ id }) => id)),
-    ...repeated('notices', notices.map(({ id, version }) => noticeRef(id, version))),
-    ...repeated('recipients', recipients.map(({ id }) => id)),
+    ...repeated(
+      'purposes',
+      purposes.map(({ id }) => id),
+    ),
+    ...repeated(
+      'notices',
+      notices.map(({ id, version }) => noticeRef(id, version)),
+    ),
+    ...repeated(
+      'recipients',
+      recipients.map(({ id }) => id),
+    ),
   ];
 }
 

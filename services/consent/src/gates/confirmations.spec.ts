@@ -4,7 +4,9 @@ import { Confirmations } from './confirmations.ts';
 
 const [one, two] = [gateStartId('000000000001'), gateStartId('000000000002')];
 const anna = subjectKey('k1.AAAAAAAAAAAAAAAAAAAAAA');
-const confirmed = (version: number, subject = anna) => [{ subjectKey: subject, version, closedAt: '2027-01-01T00:00:00Z' }];
+const confirmed = (version: number, subject = anna) => [
+  { subjectKey: subject, version, closedAt: '2027-01-01T00:00:00Z' },
+];
 const never = () => new AbortController().signal;
 
 describe('GATE-6 confirmations', () => {

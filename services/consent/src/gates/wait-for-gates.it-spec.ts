@@ -4,13 +4,17 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createKafka, partitionOf } from '@entente/kafka';
 import type { EventPublisher } from '@entente/kafka';
 import { createLogger } from '@entente/observability';
-import { kafkaBootstrap, waitFor } from '@entente/test-support';
+import { kafkaBootstrap, testDatabase, waitFor } from '@entente/test-support';
 import { sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
 
 let consent: ConsentUnderTest;
 let publisher: EventPublisher;
-const kafka = createKafka({ clientId: 'gate-test', brokers: kafkaBootstrap(), log: createLogger({ service: 'test', level: 'silent' }) });
+const kafka = createKafka({
+  clientId: 'gate-test',
+  brokers: kafkaBootstrap(),
+  log: createLogger({ service: 'test', level: 'silent' }),
+});
 const starts = ['a', 'b'].map((letter) => gateStartId(letter.repeat(12))) as [GateStartId, GateStartId];
 
 beforeAll(async () => {
@@ -22,7 +26,11 @@ beforeAll(async () => {
     })),
   );
   await admin.close();
-  consent = await startConsent('gates', { background: true, env: { RELAY: 'on' } });
+  consent = await startConsent(await testDatabase('gates'), {
+    background: true,
+    env: { RELAY: 'on' },
+    bootstrap: kafkaBootstrap(),
+  });
   await consent.post('/v1/catalogue/changes', sampleCatalogue);
   publisher = kafka.publisher();
   // Until the service reads the topic's end, confirmations pass it by: send one until it has an effect.
@@ -37,14 +45,17 @@ beforeAll(async () => {
   );
 }, 90_000);
 afterAll(async () => {
-  await publisher?.close();
+  await kafka.close();
   await consent?.stop();
 });
 
 async function plantGates(...ids: GateStartId[]): Promise<void> {
   await consent.pool.query('DELETE FROM gate');
   for (const id of ids)
-    await consent.pool.query(`INSERT INTO gate (start_id, gate, controller, recipients) VALUES ($1, 'crm-1', 'acme', '[]')`, [id]);
+    await consent.pool.query(
+      `INSERT INTO gate (start_id, gate, controller, recipients) VALUES ($1, 'crm-1', 'acme', '[]')`,
+      [id],
+    );
 }
 
 async function confirm(start: GateStartId, subject: SubjectKey, version: number): Promise<void> {
@@ -66,7 +77,11 @@ async function confirm(start: GateStartId, subject: SubjectKey, version: number)
 
 const waiting = async (subjectId: string) => {
   const { body } = await consent.post('/v1/withdrawals?wait=gates', { subjectId });
-  return body as unknown as { subjectKey: string; version: number; gates: { confirmed: number; expired: number; waitedMs: number } };
+  return body as unknown as {
+    subjectKey: string;
+    version: number;
+    gates: { confirmed: number; expired: number; waitedMs: number };
+  };
 };
 async function keyOf(subjectId: string): Promise<SubjectKey> {
   const { body } = await consent.post('/v1/subject-keys', { subjectIds: [subjectId] });
@@ -81,7 +96,9 @@ describe('GATE-6 wait=gates', () => {
 
   test('the answer comes when every gate of this controller has confirmed', async () => {
     await plantGates(...starts);
-    await consent.pool.query(`INSERT INTO gate (start_id, gate, controller, recipients) VALUES ('cccccccccccc', 'x', 'other-brand', '[]')`);
+    await consent.pool.query(
+      `INSERT INTO gate (start_id, gate, controller, recipients) VALUES ('cccccccccccc', 'x', 'other-brand', '[]')`,
+    );
     const key = await keyOf('all-confirm');
     let answered = false;
     const answer = waiting('all-confirm').finally(() => (answered = true));

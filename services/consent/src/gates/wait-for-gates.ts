@@ -34,7 +34,12 @@ export class GateWaiter {
   }
 
   /** @param committed false when the answer rests on a read: then the time runs from the table's read, else from now. */
-  async wait(controller: ControllerId, subjectKey: SubjectKey, version: number, committed: boolean): Promise<GatesAnswer> {
+  async wait(
+    controller: ControllerId,
+    subjectKey: SubjectKey,
+    version: number,
+    committed: boolean,
+  ): Promise<GatesAnswer> {
     const { clock, confirmations, maxStalenessMs } = this.#parts;
     const calledAt = clock.monotonic();
     const starts = await this.#starts(controller, calledAt + maxStalenessMs);

@@ -58,7 +58,11 @@ export class CatalogueController {
   @ApiOperation({ operationId: 'putPurpose', summary: 'Add or replace one purpose' })
   @ApiOkResponse({ type: CatalogueAnswerBody })
   @ApiProblems(400, 413, 415, 422, 503)
-  putPurpose(@Param('id') id: string, @Body() body: PutPurpose, @Caller() caller: Caller): Promise<CatalogueAnswerBody> {
+  putPurpose(
+    @Param('id') id: string,
+    @Body() body: PutPurpose,
+    @Caller() caller: Caller,
+  ): Promise<CatalogueAnswerBody> {
     return this.#change(caller, { ...nothing, purposes: [toPurpose({ ...body, id: checkedName(id) })] });
   }
 
@@ -98,7 +102,16 @@ function checkedName(id: string): string {
   return id;
 }
 
-const toPurpose = ({ id, title, description, legalBasis, dataCategories, party, fields, active }: PurposeBody): Purpose => ({
+const toPurpose = ({
+  id,
+  title,
+  description,
+  legalBasis,
+  dataCategories,
+  party,
+  fields,
+  active,
+}: PurposeBody): Purpose => ({
   id: purposeId(id),
   title: { en: title.en, fr: title.fr },
   description: { en: description.en, fr: description.fr },

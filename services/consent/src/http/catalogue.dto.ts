@@ -213,7 +213,7 @@ export class CatalogueAnswerBody {
   changed!: boolean;
 }
 
-export class StoredNoticeBody extends NoticeBody {
+class StoredNoticeBody extends NoticeBody {
   @ApiProperty({ type: String, description: 'SHA-256 of the text and the purposes, lower hex.' })
   contentHash!: string;
 }

@@ -3,7 +3,8 @@ import { parseKeyRing, unseal } from '@entente/contracts';
 import type { Audience } from '@entente/contracts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseKeyRings } from '../config.ts';
-import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
+import { testDatabase } from '@entente/test-support';
+import { databaseOf, grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { Answer, ConsentUnderTest } from '../testing/harness.ts';
 
 let consent: ConsentUnderTest;
@@ -27,7 +28,7 @@ async function outboxOf(subjectKey: unknown): Promise<OutboxRow[]> {
 }
 
 beforeAll(async () => {
-  consent = await startConsent('consents');
+  consent = await startConsent(await testDatabase('consents'));
   const { status, body } = await consent.post('/v1/catalogue/changes', sampleCatalogue);
   expect({ status, body }).toEqual({ status: 200, body: { number: 1, changed: true } });
 });
@@ -54,7 +55,11 @@ describe('one change', () => {
   });
 
   test('SEAL-1 each audience gets what its recipients declare, and nothing is stored in the clear', async () => {
-    const { body } = await consent.post('/v1/consents', grantAll('sealed-1', { email: 'Sealed@Example.com' }), withKey());
+    const { body } = await consent.post(
+      '/v1/consents',
+      grantAll('sealed-1', { email: 'Sealed@Example.com' }),
+      withKey(),
+    );
     const [row] = await outboxOf(body['subjectKey']);
     const rings = parseKeyRings(consent.config.audienceKeys);
     const opened = Object.fromEntries(
@@ -75,7 +80,10 @@ describe('one change', () => {
     );
     expect(rows[0].everything).not.toMatch(/sealed@example|sealed-1/i);
     const ring = parseKeyRing(consent.config.identifierKeys);
-    expect(await unseal(ring, rows[0].identifiers_sealed)).toEqual({ subjectId: 'sealed-1', email: 'sealed@example.com' });
+    expect(await unseal(ring, rows[0].identifiers_sealed)).toEqual({
+      subjectId: 'sealed-1',
+      email: 'sealed@example.com',
+    });
   });
 
   test('REC-6 a withdrawal writes both lanes, urgent first, with one id', async () => {
@@ -85,7 +93,10 @@ describe('one change', () => {
       status: 200,
       body: {
         version: 2,
-        decisions: ['ad-targeting', 'analytics', 'email-marketing'].map((purpose) => ({ purpose, decision: 'withdrawn' })),
+        decisions: ['ad-targeting', 'analytics', 'email-marketing'].map((purpose) => ({
+          purpose,
+          decision: 'withdrawn',
+        })),
         links: { propagation: `http://localhost:8084/v1/propagations/${String(body['changeId'])}` },
       },
     });
@@ -149,7 +160,9 @@ describe('Idempotency-Key', () => {
 
   test('concurrent duplicates: one change', async () => {
     const key = withKey();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => consent.post('/v1/consents', grantAll('ina'), key)));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => consent.post('/v1/consents', grantAll('ina'), key)),
+    );
     expect(new Set(answers.map(({ status, body }) => `${status} ${String(body['changeId'])}`)).size).toBe(1);
     expect(await outboxOf(answers[0]?.body['subjectKey'])).toHaveLength(1);
   });
@@ -202,7 +215,10 @@ describe('Idempotency-Key', () => {
   test('If-Match of another version stops a grant alone', async () => {
     await consent.post('/v1/consents', grantAll('ines'), withKey());
     const stale = { headers: { ...withKey().headers, 'if-match': '"7"' } };
-    expect(code(await consent.post('/v1/consents', grant('ines', 'analytics'), stale))).toEqual([412, 'version-conflict']);
+    expect(code(await consent.post('/v1/consents', grant('ines', 'analytics'), stale))).toEqual([
+      412,
+      'version-conflict',
+    ]);
   });
 
   test('scopes: consent:withdraw may refuse but not grant', async () => {
@@ -235,7 +251,9 @@ describe('subjects', () => {
     expect(Object.keys(texts)).toEqual([known.body['subjectKey']]);
     const ring = parseKeyRings(consent.config.audienceKeys).get('crm' as Audience)!;
     expect(await unseal(ring, texts[String(known.body['subjectKey'])]!)).toEqual({ email: 'sam@example.com' });
-    expect((await consent.post('/v1/sealed', { audience: 'nobody', subjectKeys: [known.body['subjectKey']] })).status).toBe(404);
+    expect(
+      (await consent.post('/v1/sealed', { audience: 'nobody', subjectKeys: [known.body['subjectKey']] })).status,
+    ).toBe(404);
     const shareKey = await consent.get('/v1/audiences/crm/share-key');
     expect(shareKey.body).toEqual({ kid: 'crm-s1', key: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/) });
   });
@@ -255,7 +273,7 @@ test('a denial is recorded although a key was lost: the event brings what can be
     IDENTIFIER_KEYS: `other:${randomBytes(32).toString('base64url')}`,
     AUDIENCE_KEYS: JSON.stringify({ crm, analytics }),
   };
-  const without = await startConsent('key_lost', { env, databaseUrl: consent.databaseUrl, logLevel: 'silent' });
+  const without = await startConsent(databaseOf(consent), { env, logLevel: 'silent' });
   try {
     const { status, body } = await without.post('/v1/withdrawals', { subjectId: 'key-lost' });
     expect({ status, body }).toMatchObject({ status: 200, body: { version: 2 } });
@@ -269,7 +287,7 @@ test('a denial is recorded although a key was lost: the event brings what can be
 test('a new hash key serves new people; those known before keep theirs', async () => {
   const before = await consent.post('/v1/consents', grantAll('known-before'), withKey());
   const keys = `${consent.config.subjectHashKeys},2:${randomBytes(32).toString('base64url')}`;
-  const rotated = await startConsent('rotated', { env: { ...sameKeys(), SUBJECT_HASH_KEYS: keys }, databaseUrl: consent.databaseUrl });
+  const rotated = await startConsent(databaseOf(consent), { env: { ...sameKeys(), SUBJECT_HASH_KEYS: keys } });
   try {
     const known = await rotated.post('/v1/withdrawals', { subjectId: 'known-before' });
     expect(known.body).toMatchObject({ subjectKey: before.body['subjectKey'], version: 2 });

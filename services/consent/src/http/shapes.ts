@@ -34,10 +34,7 @@ export const IsSubjectId = () =>
   );
 
 export const isSubjectId = (value: unknown): value is string =>
-  typeof value === 'string' &&
-  value.isWellFormed() &&
-  withText(idPattern.subjectId).test(value) &&
-  value.trim() !== '';
+  typeof value === 'string' && value.isWellFormed() && withText(idPattern.subjectId).test(value) && value.trim() !== '';
 
 export const IsMailbox = () =>
   applyDecorators(
@@ -64,7 +61,8 @@ export const IsPhone = () =>
     ApiPropertyOptional({ type: String, maxLength: 40, examples: ['+33 6 12 34 56 78'] }),
   );
 
-const instant = /^(\d{4})-(\d{2})-(\d{2})T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const instant =
+  /^(\d{4})-(\d{2})-(\d{2})T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 /** RFC 3339 with a zone; a day that exists; no leap second, which clocks do not have. */
 export const IsInstant = () =>

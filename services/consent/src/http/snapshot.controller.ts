@@ -21,10 +21,15 @@ export class SnapshotController {
   @ApiOperation({
     operationId: 'readSnapshot',
     summary: 'The whole consent state of one controller, for seeding a gate',
-    description: 'One JSON object a line: `catalogue`, any number of `subject`, `end`. Without `end` it is worth nothing.',
+    description:
+      'One JSON object a line: `catalogue`, any number of `subject`, `end`. Without `end` it is worth nothing.',
   })
   @ApiProduces('application/x-ndjson')
-  @ApiResponse({ status: 200, description: 'NDJSON', content: { 'application/x-ndjson': { schema: { type: 'string' } } } })
+  @ApiResponse({
+    status: 200,
+    description: 'NDJSON',
+    content: { 'application/x-ndjson': { schema: { type: 'string' } } },
+  })
   @ApiProblems()
   read(@Caller() { controller }: Caller): StreamableFile {
     const text = Readable.from(this.#snapshot.text(controller), { objectMode: false, highWaterMark: 65_536 });

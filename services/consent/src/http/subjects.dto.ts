@@ -31,7 +31,10 @@ export class FoundSubjectKey {
   @ApiProperty({ type: String })
   subjectKey!: string;
 
-  @ApiProperty({ type: Boolean, description: 'False for a person nothing was ever recorded for: everything is denied.' })
+  @ApiProperty({
+    type: Boolean,
+    description: 'False for a person nothing was ever recorded for: everything is denied.',
+  })
   known!: boolean;
 }
 

@@ -79,7 +79,7 @@ export class SubjectDirectory {
         return raw === null ? null : ([subjectKey, await seal(ring, deriveIdentifiers(raw, kinds))] as const);
       }),
     );
-    return Object.fromEntries(sealed.filter((entry) => entry !== null)) as Record<SubjectKey, string>;
+    return Object.fromEntries(sealed.filter((entry) => entry !== null));
   }
 
   /** SEAL-2: what a producer needs to seal a payload for this audience; never the hash key. */

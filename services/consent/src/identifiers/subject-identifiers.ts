@@ -16,8 +16,7 @@ export async function openIdentifiers(ring: KeyRing, sealed: string): Promise<Ra
   return (await unseal(ring, sealed)) as RawIdentifiers;
 }
 
-export const sealIdentifiers = (ring: KeyRing, identifiers: RawIdentifiers): Promise<string> =>
-  seal(ring, identifiers);
+export const sealIdentifiers = (ring: KeyRing, identifiers: RawIdentifiers): Promise<string> => seal(ring, identifiers);
 
 /** What is known afterwards: what was told last wins, what was not told stays. */
 export const mergeIdentifiers = (
@@ -58,7 +57,7 @@ export async function sealForAudiences(
     return Object.keys(derived).length === 0 ? null : ([audience, await seal(ring, derived)] as const);
   });
   const entries = (await Promise.all(sealed)).filter((entry) => entry !== null);
-  return Object.fromEntries(entries) as Record<Audience, string>;
+  return Object.fromEntries(entries);
 }
 
 /** Active recipients that name one of these purposes, in order of id (REC-6, TRK-1). */

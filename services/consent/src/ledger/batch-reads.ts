@@ -7,7 +7,7 @@ import type { Addressed, AnsweredKey, Change, Folded } from './fold.ts';
 import * as sql from './ledger-sql.ts';
 import type { StandingRecord } from './outcomes.ts';
 
-/** A person's row as locked, and what the decision rests on beside it. */
+/** A person's row as locked. */
 export interface SubjectRow {
   readonly controller: ControllerId;
   readonly subjectKey: SubjectKey;
@@ -15,8 +15,14 @@ export interface SubjectRow {
   readonly vector: ConsentVector;
   readonly identifiersSealed: string | null;
   readonly now: string;
+}
+
+/** What the decisions of a batch rest on beside the subjects' rows. */
+export interface DecisionBasis {
   readonly catalogueNumber: number;
   readonly incarnation: number;
+  /** By `keyId`. */
+  readonly answered: ReadonlyMap<string, AnsweredKey>;
 }
 
 /** A person is stored under the key of their first write; a look-up tries every live key (design.md §1). */
@@ -37,7 +43,10 @@ export async function addressedCommands(tx: PoolClient, commands: readonly Comma
 
 export async function lockSubjects(tx: PoolClient, addressed: readonly Addressed[]): Promise<SubjectRow[]> {
   const distinct = new Map(
-    addressed.map(({ command: { controller }, subjectKey }) => [rowId(controller, subjectKey), { controller, subjectKey }]),
+    addressed.map(({ command: { controller }, subjectKey }) => [
+      rowId(controller, subjectKey),
+      { controller, subjectKey },
+    ]),
   );
   const subjects = [...distinct.values()];
   const { rows } = await tx.query<SubjectRow>({
@@ -48,22 +57,27 @@ export async function lockSubjects(tx: PoolClient, addressed: readonly Addressed
   return rows;
 }
 
-/** After the locks: a request with the same key for the same person has committed by now, or is in this batch. */
-export async function answeredKeys(tx: PoolClient, commands: readonly Command[]): Promise<Map<string, AnsweredKey>> {
+interface BasisRow {
+  readonly catalogueNumber: number;
+  readonly incarnation: number;
+  readonly answered: {
+    readonly controller: ControllerId;
+    readonly client: string;
+    readonly route: string;
+    readonly key: string;
+    readonly fingerprint: string;
+    readonly answer: RecordedAnswer;
+  }[];
+}
+
+/** Call after the locks. */
+export async function decisionBasis(tx: PoolClient, commands: readonly Command[]): Promise<DecisionBasis> {
   const keyed = commands.flatMap(({ controller, actor, grant }) =>
     grant?.key.kind === 'given' ? [{ controller, actor, key: grant.key.key }] : [],
   );
-  if (keyed.length === 0) return new Map();
-  const { rows } = await tx.query<{
-    controller: ControllerId;
-    client: string;
-    route: string;
-    key: string;
-    fingerprint: string;
-    answer: RecordedAnswer;
-  }>({
-    name: 'consent-keys',
-    text: sql.answeredKeysSql,
+  const { rows } = await tx.query<BasisRow>({
+    name: 'consent-basis',
+    text: sql.decisionBasisSql,
     values: [
       keyed.map(({ controller }) => controller),
       keyed.map(({ actor }) => actor.client),
@@ -71,15 +85,20 @@ export async function answeredKeys(tx: PoolClient, commands: readonly Command[])
       keyed.map(({ key }) => key),
     ],
   });
-  return new Map(
-    rows.map(({ controller, client, route, key, fingerprint, answer }) => [
-      keyId(controller, { client, route }, key),
-      { fingerprint, answer },
-    ]),
+  const [basis] = rows;
+  if (basis === undefined) throw new Error('catalogue or incarnation row is missing');
+  const answered = basis.answered.map(
+    ({ controller, client, route, key, fingerprint, answer }) =>
+      [keyId(controller, { client, route }, key), { fingerprint, answer }] as const,
   );
+  return { ...basis, answered: new Map(answered) };
 }
 
-export async function dropUnused(tx: PoolClient, rows: readonly SubjectRow[], changes: readonly Change[]): Promise<void> {
+export async function dropUnused(
+  tx: PoolClient,
+  rows: readonly SubjectRow[],
+  changes: readonly Change[],
+): Promise<void> {
   const used = new Set(changes.map(({ command, subjectKey }) => rowId(command.controller, subjectKey)));
   const unused = rows.filter((row) => row.version === 0 && !used.has(rowId(row.controller, row.subjectKey)));
   if (unused.length === 0) return;

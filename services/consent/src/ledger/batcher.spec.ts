@@ -5,7 +5,10 @@ import type { BatcherOptions } from './batcher.ts';
 
 class Passing extends Error {}
 
-function batcher(commit: (batch: readonly number[]) => Promise<readonly string[]>, more: Partial<BatcherOptions<number, string>> = {}) {
+function batcher(
+  commit: (batch: readonly number[]) => Promise<readonly string[]>,
+  more: Partial<BatcherOptions<number, string>> = {},
+) {
   return new Batcher<number, string>({
     commit,
     failureOf: (error) => (error instanceof Passing ? 'passing' : 'final'),
@@ -79,12 +82,19 @@ describe('REC-2 group commit', () => {
       { concurrency: 1 },
     );
     const results = await Promise.allSettled([1, 2, 3, 4].map((number) => queue.submit(number)));
-    expect(results.map((result) => (result.status === 'fulfilled' ? result.value : 'failed'))).toEqual(['r1', 'failed', 'r3', 'r4']);
+    expect(results.map((result) => (result.status === 'fulfilled' ? result.value : 'failed'))).toEqual([
+      'r1',
+      'failed',
+      'r3',
+      'r4',
+    ]);
   });
 
   test('a passing failure is retried inside', async () => {
     let left = 3;
-    const queue = batcher((batch) => ((left -= 1) > 0 ? Promise.reject(new Passing()) : Promise.resolve(answers(batch))));
+    const queue = batcher((batch) =>
+      (left -= 1) > 0 ? Promise.reject(new Passing()) : Promise.resolve(answers(batch)),
+    );
     expect(await queue.submit(1)).toBe('r1');
   });
 

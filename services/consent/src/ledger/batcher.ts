@@ -41,7 +41,7 @@ export class Batcher<C, R> {
   #alone: Waiting<C, R>[] = [];
   #inFlight = 0;
   #pausing = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #timerRuns = false;
 
   constructor(options: BatcherOptions<C, R>) {
     this.#options = options;
@@ -81,15 +81,21 @@ export class Batcher<C, R> {
     if (oldest === undefined) return null;
     const waited = clock.monotonic() - oldest.arrivedAt;
     if (this.#inFlight > 0 && this.#queue.length < maxBatch && waited < coalesceMs) {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
-        this.#pump();
-      }, coalesceMs - waited);
+      this.#pumpIn(coalesceMs - waited);
       return null;
     }
     const batch = this.#queue.slice(0, maxBatch);
     this.#queue = this.#queue.slice(maxBatch);
     return batch;
+  }
+
+  #pumpIn(ms: number): void {
+    if (this.#timerRuns) return;
+    this.#timerRuns = true;
+    setTimeout(() => {
+      this.#timerRuns = false;
+      this.#pump();
+    }, ms);
   }
 
   async #run(batch: readonly Waiting<C, R>[]): Promise<void> {

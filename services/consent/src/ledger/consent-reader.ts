@@ -12,7 +12,7 @@ import type { Clock } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import { loadCatalogues } from '../catalogue/catalogue-store.ts';
 
-export interface PurposeConsent {
+interface PurposeConsent {
   readonly purpose: PurposeId;
   readonly decision: Decision;
   readonly since: string;

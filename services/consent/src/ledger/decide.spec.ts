@@ -1,6 +1,18 @@
+import { purposeId } from '@entente/contracts';
 import type { ConsentVector, NoticeRef, PurposeId } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
-import { ads, catalogue, command, email, grantOf, item, now, old, refusedRecipient, withdraw } from '../testing/samples.ts';
+import {
+  ads,
+  catalogue,
+  command,
+  email,
+  grantOf,
+  item,
+  now,
+  old,
+  refusedRecipient,
+  withdraw,
+} from '../testing/samples.ts';
 import type { Command, Grant } from './command.ts';
 import { decide } from './decide.ts';
 import type { Decided } from './decide.ts';
@@ -31,7 +43,12 @@ describe('REC-3 withdrawing is judged by state', () => {
     ['granted, everything', { email: 'granted', ads: 'granted' }, [], { email: 'withdrawn', ads: 'withdrawn' }],
     ['granted, one of two', { email: 'granted', ads: 'granted' }, [ads], { email: 'granted', ads: 'withdrawn' }],
     ['one denied already', { email: 'denied', ads: 'granted' }, [], { email: 'denied', ads: 'withdrawn' }],
-    ['a granted purpose that is no longer active', { old: 'granted' }, [], { old: 'withdrawn', email: 'withdrawn', ads: 'withdrawn' }],
+    [
+      'a granted purpose that is no longer active',
+      { old: 'granted' },
+      [],
+      { old: 'withdrawn', email: 'withdrawn', ads: 'withdrawn' },
+    ],
     ['an inactive purpose by name', {}, [old], { old: 'withdrawn' }],
     ['all denied already', { email: 'denied', ads: 'withdrawn' }, [], 'standing'],
     ['objected counts as denied', { email: 'objected' }, [email], 'standing'],
@@ -191,7 +208,10 @@ describe('REC-3 in a mixed save preconditions stop only the part that grants', (
   });
 
   test('unknown denied names and a good grant: granted, names ignored', () => {
-    const asked = command({ deny: { purposes: ['nonsense' as PurposeId], to: 'denied' }, grant: grantOf([item(email)]) });
+    const asked = command({
+      deny: { purposes: [purposeId('nonsense')], to: 'denied' },
+      grant: grantOf([item(email)]),
+    });
     expect(run({}, asked)).toMatchObject({ kind: 'changed', direction: 'grant', ignored: ['nonsense'] });
   });
 });

@@ -54,7 +54,8 @@ export function decide(state: SubjectState, command: Command, key: KeyStanding, 
   const named = [...denied.named, ...taken.map(({ purpose }) => purpose)];
   if (key === 'answered' && vector === state.vector) return { kind: 'replayed' };
   if (named.length === 0) return { kind: 'rejected', rejection: stopped ?? faults?.rejection ?? noKnownPurpose };
-  const refused = stopped === null ? (faults?.refused ?? []) : grant.items.map(({ purpose }) => refusal(purpose, stopped));
+  const refused =
+    stopped === null ? (faults?.refused ?? []) : grant.items.map(({ purpose }) => refusal(purpose, stopped));
   return settle(state.vector, vector, { ...denied, named, refused, usesKey: false }, true);
 }
 
@@ -141,13 +142,17 @@ function settle(before: ConsentVector, after: ConsentVector, judged: Unsettled, 
   });
   const common = { decisions, ignored, refused, named, usesKey };
   if (after === before)
-    return { ...common, kind: 'standing', alreadyDenied: denies && decisions.every(({ decision }) => decision !== 'granted') };
+    return {
+      ...common,
+      kind: 'standing',
+      alreadyDenied: denies && decisions.every(({ decision }) => decision !== 'granted'),
+    };
   const direction = isDenyDirection(before, after) ? 'deny' : 'grant';
   return { ...common, kind: 'changed', vector: after, changes: changesBetween(before, after, 'person'), direction };
 }
 
 /** Every purpose whose state differs, in order of name. */
-export function changesBetween(before: ConsentVector, after: ConsentVector, cause: Cause): PurposeChange[] {
+function changesBetween(before: ConsentVector, after: ConsentVector, cause: Cause): PurposeChange[] {
   const purposes = (Object.keys(after) as PurposeId[]).sort();
   return purposes.flatMap((purpose) => {
     const to = stateOf(after, purpose);

@@ -1,7 +1,6 @@
 import { Refusal } from '@entente/http';
 import { CommitUnknown } from '@entente/postgres';
 import type { FailureKind } from './batcher.ts';
-import { CatalogueMoved } from './ledger.ts';
 
 /**
  * SQLSTATEs that pass by themselves: lock timeout, deadlock, serialisation, statement and session timeouts, a server that
@@ -11,15 +10,24 @@ import { CatalogueMoved } from './ledger.ts';
 const passing = /^(55P03|40P01|40001|57014|25P0[2-4]|25006|57P0[1-5]|53\d{3}|08\d{3}|23505)$/;
 
 /** Error codes of Node and texts of the driver for a connection that was not made or was lost. */
-const connectionCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
-const connectionTexts = /connection terminated|timeout exceeded when trying to connect|client has encountered a connection error|not queryable/i;
+const connectionCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+]);
+const connectionTexts =
+  /connection terminated|timeout exceeded when trying to connect|client has encountered a connection error|not queryable/i;
 
 /**
  * A COMMIT whose outcome is unknown may be repeated: a denial is judged by state, a grant by its Idempotency-Key, and both
  * find what was committed (REC-3, RST-1).
  */
 export function failureOf(error: unknown): FailureKind {
-  if (error instanceof CommitUnknown || error instanceof CatalogueMoved) return 'passing';
+  if (error instanceof CommitUnknown) return 'passing';
   if (!(error instanceof Error)) return 'final';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   return passing.test(code) || connectionCodes.has(code) || connectionTexts.test(error.message) ? 'passing' : 'final';
@@ -29,7 +37,12 @@ const tryAgain = { headers: { 'retry-after': '1' } };
 
 export const gaveUp = (lastError: unknown): Error =>
   lastError instanceof CommitUnknown
-    ? new Refusal('outcome-unknown', 503, 'It is not known whether this was recorded; send it again to find out.', tryAgain)
+    ? new Refusal(
+        'outcome-unknown',
+        503,
+        'It is not known whether this was recorded; send it again to find out.',
+        tryAgain,
+      )
     : new Refusal('not-recorded', 503, 'The database could not record this now; nothing was recorded.', tryAgain);
 
 export const overloaded = (): Error =>

@@ -9,9 +9,19 @@ import type { Addressed, AnsweredKey, Folded, LockedSubject } from './fold.ts';
 
 const people = ['A', 'B', 'C'].map((letter) => subjectKey(`k1.${letter.repeat(22)}`));
 
-function foldNow(subjects: readonly LockedSubject[], commands: readonly Addressed[], answered = new Map<string, AnsweredKey>(), incarnation = 0): Folded {
+function foldNow(
+  subjects: readonly LockedSubject[],
+  commands: readonly Addressed[],
+  answered = new Map<string, AnsweredKey>(),
+  incarnation = 0,
+): Folded {
   let made = 0;
-  return fold(subjects, commands, answered, { incarnation, now, catalogue: () => catalogue, newChangeId: () => `change-${(made += 1)}` });
+  return fold(subjects, commands, answered, {
+    incarnation,
+    now,
+    catalogue: () => catalogue,
+    newChangeId: () => `change-${(made += 1)}`,
+  });
 }
 
 const locked = (key: SubjectKey, version = 0, vector: ConsentVector = {}): LockedSubject => ({
@@ -22,7 +32,12 @@ const locked = (key: SubjectKey, version = 0, vector: ConsentVector = {}): Locke
 });
 
 const purposes = fc.subarray([email, ads, old, 'nonsense' as PurposeId], { minLength: 1 });
-const ifMatches = fc.constantFrom<IfMatch | undefined>(undefined, { kind: 'malformed' }, { kind: 'version', version: 1 }, { kind: 'version', version: 3 });
+const ifMatches = fc.constantFrom<IfMatch | undefined>(
+  undefined,
+  { kind: 'malformed' },
+  { kind: 'version', version: 1 },
+  { kind: 'version', version: 3 },
+);
 const commands = fc
   .record({
     denied: fc.option(fc.oneof(purposes, fc.constant('all' as const)), { nil: undefined }),
@@ -72,7 +87,10 @@ function oneByOne(all: readonly Addressed[]) {
     versions.push(outcome?.kind === 'changed' ? change!.version : outcome!.kind);
     const key = one.command.grant?.key;
     if (key?.kind === 'given' && outcome && 'usesKey' in outcome && outcome.usesKey)
-      answered.set(keyId(acme, one.command.actor, key.key), { fingerprint: key.fingerprint, answer: { changeId: String(index) } as never });
+      answered.set(keyId(acme, one.command.actor, key.key), {
+        fingerprint: key.fingerprint,
+        answer: { changeId: String(index) } as never,
+      });
   }
   return { rows, versions };
 }
@@ -81,7 +99,10 @@ describe('REC-2 folding', () => {
   test('equals applying the requests one by one', () => {
     fc.assert(
       fc.property(fc.array(commands, { minLength: 1, maxLength: 12 }), (all) => {
-        const folded = foldNow(people.map((key) => locked(key)), all);
+        const folded = foldNow(
+          people.map((key) => locked(key)),
+          all,
+        );
         const sequential = oneByOne(all);
         const versions = folded.outcomes.map((outcome) => {
           if (outcome.kind === 'changed') return folded.changes[outcome.change]?.version;
@@ -100,7 +121,12 @@ describe('REC-2 folding', () => {
   test('every change has its own version, one above the last of its subject', () => {
     fc.assert(
       fc.property(fc.array(commands, { maxLength: 12 }), fc.integer({ min: 0, max: 3 }), (all, incarnation) => {
-        const { changes } = foldNow(people.map((key) => locked(key)), all, new Map(), incarnation);
+        const { changes } = foldNow(
+          people.map((key) => locked(key)),
+          all,
+          new Map(),
+          incarnation,
+        );
         for (const key of people) {
           const versions = changes.filter((change) => change.subjectKey === key).map(({ version }) => version);
           let last = 0;
@@ -116,10 +142,14 @@ describe('REC-2 folding', () => {
   test('design.md §2 item 5: no precondition keeps a denial from being recorded', () => {
     fc.assert(
       fc.property(fc.array(commands, { minLength: 1, maxLength: 8 }), (all) => {
-        const { outcomes, states } = foldNow(people.map((key) => locked(key)), all);
+        const { outcomes, states } = foldNow(
+          people.map((key) => locked(key)),
+          all,
+        );
         all.forEach(({ command: { deny }, subjectKey: key }, index) => {
           if (deny === undefined) return;
-          const known = deny.purposes === 'all' ? [email, ads] : deny.purposes.filter((purpose) => catalogue.purposes.has(purpose));
+          const known =
+            deny.purposes === 'all' ? [email, ads] : deny.purposes.filter((purpose) => catalogue.purposes.has(purpose));
           if (known.length === 0) return;
           const outcome = outcomes[index]!;
           if (outcome.kind === 'repeated') return;
@@ -136,7 +166,10 @@ describe('REC-2 folding', () => {
   test('direction is what changed between the vectors', () => {
     fc.assert(
       fc.property(fc.array(commands, { minLength: 1, maxLength: 8 }), (all) => {
-        const { changes } = foldNow(people.map((key) => locked(key)), all);
+        const { changes } = foldNow(
+          people.map((key) => locked(key)),
+          all,
+        );
         const held = new Map<SubjectKey, ConsentVector>();
         for (const { subjectKey: key, vector, direction } of changes) {
           expect(direction).toBe(isDenyDirection(held.get(key) ?? {}, vector) ? 'deny' : 'grant');
@@ -148,7 +181,10 @@ describe('REC-2 folding', () => {
 
   test('a withdrawal of everything concerns all it named, changed or not', () => {
     const [key] = people;
-    const vector = { email: { decision: 'withdrawn', since: now }, ads: { decision: 'granted', since: now } } as unknown as ConsentVector;
+    const vector = {
+      email: { decision: 'withdrawn', since: now },
+      ads: { decision: 'granted', since: now },
+    } as unknown as ConsentVector;
     const all: Command = command({ deny: { purposes: 'all', to: 'withdrawn' } });
     const { changes } = foldNow([locked(key!, 3, vector)], [{ subjectKey: key!, command: all }]);
     expect(changes[0]).toMatchObject({ version: 4, concerned: [ads, email], changes: [{ purpose: ads }] });
@@ -158,6 +194,9 @@ describe('REC-2 folding', () => {
     const [key] = people;
     const deny: Addressed = { subjectKey: key!, command: command({ deny: { purposes: [email], to: 'withdrawn' } }) };
     const { outcomes } = foldNow([locked(key!)], [deny, deny]);
-    expect(outcomes).toMatchObject([{ kind: 'changed', change: 0 }, { kind: 'standing', alreadyDenied: true, record: { change: 0 } }]);
+    expect(outcomes).toMatchObject([
+      { kind: 'changed', change: 0 },
+      { kind: 'standing', alreadyDenied: true, record: { change: 0 } },
+    ]);
   });
 });

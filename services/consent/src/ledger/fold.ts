@@ -1,5 +1,13 @@
 import { nextVersion } from '@entente/contracts';
-import type { Catalogue, ConsentVector, ControllerId, PurposeChange, PurposeId, SubjectId, SubjectKey } from '@entente/contracts';
+import type {
+  Catalogue,
+  ConsentVector,
+  ControllerId,
+  PurposeChange,
+  PurposeId,
+  SubjectId,
+  SubjectKey,
+} from '@entente/contracts';
 import type { DecidedPurpose, RecordedAnswer, RefusedGrant, Rejection } from './answer.ts';
 import type { Actor, Command, GivenIdentifiers } from './command.ts';
 import { decide } from './decide.ts';
@@ -73,7 +81,7 @@ export type FoldedOutcome =
   | { readonly kind: 'rejected'; readonly rejection: Rejection };
 
 /** A subject's row as this batch leaves it. */
-export interface SubjectAfter {
+interface SubjectAfter {
   readonly controller: ControllerId;
   readonly subjectKey: SubjectKey;
   readonly subjectId: SubjectId;

@@ -12,8 +12,7 @@ export const knownKeysSql = `
 /**
  * REC-2: inserts or locks the subjects, in key order. The update changes nothing: it makes the row this transaction's and
  * returns it as the transaction before left it. It also makes every batch a writing one, so that the COMMIT of a batch
- * that decides nothing new is synchronous too (RST-2). The catalogue's number is that of a moment after the requests came,
- * so no catalogue change answered before them is missed.
+ * that decides nothing new is synchronous too (RST-2).
  */
 export const lockSubjectsSql = `
   INSERT INTO subject AS s (controller, subject_key)
@@ -22,14 +21,23 @@ export const lockSubjectsSql = `
    ORDER BY n.controller COLLATE "C", n.subject_key COLLATE "C"
   ON CONFLICT (controller, subject_key) DO UPDATE SET version = s.version
   RETURNING s.controller, s.subject_key AS "subjectKey", s.version, s.vector, s.identifiers_sealed AS "identifiersSealed",
-            ${iso('clock_timestamp()')} AS now, (SELECT number FROM catalogue) AS "catalogueNumber",
-            (SELECT incarnation FROM incarnation) AS incarnation`;
+            ${iso('clock_timestamp()')} AS now`;
 
-export const answeredKeysSql = `
-  SELECT i.controller, i.client, i.route, i.key, i.fingerprint, i.answer
-    FROM idempotency i
-    JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n(controller, client, route, key)
-      USING (controller, client, route, key)`;
+/**
+ * What else a decision rests on, read in a statement of its own after the locks: it then sees the catalogue that any earlier
+ * change of these subjects was decided with, or a newer one, so that a subject's catalogue number never goes back, and the
+ * answer that a request with the same key and person has been given.
+ *
+ * The number is not locked. A catalogue change that commits while this transaction runs comes after it: nothing of it is
+ * lost, because whoever uses the two always judges the newest vector by the newest catalogue (GATE-4, DLV-1).
+ */
+export const decisionBasisSql = `
+  SELECT c.number AS "catalogueNumber", i.incarnation, COALESCE((
+           SELECT jsonb_agg(jsonb_build_object('controller', k.controller, 'client', k.client, 'route', k.route, 'key', k.key,
+                                               'fingerprint', k.fingerprint, 'answer', k.answer))
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n(controller, client, route, key)
+             JOIN idempotency k USING (controller, client, route, key)), '[]') AS answered
+    FROM catalogue c CROSS JOIN incarnation i`;
 
 /** The newest change of each subject that touched one of these purposes: the record that a repeated wish answers with. */
 export const standingRecordsSql = `
@@ -82,5 +90,6 @@ export const writeSql = `
       FROM jsonb_to_recordset($4::jsonb)
            AS n(controller text, client text, route text, key text, fingerprint text, answer jsonb)
            CROSS JOIN outbox_instant i CROSS JOIN outbox_appended a
+     ORDER BY n.controller, n.client, n.route, n.key
   )
-  SELECT committed_at AS "committedAt", (SELECT number FROM catalogue) AS "catalogueNumber" FROM outbox_appended`;
+  SELECT committed_at AS "committedAt" FROM outbox_appended`;

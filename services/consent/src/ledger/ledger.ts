@@ -8,7 +8,7 @@ import type { Clock, Logger, Metrics } from '@entente/observability';
 import { inTransaction } from '@entente/postgres';
 import type { Pool, PoolClient } from '@entente/postgres';
 import type { Recorded } from './answer.ts';
-import { addressedCommands, answeredKeys, dropUnused, lockSubjects, standingRecords } from './batch-reads.ts';
+import { addressedCommands, decisionBasis, dropUnused, lockSubjects, standingRecords } from './batch-reads.ts';
 import type { SubjectRow } from './batch-reads.ts';
 import { changeEvent, ledgerEntry, outboxRecords } from './change-records.ts';
 import type { Command } from './command.ts';
@@ -17,11 +17,6 @@ import type { Addressed, Folded } from './fold.ts';
 import type { IncarnationCheck } from './incarnation.ts';
 import { writeSql } from './ledger-sql.ts';
 import { draftAnswers, stamped } from './outcomes.ts';
-
-/** A catalogue change came between decision and commit; the batch is decided again with the newer one. */
-export class CatalogueMoved extends Error {
-  override readonly name = 'CatalogueMoved';
-}
 
 export interface LedgerParts {
   readonly catalogues: CatalogueCache;
@@ -55,12 +50,11 @@ export class Ledger {
   async #recordIn(tx: PoolClient, commands: readonly Command[]): Promise<{ answers: Recorded[]; batch: Batch }> {
     const addressed = await addressedCommands(tx, commands);
     const rows = await lockSubjects(tx, addressed);
-    const [first] = rows;
-    if (first === undefined) throw new Error('no subject was locked');
-    const catalogues = await this.#parts.catalogues.at(first.catalogueNumber, tx);
-    const now = rows.reduce((latest, row) => (row.now > latest ? row.now : latest), first.now);
-    const folded = fold(rows, addressed, await answeredKeys(tx, commands), {
-      incarnation: first.incarnation,
+    const now = rows.reduce((latest, row) => (row.now > latest ? row.now : latest), '');
+    const basis = await decisionBasis(tx, commands);
+    const catalogues = await this.#parts.catalogues.at(basis.catalogueNumber, tx);
+    const folded = fold(rows, addressed, basis.answered, {
+      incarnation: basis.incarnation,
       now,
       catalogue: catalogues.of,
       newChangeId: () => uuidv7(this.#parts.clock.now()),
@@ -100,7 +94,7 @@ export class Ledger {
     const keys = keysToStore(batch);
     const states = await this.#subjectStates(batch, known);
     if (states.length === 0 && keys.length === 0) return now;
-    const { rows } = await tx.query<{ committedAt: string; catalogueNumber: number }>({
+    const { rows } = await tx.query<{ committedAt: string }>({
       name: 'consent-write',
       text: writeSql,
       values: [
@@ -126,9 +120,6 @@ export class Ledger {
     });
     const [written] = rows;
     if (written === undefined) throw new Error('the write answered nothing');
-    const grants = folded.changes.some(({ command }) => command.grant !== undefined);
-    // A deny stands whatever the catalogue became meanwhile; a grant is decided again.
-    if (grants && written.catalogueNumber !== catalogues.number) throw new CatalogueMoved('the catalogue moved on');
     return written.committedAt;
   }
 

@@ -8,7 +8,7 @@ export interface StandingRecord {
   readonly committedAt: string;
 }
 
-export const publicChangeId = (changeId: string): string => `chg_${changeId}`;
+const publicChangeId = (changeId: string): string => `chg_${changeId}`;
 
 /** Stands for t1 of this batch until the database has told it. */
 const unstamped = '';

@@ -9,8 +9,10 @@ import type { Command } from './command.ts';
 import { failureOf, gaveUp, overloaded } from './failures.ts';
 import type { Ledger } from './ledger.ts';
 
-/** REC-2: longest wait for a lock, longest transaction, longest pause inside one, in milliseconds. */
+/** REC-2: longest transaction and longest pause inside one, in milliseconds. */
 const writerTimeoutMs = 1_000;
+/** A little less, so that a wait for a lock ends as an error and not, by the transaction's own limit, as the session's end. */
+const lockTimeoutMs = 900;
 /** REC-2: most requests in one transaction; bounds how long its locks are held. */
 const maxBatch = 200;
 const coalesceMs = 2;
@@ -61,7 +63,7 @@ function writerPool(kind: Kind, { databaseUrl, instance, log }: RecorderOptions)
     schema: CONSENT_SCHEMA,
     name: `consent-${kind}-${instance}`,
     max: connections[kind],
-    lockTimeoutMs: writerTimeoutMs,
+    lockTimeoutMs,
     transactionTimeoutMs: writerTimeoutMs,
     idleInTransactionTimeoutMs: writerTimeoutMs,
     connectTimeoutMs: writerTimeoutMs,

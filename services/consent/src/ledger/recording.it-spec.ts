@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { waitFor } from '@entente/test-support';
+import { testDatabase, waitFor } from '@entente/test-support';
 import { createClient } from '@entente/postgres';
 import type { Client } from '@entente/postgres';
 import { CONSENT_SCHEMA } from '../migrations/schema.ts';
-import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
+import { databaseOf, grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
 
 let consent: ConsentUnderTest;
 let client: Client;
 
 beforeAll(async () => {
-  consent = await startConsent('recording', { logLevel: 'silent' });
+  consent = await startConsent(await testDatabase('recording'), { logLevel: 'silent' });
   await consent.post('/v1/catalogue/changes', sampleCatalogue);
   client = createClient({ url: consent.databaseUrl, schema: CONSENT_SCHEMA, name: 'blocker' });
   await client.connect();
@@ -52,7 +52,7 @@ describe('REC-1, REC-2 under concurrency', () => {
       const dense = Array.from({ length: version }, (_, index) => index + 1);
       expect(ledger).toEqual(dense);
       expect(normal).toEqual(dense);
-      expect(urgent).toEqual(urgent.toSorted((a: number, b: number) => a - b));
+      expect(urgent).toEqual((urgent as number[]).toSorted((a, b) => a - b));
       expect(last).toEqual(vector);
     }
     const recorded = new Set(answers.map(({ body }) => `${String(body['subjectKey'])} ${String(body['version'])}`));
@@ -85,7 +85,9 @@ describe('design.md §2 item 5: deny is never blocked', () => {
     const waited = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name LIKE 'consent-deny-%' AND wait_event_type = 'Lock'`;
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     expect(answered).toBe(false);
-    await waitFor(async () => (await consent.pool.query(waited)).rows[0].n === 1, { what: 'the withdrawal tries again' });
+    await waitFor(async () => (await consent.pool.query(waited)).rows[0].n === 1, {
+      what: 'the withdrawal tries again',
+    });
     await client.query('COMMIT');
     expect(await blocked).toMatchObject({ status: 200, body: { version: 2 } });
   });
@@ -115,9 +117,10 @@ describe('design.md §2 item 5: deny is never blocked', () => {
     }
     const all = await Promise.all(answers);
     expect(all.map(({ status }) => status)).toEqual(all.map(() => 200));
-    const { rows } = await consent.pool.query('SELECT subject_key FROM subject WHERE subject_key = ANY ($1) AND version = 1', [
-      all.map(({ body }) => body['subjectKey']),
-    ]);
+    const { rows } = await consent.pool.query(
+      'SELECT subject_key FROM subject WHERE subject_key = ANY ($1) AND version = 1',
+      [all.map(({ body }) => body['subjectKey'])],
+    );
     expect(rows).toHaveLength(100);
   });
 });
@@ -127,8 +130,7 @@ describe('RST-1', () => {
     const before = await consent.post('/v1/withdrawals', { subjectId: 'restored' });
     expect(before.body).toMatchObject({ version: 1 });
     await consent.pool.query(`UPDATE incarnation SET timeline = timeline + 1`);
-    const other = await startConsent('restored', {
-      databaseUrl: consent.databaseUrl,
+    const other = await startConsent(databaseOf(consent), {
       env: {
         SUBJECT_HASH_KEYS: consent.config.subjectHashKeys,
         IDENTIFIER_KEYS: consent.config.identifierKeys,
@@ -138,7 +140,9 @@ describe('RST-1', () => {
     try {
       const { body } = await other.post('/v1/consents', grantAll('restored'), key());
       expect(body).toMatchObject({ version: 2 ** 40 });
-      expect((await other.post('/v1/withdrawals', { subjectId: 'restored' })).body).toMatchObject({ version: 2 ** 40 + 1 });
+      expect((await other.post('/v1/withdrawals', { subjectId: 'restored' })).body).toMatchObject({
+        version: 2 ** 40 + 1,
+      });
     } finally {
       await other.stop();
     }

@@ -95,6 +95,8 @@ export class ConsentSchema1763700000000 implements MigrationInterface {
   }
 
   down(): Promise<void> {
-    return Promise.reject(new Error('the consent schema holds the only record of people’s choices and is never dropped'));
+    return Promise.reject(
+      new Error('the consent schema holds the only record of people’s choices and is never dropped'),
+    );
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-export const hashBytes = 32;
+const hashBytes = 32;
 
 /** The head of an empty ledger: number 0, all zeros. */
 export const noHead: ChainHead = { number: 0, hash: Buffer.alloc(hashBytes) };

@@ -2,7 +2,7 @@ import type { Logger } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 
 /** How long an Idempotency-Key is remembered, as the API documents it. */
-export const keyLifeHours = 48;
+const keyLifeHours = 48;
 const pauseMs = 10 * 60_000;
 const chunk = 1_000;
 

@@ -29,7 +29,9 @@ export class ConsentLedgerPort implements LedgerPort {
   }
 
   async facts(client: Client): Promise<{ catalogue: number; ledger: LedgerHead; incarnation: number }> {
-    const { rows } = await client.query<{ catalogue: number; incarnation: number; number: number; hash: string }>(factsSql);
+    const { rows } = await client.query<{ catalogue: number; incarnation: number; number: number; hash: string }>(
+      factsSql,
+    );
     const [row] = rows;
     if (row === undefined) throw new Error('the ledger facts cannot be read');
     const { catalogue, incarnation, number, hash } = row;

@@ -96,8 +96,11 @@ export class Republisher {
       sealed:
         identifiers === null
           ? {}
-          : await sealForAudiences(audienceKeys, identifiers, recipientsIn(catalogueOf(event.controller), concerned), (audience) =>
-              log.error({ audience }, 'no key for an audience of the catalogue'),
+          : await sealForAudiences(
+              audienceKeys,
+              identifiers,
+              recipientsIn(catalogueOf(event.controller), concerned),
+              (audience) => log.error({ audience }, 'no key for an audience of the catalogue'),
             ),
     };
     const common = { eventId: changeId, key: subjectKey, type: 'org.entente.consent.changed.v1', payload, shard };

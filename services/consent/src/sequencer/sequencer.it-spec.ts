@@ -8,8 +8,10 @@ import type { ControllerId } from '@entente/contracts';
 import { partitionOf } from '@entente/kafka';
 import { parseKeyRings } from '../config.ts';
 import { CONSENT_SCHEMA } from '../migrations/schema.ts';
+import { testDatabase } from '@entente/test-support';
 import { sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
+import { KeyExpiry } from './expire-keys.ts';
 import { ConsentLedgerPort } from './ledger-port.ts';
 import { Republisher } from './republish.ts';
 import { Sequencer } from './sequencer.ts';
@@ -20,7 +22,7 @@ let port: ConsentLedgerPort;
 const log = createLogger({ service: 'test', level: 'silent' });
 
 beforeAll(async () => {
-  consent = await startConsent('sequencer');
+  consent = await startConsent(await testDatabase('sequencer'));
   await consent.post('/v1/catalogue/changes', sampleCatalogue);
   client = createClient({ url: consent.databaseUrl, schema: CONSENT_SCHEMA, name: 'relay' });
   await client.connect();
@@ -53,8 +55,8 @@ describe('REC-5 the sequencer', () => {
     await Promise.all(sequencers.map((sequencer) => sequencer.stop()));
     const last = new Sequencer(consent.parts.pool, log);
     while ((await last.numberPending()) > 0);
-    const { rows } = await consent.pool.query(`
-      SELECT c.number, encode(c.hash, 'hex') AS hash, e.entry, e.subject_key, e.version
+    const { rows } = await consent.pool.query<{ number: number; hash: string; entry: string }>(`
+      SELECT c.number, encode(c.hash, 'hex') AS hash, e.entry
         FROM ledger_chain c JOIN ledger_entry e ON e.id = c.entry_id ORDER BY number`);
     const { rows: counted } = await consent.pool.query(
       `SELECT (SELECT count(*)::int FROM ledger_entry) AS entries, (SELECT count(*)::int FROM ledger_pending) AS pending`,
@@ -75,9 +77,27 @@ describe('REC-5 the sequencer', () => {
   });
 
   test('the ledger is append-only', async () => {
-    for (const statement of ['UPDATE ledger_entry SET version = 9', 'DELETE FROM ledger_chain', 'TRUNCATE ledger_entry CASCADE'])
+    for (const statement of [
+      'UPDATE ledger_entry SET version = 9',
+      'DELETE FROM ledger_chain',
+      'TRUNCATE ledger_entry CASCADE',
+    ])
       await expect(consent.pool.query(statement)).rejects.toThrow('append-only');
   });
+});
+
+test('Idempotency-Keys are forgotten after two days, not before', async () => {
+  const plant = (key: string, hours: number) =>
+    consent.pool.query(
+      `INSERT INTO idempotency (controller, client, route, key, fingerprint, answer, created_at)
+       VALUES ('acme', 'c', 'r', $1, 'f', '{}', now() - make_interval(hours => $2))`,
+      [key, hours],
+    );
+  await plant('young', 47);
+  await plant('old', 49);
+  await new KeyExpiry(consent.parts.pool, log).expire();
+  const { rows } = await consent.pool.query<{ key: string }>('SELECT key FROM idempotency');
+  expect(rows).toEqual([{ key: 'young' }]);
 });
 
 describe('what the relay asks', () => {

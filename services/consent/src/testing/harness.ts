@@ -8,7 +8,6 @@ import { createLogger, createMetrics, systemClock } from '@entente/observability
 import type { LogLevel } from '@entente/observability';
 import { createPool, migrate } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
-import { kafkaBootstrap, testDatabase } from '@entente/test-support';
 import { SignJWT, exportJWK, generateKeyPair } from 'jose';
 import { ConsentConfig } from '../config.ts';
 import { ConsentModule } from '../consent.module.ts';
@@ -17,7 +16,7 @@ import { CONSENT_SCHEMA, consentMigrations } from '../migrations/index.ts';
 import { readinessChecks } from '../readiness.ts';
 
 const key = (kid: string) => `${kid}:${randomBytes(32).toString('base64url')}`;
-export const allScopes: Scope[] = ['consent:read', 'consent:grant', 'consent:withdraw', 'share:write', 'admin'];
+const allScopes: Scope[] = ['consent:read', 'consent:grant', 'consent:withdraw', 'share:write', 'admin'];
 
 /** An answer of the service under test. */
 export interface Answer {
@@ -50,20 +49,30 @@ export interface HarnessOptions {
   readonly env?: Record<string, string>;
   /** Start relay, sequencer and the rest in the background. Default false: rows stay where they were written. */
   readonly background?: boolean;
-  /** A database made by another harness, which also removes it. */
-  readonly databaseUrl?: string;
+  /** Only what runs in the background connects. */
+  readonly bootstrap?: readonly string[];
   readonly logLevel?: LogLevel;
 }
 
-export async function startConsent(name: string, options: HarnessOptions = {}): Promise<ConsentUnderTest> {
-  const shared = options.databaseUrl;
-  const database = shared === undefined ? await testDatabase(name) : { url: shared, drop: () => Promise.resolve() };
+/** A database as the test support makes it; who made it says how it goes. */
+interface Database {
+  readonly url: string;
+  drop(): Promise<void>;
+}
+
+/** The database of another service under test, which stays when this one stops. */
+export const databaseOf = ({ databaseUrl }: ConsentUnderTest): Database => ({
+  url: databaseUrl,
+  drop: () => Promise.resolve(),
+});
+
+export async function startConsent(database: Database, options: HarnessOptions = {}): Promise<ConsentUnderTest> {
   const issuer = await startIssuer();
   const log = createLogger({ service: 'consent', level: options.logLevel ?? 'error' });
   await migrate({ url: database.url, schema: CONSENT_SCHEMA, migrations: consentMigrations, log });
   const config = loadConfig(ConsentConfig, {
     DATABASE_URL: database.url,
-    KAFKA_BOOTSTRAP: kafkaBootstrap().join(','),
+    KAFKA_BOOTSTRAP: (options.bootstrap ?? ['localhost:1']).join(','),
     HTTP_PORT: '0',
     NODE_ENV: 'test',
     AUTH_ISSUER: LOCAL_ISSUER,
@@ -85,7 +94,12 @@ export async function startConsent(name: string, options: HarnessOptions = {}): 
   const pool = createPool({ url: database.url, schema: CONSENT_SCHEMA, name: 'test', max: 4 });
   const everything = await issuer.token(allScopes, 'acme', 'test-client');
 
-  const send = async (method: string, path: string, body: unknown, { token = everything, headers = {} }: CallOptions) => {
+  const send = async (
+    method: string,
+    path: string,
+    body: unknown,
+    { token = everything, headers = {} }: CallOptions,
+  ) => {
     const response = await fetch(url + path, {
       method,
       headers: {
@@ -104,12 +118,15 @@ export async function startConsent(name: string, options: HarnessOptions = {}): 
     databaseUrl: database.url,
     parts,
     config,
-    token: (scopes = allScopes, controller = 'acme', client = 'test-client') => issuer.token(scopes, controller, client),
+    token: (scopes = allScopes, controller = 'acme', client = 'test-client') =>
+      issuer.token(scopes, controller, client),
     post: (path, body, call = {}) => send('POST', path, body, call),
     put: (path, body, call = {}) => send('PUT', path, body, call),
     get: (path, call = {}) => send('GET', path, undefined, call),
     stop: async () => {
-      console.error("closing"); await app.close(); console.error("closed");
+      // A kept-alive connection of the test's own client would hold the end up.
+      app.getHttpServer().closeAllConnections();
+      await app.close();
       await parts.stop();
       await pool.end();
       await issuer.stop();

@@ -4,7 +4,7 @@ import type { Command, Grant, GrantItem } from '../ledger/command.ts';
 
 export const acme = 'acme' as ControllerId;
 export const [email, ads, old] = ['email', 'ads', 'old'].map(purposeId) as [PurposeId, PurposeId, PurposeId];
-export const notice = 'privacy@1' as NoticeRef;
+const notice = 'privacy@1' as NoticeRef;
 export const now = '2027-01-01T00:00:00.000000Z';
 export const text = { en: 'x', fr: 'x' };
 
@@ -28,7 +28,7 @@ export const catalogue: Catalogue = catalogueOf({
   recipients: [],
 } as unknown as CatalogueDocument);
 
-export const key = subjectKey('k1.AAAAAAAAAAAAAAAAAAAAAA');
+const key = subjectKey('k1.AAAAAAAAAAAAAAAAAAAAAA');
 
 export const command = (parts: Partial<Command>): Command => ({
   controller: acme,

@@ -2,7 +2,7 @@ import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { statusOf, type RecipientStatus } from './track.ts';
 
-export interface RecipientView {
+interface RecipientView {
   readonly recipient: string;
   readonly name: string;
   readonly state: string;
@@ -109,7 +109,7 @@ function view(row: Row): PropagationView {
       t4: p.gate_closed_at ?? undefined,
       t5: p.accepted_at ?? undefined,
       t6: p.confirmed_at ?? undefined,
-    }) as RecipientView['times'],
+    }),
   }));
   return {
     changeId: `chg_${row.change_id}`,

@@ -1,7 +1,7 @@
 import { settledOutcomes, type EnforcementRecorded, type Outcome } from '@entente/contracts';
 
 /** What an operator reads of one recipient of one change. */
-export type RecipientState = 'waiting' | 'retrying' | 'parked' | Outcome;
+type RecipientState = 'waiting' | 'retrying' | 'parked' | Outcome;
 
 export interface Settlement {
   readonly state: RecipientState;

@@ -151,7 +151,7 @@ beforeAll(async () => {
     committedAt: iso(systemClock.now()),
   });
   await beat(1);
-  await waitFor(async () => (await summaries(pool, acme))[0]?.gateSilentS != null, {
+  await waitFor(async () => (await summaries(pool, acme))[0]?.gateSilentS !== null, {
     timeoutMs: 15_000,
     what: 'the first beat',
   });

@@ -1,0 +1,93 @@
+import { ManualClock } from '@entente/observability';
+import { describe, expect, test } from '@jest/globals';
+import { admit, closedCircuit, onAnswer, onFailure, type Circuit, type CircuitPolicy } from './circuit-breaker.ts';
+import { freshRate, pauseUntil, takeCall } from './rate-limiter.ts';
+import { RecipientLimits } from './recipient-limits.ts';
+
+describe('rate limiter', () => {
+  const budget = { calls: 100, perMs: 10_000 };
+
+  test('a tenth of the budget may go at once, the rest at its pace', () => {
+    let state = freshRate(budget, 0);
+    const waits = Array.from({ length: 12 }, () => {
+      const taken = takeCall(state, budget, 0);
+      state = taken.state;
+      return taken.waitMs;
+    });
+    expect(waits).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 100, 200]);
+    expect(takeCall(state, budget, 1_000).waitMs).toBe(0);
+  });
+
+  test('a pause holds everyone, and a shorter one never cancels a longer', () => {
+    const paused = pauseUntil(pauseUntil(freshRate(budget, 0), 5_000), 1_000);
+    expect(takeCall(paused, budget, 2_000).waitMs).toBe(3_000);
+  });
+});
+
+describe('circuit breaker', () => {
+  const policy: CircuitPolicy = { threshold: 3, baseMs: 1_000, capMs: 4_000, probeMs: 30_000 };
+  const failed = (circuit: Circuit, times: number, now = 0): Circuit =>
+    Array.from({ length: times }).reduce<Circuit>((state) => onFailure(state, policy, now), circuit);
+
+  test('opens after failures in a row only', () => {
+    expect(failed(closedCircuit, 2).kind).toBe('closed');
+    expect(failed(closedCircuit, 3).kind).toBe('open');
+    expect(failed(onAnswer(), 2).kind).toBe('closed');
+  });
+
+  test('admits one probe after its pause, and doubles the pause when that fails', () => {
+    const open = failed(closedCircuit, 3);
+    expect(admit(open, policy, 999)).toMatchObject({ admitted: false, retryInMs: 1 });
+    const probe = admit(open, policy, 1_000);
+    expect(probe).toMatchObject({ admitted: true, probe: true });
+    expect(admit(probe.circuit, policy, 1_001).admitted).toBe(false);
+    expect(onFailure(probe.circuit, policy, 1_500)).toEqual({ kind: 'open', until: 3_500, openings: 2 });
+    expect(admit(onAnswer(), policy, 1_500)).toMatchObject({ admitted: true, probe: false });
+  });
+
+  test('a probe of which nothing was heard gives way to another', () => {
+    const { circuit } = admit(failed(closedCircuit, 3), policy, 1_000);
+    expect(admit(circuit, policy, 31_000).admitted).toBe(true);
+  });
+});
+
+describe('slots of one recipient', () => {
+  const options = { concurrency: 1, calls: 100, perMs: 1_000 };
+
+  test('a revocation that waits goes before shares that wait', async () => {
+    const limits = new RecipientLimits(options, new ManualClock());
+    const never = new AbortController().signal;
+    const first = await limits.take('share', never);
+    const order: string[] = [];
+    const waiting = (['share', 'revocation'] as const).map(async (kind) => {
+      const slot = await limits.take(kind, never);
+      order.push(kind);
+      slot?.release(true);
+    });
+    first?.release(true);
+    await Promise.all(waiting);
+    expect(order).toEqual(['revocation', 'share']);
+  });
+
+  test('a slot is given back once, and an aborted wait leaves no trace', async () => {
+    const limits = new RecipientLimits(options, new ManualClock());
+    const slot = limits.tryTake();
+    const stop = new AbortController();
+    const waiting = limits.take('share', stop.signal);
+    stop.abort();
+    expect(await waiting).toBeNull();
+    slot?.release(true);
+    slot?.release(true);
+    expect(limits.tryTake()).not.toBeNull();
+    expect(limits.tryTake()).toBeNull();
+  });
+
+  test('silence the partner asked for holds everyone', () => {
+    const clock = new ManualClock();
+    const limits = new RecipientLimits(options, clock);
+    limits.pauseFor(1_000);
+    expect(limits.tryTake()).toBeNull();
+    clock.advance(1_000);
+    expect(limits.tryTake()).not.toBeNull();
+  });
+});

@@ -1,0 +1,83 @@
+import { audience, controllerId, recipientId } from '@entente/contracts';
+import { Gate } from '@entente/gate';
+import { TokenSource } from '@entente/http';
+import { createKafka, type Kafka } from '@entente/kafka';
+import type { Clock, Logger, Metrics } from '@entente/observability';
+import { createPool, type ClockOffset, type Pool } from '@entente/postgres';
+import { ConsentApi } from '../consent/consent-api.ts';
+import type { RetryPolicy } from '../delivery-step/next-step.ts';
+import type { ConfiguredRecipient, ConnectorConfig } from './config.ts';
+
+export interface ConnectorPartsOptions {
+  readonly name: string;
+  readonly schema: string;
+  readonly audience: string;
+  readonly config: Readonly<ConnectorConfig>;
+  readonly recipients: readonly ConfiguredRecipient[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly retryPolicy?: RetryPolicy;
+  readonly random?: () => number;
+}
+
+/** Host clock against database clock, as last measured. */
+export interface MeasuredClock {
+  offset: ClockOffset | undefined;
+}
+
+/** What stands before the parts. */
+export interface Ground {
+  readonly gate: Gate;
+  readonly pool: Pool;
+  readonly kafka: Kafka;
+  readonly consent: ConsentApi;
+  readonly measured: MeasuredClock;
+}
+
+/** Opens what the parts stand on. The gate seeds itself in the background, for as long as it takes. */
+export async function openGround(options: ConnectorPartsOptions): Promise<Ground> {
+  const { config, clock, log, metrics, schema } = options;
+  const pool = createPool({
+    url: config.databaseUrl,
+    schema,
+    name: config.instance,
+    max: 10,
+    lockTimeoutMs: 2_000,
+    statementTimeoutMs: 10_000,
+    transactionTimeoutMs: 15_000,
+    idleInTransactionTimeoutMs: 5_000,
+    onIdleError: (err) => log.warn({ err }, 'database connection lost'),
+  });
+  const kafka = createKafka({ clientId: config.instance, brokers: config.kafkaBootstrap, log });
+  const tokens = new TokenSource({
+    tokenEndpoint: config.tokenUrl,
+    clientId: config.clientId,
+    clientSecret: config.clientSecret,
+    scope: 'consent:read share:write',
+    audience: config.authAudience,
+    clock,
+  });
+  const token = (): Promise<string> => tokens.getToken();
+  const consent = new ConsentApi({
+    consentUrl: config.consentUrl,
+    audience: audience(options.audience),
+    token,
+    discardToken: () => tokens.discard(),
+  });
+  const measured: MeasuredClock = { offset: undefined };
+  const gate = await Gate.open({
+    controller: controllerId(config.controller),
+    gate: config.gateName,
+    recipients: options.recipients.map(({ id }) => recipientId(id)),
+    kafka,
+    consentUrl: config.consentUrl,
+    token,
+    directory: config.gateDirectory,
+    clock,
+    log,
+    metrics,
+    databaseClock: () => measured.offset,
+  });
+  return { gate, pool, kafka, consent, measured };
+}

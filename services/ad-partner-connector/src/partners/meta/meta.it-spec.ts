@@ -1,0 +1,46 @@
+import { connectorContract } from '@entente/connector-runtime/testing';
+import { spawnContractServer } from '@entente/contract-servers';
+import { deriveIdentifiers, purposeId } from '@entente/contracts';
+import { testDatabase } from '@entente/test-support';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { metaCustomAudiences } from './definition.ts';
+
+const ads = purposeId('personalised-ads');
+const lookalikes = purposeId('lookalikes');
+const audiences = { 'personalised-ads': '23840000000000001', lookalikes: '23840000000000002' };
+
+interface MetaState {
+  readonly audiences: readonly string[];
+}
+
+connectorContract({
+  definition: metaCustomAudiences,
+  async start() {
+    const directory = await mkdtemp(join(tmpdir(), 'meta-contract-'));
+    const server = await spawnContractServer('meta', {
+      journal: join(directory, 'journal.jsonl'),
+      token: 'meta-secret-token',
+      appSecret: 'meta-app-secret',
+    });
+    const database = await testDatabase('meta-contract');
+    const drop = async () => {
+      await database.drop();
+      await rm(directory, { recursive: true });
+    };
+    return { server, databaseUrl: database.url, drop };
+  },
+  settings: (url) => ({ baseUrl: url, token: 'meta-secret-token', appSecret: 'meta-app-secret', audiences }),
+  purposes: [ads, lookalikes],
+  fields: {},
+  identifiers: (name) =>
+    deriveIdentifiers({ email: `${name}@example.org`, subjectId: name }, ['meta-email', 'meta-phone']),
+  async holds(server, person, purpose) {
+    const { audiences: memberOf } = (await server.state(person.identifiers['meta-email'] ?? '')) as MetaState;
+    return memberOf.includes(audiences[purpose as keyof typeof audiences]);
+  },
+  operations: { share: 'users.add', revoke: 'users.remove' },
+  secrets: ['meta-secret-token', 'meta-app-secret'],
+  tellsBadRows: true,
+});

@@ -1,0 +1,50 @@
+import { connectorContract } from '@entente/connector-runtime/testing';
+import { spawnContractServer } from '@entente/contract-servers';
+import { purposeId } from '@entente/contracts';
+import { testDatabase } from '@entente/test-support';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hubspot } from './definition.ts';
+
+const newsletter = purposeId('newsletter');
+const adSharing = purposeId('ad-sharing');
+const subscriptions = { newsletter: 1001, 'ad-sharing': 1002 };
+
+interface HubspotState {
+  readonly subscriptions: Readonly<Record<string, string>>;
+  readonly optedOutOfAll: boolean;
+}
+
+connectorContract({
+  definition: hubspot,
+  async start() {
+    const directory = await mkdtemp(join(tmpdir(), 'hubspot-contract-'));
+    const server = await spawnContractServer('hubspot', {
+      journal: join(directory, 'journal.jsonl'),
+      token: 'hubspot-secret-token',
+    });
+    const database = await testDatabase('hubspot-contract');
+    const drop = async () => {
+      await database.drop();
+      await rm(directory, { recursive: true });
+    };
+    return { server, databaseUrl: database.url, drop };
+  },
+  settings: (url) => ({
+    baseUrl: url,
+    token: 'hubspot-secret-token',
+    subscriptions,
+    consentProperties: { 'ad-sharing': 'ad_sharing_consent' },
+  }),
+  purposes: [newsletter, adSharing],
+  fields: { plan: 'free' },
+  identifiers: (name) => ({ email: `${name}@example.org` }),
+  async holds(server, person, purpose) {
+    const held = (await server.state(person.identifiers.email ?? '')) as HubspotState;
+    return held.subscriptions[subscriptions[purpose as keyof typeof subscriptions]] !== 'UNSUBSCRIBED';
+  },
+  operations: { share: 'contacts.batchUpsert', revoke: 'statuses.*' },
+  secrets: ['hubspot-secret-token'],
+  tellsBadRows: true,
+});
