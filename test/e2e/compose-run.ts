@@ -5,8 +5,8 @@ import { repositoryFile } from '@entente/local';
 import { waitFor } from '@entente/test-support';
 import type { ComposeFile, ComposeService } from './compose-file.ts';
 
-/** A healthcheck's own interval, and how long a service may take on a loaded machine. */
-const probing = { everyMs: 250, timeoutMs: 90_000 } as const;
+/** A probe is a process of its own: more often would slow down what it waits for. */
+const probing = { everyMs: 1_000, timeoutMs: 120_000 } as const;
 /** `stop_grace_period` of the file: after it an engine would kill. */
 const stopGraceMs = 15_000;
 
@@ -31,14 +31,13 @@ export class ComposeRun {
     private readonly around: Surroundings,
   ) {}
 
-  /** The address in `text` as it is reached from here. */
+  /** `text` with the addresses in it as they are reached from here. */
   here(text: string): string {
-    const { databaseUrl, broker, directory, portOf } = this.around;
+    const { databaseUrl, broker, portOf } = this.around;
     const names = Object.keys(this.file.services).join('|');
     return text
       .replace(/postgres:\/\/[^/]+@postgres:5432\/[a-z]+/, databaseUrl)
       .replace(/\bkafka:9092\b/, broker)
-      .replaceAll('/var/lib/entente', directory)
       .replaceAll(new RegExp(`\\b(?:${names}|127\\.0\\.0\\.1):(80\\d\\d|81\\d\\d)\\b`, 'g'), (_, port: string) => {
         return `127.0.0.1:${portOf(port)}`;
       })
@@ -47,9 +46,10 @@ export class ComposeRun {
 
   environmentOf(name: string): Record<string, string> {
     const { environment = {} } = this.serviceOf(name);
+    const mounted = this.mounts(name);
     const here = Object.entries(environment).map(([key, value]) => [
       key,
-      key.endsWith('_PORT') ? String(this.around.portOf(value)) : this.here(value),
+      key.endsWith('_PORT') ? String(this.around.portOf(value)) : mounted(this.here(value)),
     ]);
     return Object.fromEntries(here) as Record<string, string>;
   }
@@ -86,6 +86,17 @@ export class ComposeRun {
     return service;
   }
 
+  /** Paths inside a service's volumes as paths of this machine, a folder for each volume. */
+  private mounts(name: string): (text: string) => string {
+    const places = (this.serviceOf(name).volumes ?? []).map((volume) => {
+      const [source = '', target = ''] = volume.split(':');
+      const folder = join(this.around.directory, source);
+      mkdirSync(folder, { recursive: true });
+      return { target, folder };
+    });
+    return (text) => places.reduce((now, { target, folder }) => now.replaceAll(target, folder), text);
+  }
+
   private async startOne(name: string): Promise<void> {
     // The infrastructure of the tests stands for these two.
     if (name === 'postgres' || name === 'kafka') return;
@@ -96,9 +107,8 @@ export class ComposeRun {
     const probe = healthcheck.test.slice(1);
     await waitFor(
       async () => {
-        if (child.exitCode !== null)
-          throw new Error(`it ended with code ${child.exitCode}:\n${this.output(name).slice(-2_000)}`);
-        return (await this.run(name, probe)) === 0;
+        if (child.exitCode === null && (await this.run(name, probe)) === 0) return true;
+        throw new Error(`exit code ${child.exitCode}, last lines:\n${this.output(name).slice(-2_000)}`);
       },
       { ...probing, what: `${name} to be healthy` },
     );
@@ -130,11 +140,10 @@ export class ComposeRun {
 
   private process(name: string, [program, ...args]: readonly string[]): ChildProcess {
     if (program !== 'node') throw new Error(`${name} is started by ${String(program)}, not by node`);
-    const { volumes = [] } = this.serviceOf(name);
-    for (const volume of volumes) mkdirSync(this.here(volume.split(':')[1] ?? ''), { recursive: true });
+    const mounted = this.mounts(name);
     return spawn(
       process.execPath,
-      args.map((arg) => (args[0] === '-e' ? arg : this.here(arg))),
+      args.map((arg) => (args[0] === '-e' ? arg : mounted(this.here(arg)))),
       // As in the image: the working directory is the root of the code, and nothing is inherited.
       { cwd: repositoryFile('.'), env: this.environmentOf(name), stdio: ['ignore', 'pipe', 'pipe'] },
     );

@@ -180,7 +180,7 @@ describe('its services, started as processes with the command and environment of
     expect(longRunning).toEqual(
       expect.arrayContaining(['consent', 'ops', 'issuer', ...stackRecipients.map((r) => r.connector)]),
     );
-  }, 180_000);
+  }, 240_000);
 
   test('and a withdrawal reaches every partner: the keys, secrets and addresses of the file agree', async () => {
     const operator = file.services['catalogue']?.environment ?? {};

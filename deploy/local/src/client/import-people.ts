@@ -10,7 +10,7 @@ import {
 import { readPeopleFile, type PersonRow } from './people-file.ts';
 
 /** One line of the file that was not taken in, or not wholly, and why. */
-export interface Reject {
+interface Reject {
   readonly line: number;
   readonly subjectId: string;
   readonly reason: string;

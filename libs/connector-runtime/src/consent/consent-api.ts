@@ -12,7 +12,7 @@ export interface ConsentApiOptions {
 }
 
 /** The consent service did not give what was asked for. Says nothing of the request's content. */
-export class ConsentServiceFailed extends Error {
+class ConsentServiceFailed extends Error {
   override readonly name = 'ConsentServiceFailed';
 }
 

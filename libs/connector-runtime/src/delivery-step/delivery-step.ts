@@ -307,9 +307,3 @@ export function onWindowClosed(delivery: Delivery, now: number): Delivery {
 /** An operator has mended the cause. */
 export const onReplayed = (delivery: Delivery, now: number): Delivery =>
   delivery.state === 'parked' ? { ...dueAgain(delivery, now), reason: 'replayed' } : delivery;
-
-/** DLV-5: the partner has resumed these purposes. */
-export const onReinstated = (delivery: Delivery, purposes: readonly PurposeId[]): Delivery => ({
-  ...delivery,
-  revoked: without(delivery.revoked, purposes),
-});

@@ -6,8 +6,7 @@ import type { ConsentVector, PurposeId } from '@entente/contracts';
  * - `due`: to be claimed now. `claimed`: an attempt runs. `waiting`: the next attempt has its time.
  * - `unclear`: as waiting, and an earlier attempt may have had its effect. `parked`: a person must look.
  */
-export const revocationStates = ['none', 'due', 'claimed', 'waiting', 'unclear', 'parked', 'settled'] as const;
-export type RevocationState = (typeof revocationStates)[number];
+export type RevocationState = 'none' | 'due' | 'claimed' | 'waiting' | 'unclear' | 'parked' | 'settled';
 
 /** The part of a delivery row that the rules work on: one per (recipient, subject). Times are database milliseconds. */
 export interface Delivery {

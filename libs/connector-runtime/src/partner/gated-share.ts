@@ -4,7 +4,7 @@ import type { GatedEgress, ShareOutcome } from './definition.ts';
 import type { Outcome } from './outcome.ts';
 
 /** What an answer says about each of the items that were in the request, in their order. */
-export type ItemOutcomes = readonly Outcome[];
+type ItemOutcomes = readonly Outcome[];
 
 /**
  * One gated request for many items: builds it from those the gate allows in the tick of the write, and gives every item

@@ -1,6 +1,6 @@
 import { purposeId, topics, type CatalogueChanged, type SnapshotLine } from '@entente/contracts';
 import type { InRecord } from '@entente/kafka';
-import { systemClock } from '@entente/observability';
+import { createLogger, systemClock } from '@entente/observability';
 import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { definePartner, type Revocation } from '../partner/definition.ts';
@@ -158,8 +158,7 @@ describe('DLV-7: after a gap', () => {
     }
     const { pool } = runtime;
     const recipients = [runtime.recipient.id];
-    const { pino } = await import('pino');
-    const log = pino({ level: 'silent' });
+    const log = createLogger({ service: 'test', level: 'silent' });
     const reconciler = new Reconciler({
       pool,
       controller,

@@ -9,7 +9,7 @@ import type { Attempted, Claim, Claims } from './claims.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** A claim lasts this long in the database; a worker that died gives its rows back after it. */
-export const claimMs = 12_000;
+const claimMs = 12_000;
 /** Before the claim's end the worker stops: a settle in flight must not meet a new owner. */
 const settleReserveMs = 2_000;
 /** Without a wake-up the table is looked at this often. */

@@ -137,7 +137,7 @@ export interface ConfiguredRecipient {
 }
 
 /** Matches recipients with the partners of a service. Faults name places and rules, never values. */
-export function configureRecipients(
+function configureRecipients(
   recipients: readonly RecipientConfig[],
   partners: readonly PartnerDefinition<object>[],
 ): { readonly configured: readonly ConfiguredRecipient[]; readonly faults: readonly ConfigFault[] } {

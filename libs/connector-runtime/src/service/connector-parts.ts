@@ -14,6 +14,7 @@ import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
 import { Reconciler } from '../receive/reconciler.ts';
 import { ChangeReceiver } from '../receive/change-receiver.ts';
 import { Claims } from '../revoke/claims.ts';
+import { ParkedWork } from '../revoke/parked-work.ts';
 import { Revoker } from '../revoke/revoker.ts';
 import { KafkaShares } from '../share/kafka-shares.ts';
 import { ShareIntake } from '../share/share-intake.ts';
@@ -49,6 +50,7 @@ export class ConnectorParts {
   readonly subjectKeys: SubjectKeys;
   readonly view: DeliveryView;
   readonly reconciler: Reconciler;
+  readonly parked: ParkedWork;
   readonly consent: ConsentApi;
   readonly #options: ConnectorPartsOptions;
   readonly #stopped = new AbortController();
@@ -93,13 +95,13 @@ export class ConnectorParts {
     const claims = new Claims({ pool, controller, log, policy: options.retryPolicy ?? retryPolicy, random });
     const bound = [...this.recipients.values()];
     this.revokers = bound.map((recipient) => new Revoker({ recipient, claims, identifiers, clock, log, metrics }));
+    const wake = (): void => this.revokers.forEach((revoker) => revoker.wake());
     this.pipelines = new Map(
       bound.map((recipient) => [
         recipient.id,
-        new SharePipeline({ recipient, gate, register, identifiers, vault, clock, log, metrics, random }),
+        new SharePipeline({ recipient, gate, register, identifiers, vault, clock, log, metrics, random, wake }),
       ]),
     );
-    const wake = (): void => this.revokers.forEach((revoker) => revoker.wake());
     this.keeper = new CatalogueKeeper({
       pool,
       controller,
@@ -126,6 +128,7 @@ export class ConnectorParts {
     this.kafkaShares = new KafkaShares({ pool, controller, vault, intake: this.intake, log });
     this.subjectKeys = new SubjectKeys(consent);
     this.view = new DeliveryView(pool, controller);
+    this.parked = new ParkedWork(pool, controller, wake);
     const snapshot = (signal: AbortSignal) => consent.snapshot(signal);
     this.reconciler = new Reconciler({ pool, controller, recipients: ids, snapshot, log, wake });
     // The logs have lost something the gate had not read: our rows may lack it as well (DLV-7).

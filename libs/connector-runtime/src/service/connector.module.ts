@@ -5,11 +5,13 @@ import type { Metrics } from '@entente/observability';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { SubjectKeys } from '../consent/subject-keys.ts';
 import { DeliveriesController } from '../http/deliveries.controller.ts';
+import { ParkedController } from '../http/parked.controller.ts';
 import { SharesController } from '../http/shares.controller.ts';
 import { controllerToken } from '../http/tokens.ts';
 import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
 import { ChangeReceiver } from '../receive/change-receiver.ts';
 import { ConsentEventsController } from '../receive/consent-events.controller.ts';
+import { ParkedWork } from '../revoke/parked-work.ts';
 import { KafkaShares } from '../share/kafka-shares.ts';
 import { ShareIntake } from '../share/share-intake.ts';
 import { DeliveryView } from '../store/delivery-view.ts';
@@ -41,12 +43,13 @@ export class ConnectorModule {
         HealthModule.forRoot({ checks: readinessChecks(parts, sources) }),
         MetricsModule.forRoot(metrics),
       ],
-      controllers: [SharesController, DeliveriesController, ConsentEventsController],
+      controllers: [SharesController, DeliveriesController, ParkedController, ConsentEventsController],
       providers: [
         { provide: controllerToken, useValue: controllerId(config.controller) },
         { provide: ShareIntake, useValue: parts.intake },
         { provide: SubjectKeys, useValue: parts.subjectKeys },
         { provide: DeliveryView, useValue: parts.view },
+        { provide: ParkedWork, useValue: parts.parked },
         { provide: ChangeReceiver, useValue: parts.receiver },
         { provide: CatalogueKeeper, useValue: parts.keeper },
         { provide: KafkaShares, useValue: parts.kafkaShares },

@@ -9,7 +9,7 @@ import type { ShareRequest } from './share-request.ts';
 import type { ExposureWindows } from './windows.ts';
 
 /** SHR-1: from before the statement to the hard end of the last attempt it covers. */
-export const windowMs = 2 * attemptTimeoutMs;
+const windowMs = 2 * attemptTimeoutMs;
 
 /** A share that is about to be written, with its identifiers and the version at which the gate allowed it. */
 export interface ReadyShare {
@@ -113,8 +113,8 @@ export class ShareAttempt {
       if (verdict.kind !== 'recorded') return void outcomes.set(item, stoppedBy(verdict));
       const { revoked } = verdict;
       const resume = recipient.reinstates && revoked.includes(item.intent.purpose) ? { revoked } : null;
-      // A row that must resume first is asked again next time, so that no later share skips the question.
-      if (resume === null) windows.opened(item.intent.subjectKey, nameOf(item), ownWindow);
+      // A row that must resume first is asked again next time: its window covers no later share, but can be closed.
+      windows.opened(item.intent.subjectKey, resume === null ? nameOf(item) : 'resuming', ownWindow);
       passed.push({ item, resume, windowEnd: ownWindow });
     });
     return passed;

@@ -13,7 +13,7 @@ import type { ShareRequest, ShareResult, Ticket } from './share-request.ts';
 import { ExposureWindows } from './windows.ts';
 
 /** How long data may wait for the gate, a revocation or the partner before it is given up. */
-export const shareTtlMs = 60_000;
+const shareTtlMs = 60_000;
 /** A batch waits no longer than this for company. */
 const gatherMs = 20;
 /** Shares of one recipient that have not ended; more are refused, so that memory stays bounded. */
@@ -32,6 +32,8 @@ export interface SharePipelineOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly random: () => number;
+  /** A window was closed early: a revocation may settle now. */
+  readonly wake: () => void;
 }
 
 /** One share from its arrival to its end. */
@@ -254,6 +256,9 @@ export class SharePipeline {
       const { register, recipient, log } = this.#options;
       const work = register
         .closeWindows(recipient.id, subjects)
+        .then((closed) => {
+          if (closed) this.#options.wake();
+        })
         .catch((err: unknown) => log.debug({ err }, 'windows not closed early; they end by themselves'))
         .then(() => void this.#running.delete(work));
       this.#running.add(work);

@@ -8,6 +8,8 @@ export interface DeliveryRow extends Delivery {
   readonly subjectKey: SubjectKey;
   /** Identifiers of the newest event, sealed for this service's audience. */
   readonly eventSealed: string | null;
+  /** The process that opened the exposure window, when it is one process alone. */
+  readonly inFlightOwner: string | null;
   /** t1 of the event behind the pending revocation. */
   readonly committedAt: string | null;
 }
@@ -22,7 +24,8 @@ const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::
 /** Columns as the fields of `DeliveryRow`; times are database milliseconds. */
 export const rowColumns = `
   recipient, subject_key AS "subjectKey", version, vector, desired, catalogue, event_sealed AS "eventSealed",
-  committed_at::text AS "committedAt", exposed, ${ms('in_flight_until')} AS "inFlightUntil", state,
+  committed_at::text AS "committedAt", exposed, ${ms('in_flight_until')} AS "inFlightUntil",
+  in_flight_owner AS "inFlightOwner", state,
   revoke_version AS "revokeVersion", revoke_to AS "revokeTo", erasure, attempted, ambiguous, attempts,
   ${ms('next_attempt_at')} AS "nextAttemptAt", claim_token::text AS "claimToken", revoked,
   applied_version AS "appliedVersion", ${ms('consumed_at')} AS "consumedAt", reason, reference`;

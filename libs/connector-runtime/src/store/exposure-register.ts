@@ -2,9 +2,10 @@ import type { ControllerId, PurposeId, RecipientId, SubjectKey } from '@entente/
 import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import type { Logger } from '@entente/observability';
+import { onWindowClosed } from '../delivery-step/delivery-step.ts';
 import type { RevocationState } from '../delivery-step/delivery.ts';
 import { announceExposures, recordEnforcements } from './enforcement-outbox.ts';
-import { inLockOrder } from './delivery-rows.ts';
+import { databaseNow, inLockOrder, lockRows, writeRows } from './delivery-rows.ts';
 
 /** One share about to leave. */
 export interface IntendedExposure {
@@ -146,17 +147,23 @@ export class ExposureRegister {
    */
   async closeWindows(recipient: RecipientId, subjectKeys: readonly SubjectKey[]): Promise<boolean> {
     const { pool, controller, owner } = this.#options;
-    const { rowCount } = await pool.query(
-      `UPDATE delivery SET in_flight_until = clock_timestamp(),
-              next_attempt_at = CASE WHEN state = 'waiting' AND reason = 'in-flight' THEN clock_timestamp() ELSE next_attempt_at END
-        WHERE (controller, recipient, subject_key) IN (
-          SELECT controller, recipient, subject_key FROM delivery
-           WHERE controller = $1 AND recipient = $2 AND subject_key = ANY ($3) AND in_flight_owner = $4
-             AND in_flight_until > clock_timestamp()
-           ORDER BY subject_key FOR UPDATE)`,
-      [controller, recipient, subjectKeys, owner],
-    );
-    return (rowCount ?? 0) > 0;
+    return inTransaction(pool, async (tx) => {
+      const rows = await lockRows(
+        tx,
+        controller,
+        subjectKeys.map((subjectKey) => ({ recipient, subjectKey })),
+      );
+      const now = await databaseNow(tx);
+      const open = rows.filter(
+        ({ inFlightOwner, inFlightUntil }) => inFlightOwner === owner && inFlightUntil !== null && inFlightUntil > now,
+      );
+      await writeRows(
+        tx,
+        controller,
+        open.map((row) => ({ ...row, ...onWindowClosed(row, now) })),
+      );
+      return open.length > 0;
+    });
   }
 
   /** DLV-5: the partner has resumed these purposes. A revocation that began meanwhile keeps its word. */

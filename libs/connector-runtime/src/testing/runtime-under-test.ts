@@ -33,6 +33,7 @@ import { attemptTimeoutMs, bindRecipient, type BoundRecipient } from '../partner
 import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
 import { ChangeReceiver } from '../receive/change-receiver.ts';
 import { Claims } from '../revoke/claims.ts';
+import { ParkedWork } from '../revoke/parked-work.ts';
 import { Revoker } from '../revoke/revoker.ts';
 import type { ShareResult } from '../share/share-request.ts';
 import { SharePipeline } from '../share/share-pipeline.ts';
@@ -163,6 +164,7 @@ export class RuntimeUnderTest {
     this.claims = new Claims({ pool, controller, log, policy, random: Math.random });
     this.revoker = new Revoker({ recipient, claims: this.claims, identifiers, clock, log, metrics });
     const { register } = this;
+    const wake = (): void => this.revoker.wake();
     this.pipeline = new SharePipeline({
       recipient,
       gate,
@@ -173,8 +175,8 @@ export class RuntimeUnderTest {
       log,
       metrics,
       random: Math.random,
+      wake,
     });
-    const wake = (): void => this.revoker.wake();
     this.document = document;
     const fetchCatalogue = (): Promise<CatalogueDocument> => Promise.resolve(this.document);
     this.keeper = new CatalogueKeeper({ pool, controller, clock, log, fetchCatalogue, wake });
@@ -287,10 +289,8 @@ export class RuntimeUnderTest {
 
   /** An operator has mended the cause. */
   async replayParked(): Promise<void> {
-    await this.pool.query(
-      `UPDATE delivery SET state = 'due', attempts = 0, next_attempt_at = clock_timestamp() WHERE state = 'parked'`,
-    );
-    this.revoker.wake();
+    const wake = (): void => this.revoker.wake();
+    await new ParkedWork(this.pool, controller, wake).replay({ recipient: this.recipient.id, dryRun: false });
   }
 
   async #changed(

@@ -1,0 +1,53 @@
+import type { ControllerId, RecipientId } from '@entente/contracts';
+import { inTransaction, type Pool } from '@entente/postgres';
+import { onReplayed } from '../delivery-step/delivery-step.ts';
+import { databaseNow, lockRows, writeRows, type RowKey } from '../store/delivery-rows.ts';
+
+/** Rows per call: whoever replays more asks again. */
+const replayLimit = 1_000;
+
+export interface ReplayQuery {
+  readonly recipient: RecipientId;
+  /** Only rows parked for this reason. */
+  readonly reason?: string | undefined;
+  /** Counts, changes nothing. */
+  readonly dryRun: boolean;
+}
+
+/** Parked revocations, once an operator has mended their cause. */
+export class ParkedWork {
+  readonly #pool: Pool;
+  readonly #controller: ControllerId;
+  readonly #wake: () => void;
+
+  constructor(pool: Pool, controller: ControllerId, wake: () => void) {
+    this.#pool = pool;
+    this.#controller = controller;
+    this.#wake = wake;
+  }
+
+  /** @returns how many rows are tried again, or would be */
+  async replay({ recipient, reason, dryRun }: ReplayQuery): Promise<number> {
+    const { rows: keys } = await this.#pool.query<RowKey>(
+      `SELECT recipient, subject_key AS "subjectKey" FROM delivery
+        WHERE controller = $1 AND recipient = $2 AND state = 'parked' AND ($3::text IS NULL OR reason = $3)
+        ORDER BY recipient, subject_key LIMIT $4`,
+      [this.#controller, recipient, reason ?? null, replayLimit],
+    );
+    if (dryRun || keys.length === 0) return keys.length;
+    const replayed = await inTransaction(this.#pool, async (tx) => {
+      const rows = await lockRows(tx, this.#controller, keys);
+      const now = await databaseNow(tx);
+      // What a newer event has moved on meanwhile is left alone.
+      const parked = rows.filter(({ state }) => state === 'parked');
+      await writeRows(
+        tx,
+        this.#controller,
+        parked.map((row) => ({ ...row, ...onReplayed(row, now) })),
+      );
+      return parked.length;
+    });
+    this.#wake();
+    return replayed;
+  }
+}
