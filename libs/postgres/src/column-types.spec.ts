@@ -34,7 +34,8 @@ describe('bigint', () => {
 describe('session settings', () => {
   test('become start-up options, with spaces escaped', () => {
     expect(startupOptions('consent', { lock_timeout: 1_000, default_transaction_isolation: 'repeatable read' })).toBe(
-      '-c search_path=consent -c client_min_messages=notice -c timezone=UTC -c lock_timeout=1000 ' +
+      '-c search_path=consent -c client_min_messages=notice -c timezone=UTC ' +
+        '-c plan_cache_mode=force_custom_plan -c lock_timeout=1000 ' +
         '-c default_transaction_isolation=repeatable\\ read',
     );
   });

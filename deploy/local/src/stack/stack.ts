@@ -24,11 +24,7 @@ import { ServiceProcess } from './service-process.ts';
 import { starterCatalogue } from './starter-catalogue.ts';
 import { applyTopics } from './topics.ts';
 
-const connectorNames: readonly ConnectorName[] = [
-  'crm-connector',
-  'analytics-connector',
-  'ad-partner-connector',
-];
+const connectorNames: readonly ConnectorName[] = ['crm-connector', 'analytics-connector', 'ad-partner-connector'];
 export const partnerNames = ['hubspot', 'segment', 'meta'] as const;
 export type PartnerName = (typeof partnerNames)[number];
 export type ServiceName = 'consent' | 'ops' | ConnectorName;
