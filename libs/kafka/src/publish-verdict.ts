@@ -33,7 +33,7 @@ export function byTopic(records: readonly OutRecord[]): TopicMessages[] {
 }
 
 /** The partitions of these records, each once, with their number of records. */
-export function partitionsOf(records: readonly OutRecord[]): Map<string, TP & { count: number }> {
+function partitionsOf(records: readonly OutRecord[]): Map<string, TP & { count: number }> {
   const counts = new Map<string, TP & { count: number }>();
   for (const { topic, partition } of records) {
     const key = tpKey({ topic, partition });

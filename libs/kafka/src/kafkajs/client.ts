@@ -6,7 +6,7 @@ import { clusterClass, createClientLogger, kafkajs, type Cluster } from './inter
 import { patchClient } from './patches.ts';
 
 /** A half-open connection is given up after this (kafka-on-node.md §1.3). */
-export const requestTimeoutMs = 5000;
+const requestTimeoutMs = 5000;
 const connectionTimeoutMs = 1500;
 const keepAliveMs = 10_000;
 /** How often kafkajs may repeat a line at WARN. */

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
  */
 const require = createRequire(import.meta.url);
 
-export interface Long {
+interface Long {
   toString(): string;
 }
 
@@ -19,12 +19,12 @@ export interface RequestQueue {
   checkPendingRequests: (this: RequestQueue) => void;
 }
 
-export interface TopicData {
+interface TopicData {
   topic: string;
   partitions: { partition: number }[];
 }
 
-export interface ProducedPartition {
+interface ProducedPartition {
   partition: number;
   errorCode: number;
   baseOffset: string;
@@ -38,7 +38,7 @@ export interface ProduceResponse {
   throttleTime: number;
 }
 
-export interface FetchTopic {
+interface FetchTopic {
   topic: string;
   partitions: { partition: number; fetchOffset: string; maxBytes: number }[];
 }
