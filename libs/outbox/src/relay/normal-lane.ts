@@ -7,7 +7,7 @@ import type { OwnedShard } from './owned-shards.ts';
 import { readPage } from './page-sql.ts';
 import { Probes } from './probes.ts';
 import type { SessionParts } from './session-parts.ts';
-import { pageRows } from './timing.ts';
+import { backlogPageRows, pageRows } from './timing.ts';
 import type { StatementQueue } from './statement-queue.ts';
 
 /** The complete log: reads on its own connection, so that its pages never stand before an urgent one. */
@@ -68,7 +68,8 @@ export class NormalLane {
         },
         publish: async (rows) => {
           const refused = (await this.#publisher.publish(rows, publisher)).failed;
-          await pause(this.#parts.pace.rest(clock.monotonic() - readAt, clock.monotonic()), signal);
+          if (rows.length >= backlogPageRows)
+            await pause(this.#parts.pace.rest(clock.monotonic() - readAt, clock.monotonic()), signal);
           return refused;
         },
         goOn: () => !signal.aborted && clock.monotonic() < until,

@@ -111,10 +111,10 @@ describe('the normal lane’s floor (kafka-on-node.md §4.4)', () => {
 describe('pace', () => {
   test('the normal lane rests longer beside urgent work, and never long', () => {
     const pace = new Pace();
-    expect(pace.rest(10, 5_000)).toBe(10);
+    expect(pace.rest(10, 5_000)).toBe(20);
     pace.urgentAt = 4_500;
-    expect(pace.rest(10, 5_000)).toBe(30);
-    expect(pace.rest(10_000, 5_000)).toBe(250);
+    expect(pace.rest(10, 5_000)).toBe(120);
+    expect(pace.rest(10_000, 5_000)).toBe(500);
   });
 
   test.each([

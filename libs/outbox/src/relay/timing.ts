@@ -54,14 +54,17 @@ export const relayTiming: RelayTiming = {
  */
 export const pageRows: Readonly<Record<Lane, number>> = { urgent: 500, normal: 200 };
 /**
- * How long the normal lane rests after a page, as a multiple of the time that page took: it leaves the processor, the broker
- * and the database to the urgent lane while that is at work, measured against a backlog of a million rows.
+ * How long the normal lane rests after a page of a backlog, as a multiple of the time that page took: it leaves processor,
+ * broker and database to the urgent lane while that is at work, and to the consumers of the complete log, which share
+ * their processes with the gates. Measured against a backlog of a million rows; live traffic (smaller pages) never rests.
  */
-export const normalRest = { besideUrgent: 3, alone: 1 } as const;
+export const normalRest = { besideUrgent: 12, alone: 2 } as const;
+/** A page of at least this many rows is a backlog's. */
+export const backlogPageRows = 100;
 /** … which it is for this long after its last row. */
 export const urgentAtWorkMs = 1_000;
 /** The longest rest, however slow a page was. */
-export const longestRestMs = 250;
+export const longestRestMs = 500;
 /** Of one partition in one send: a broker takes 1 MiB per record batch (`max.message.bytes`). */
 export const pageBytesPerPartition = 512 * 1024;
 /** The normal lane shares the lock connection with the urgent one, so its deletes are short. */
