@@ -2,22 +2,26 @@ import { cloudEventHeaders, encodeEvent, gateStartId, subjectKey, topicSettings,
 import type { ControllerId, GateStartId, SubjectKey } from '@entente/contracts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createKafka, partitionOf } from '@entente/kafka';
-import type { EventPublisher } from '@entente/kafka';
+import type { EventPublisher, Kafka } from '@entente/kafka';
 import { createLogger } from '@entente/observability';
-import { kafkaBootstrap, testDatabase, waitFor } from '@entente/test-support';
+import { ownBroker, testDatabase, waitFor, type OwnBroker } from '@entente/test-support';
 import { sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
 
 let consent: ConsentUnderTest;
 let publisher: EventPublisher;
-const kafka = createKafka({
-  clientId: 'gate-test',
-  brokers: kafkaBootstrap(),
-  log: createLogger({ service: 'test', level: 'silent' }),
-});
+let kafka: Kafka;
+// A broker of its own: another ledger's records on the same topics would look like a lost ledger (RST-4).
+let own: OwnBroker;
 const starts = ['a', 'b'].map((letter) => gateStartId(letter.repeat(12))) as [GateStartId, GateStartId];
 
 beforeAll(async () => {
+  own = await ownBroker();
+  kafka = createKafka({
+    clientId: 'gate-test',
+    brokers: own.bootstrap,
+    log: createLogger({ service: 'test', level: 'silent' }),
+  });
   const admin = kafka.admin();
   await admin.ensureTopics(
     topicSettings.map(({ name, partitions }) => ({
@@ -29,7 +33,7 @@ beforeAll(async () => {
   consent = await startConsent(await testDatabase('gates'), {
     background: true,
     env: { RELAY: 'on' },
-    bootstrap: kafkaBootstrap(),
+    bootstrap: own.bootstrap,
   });
   await consent.post('/v1/catalogue/changes', sampleCatalogue);
   publisher = kafka.publisher();
@@ -45,8 +49,9 @@ beforeAll(async () => {
   );
 }, 90_000);
 afterAll(async () => {
-  await kafka.close();
+  await kafka?.close();
   await consent?.stop();
+  await own?.stop();
 });
 
 async function plantGates(...ids: GateStartId[]): Promise<void> {

@@ -94,6 +94,12 @@ export class Tracker1700000000001 implements MigrationInterface {
         PRIMARY KEY (controller, subject_key, recipient, purpose, exposed_at)
       )`);
     await runner.query(`
+      CREATE TABLE exposure_unjudged (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        record jsonb NOT NULL,
+        received_at timestamptz NOT NULL DEFAULT clock_timestamp()
+      )`);
+    await runner.query(`
       CREATE TABLE quarantine (
         topic text NOT NULL,
         partition integer NOT NULL,
@@ -120,6 +126,7 @@ export class Tracker1700000000001 implements MigrationInterface {
       'gate_start',
       'recipient',
       'leak',
+      'exposure_unjudged',
       'quarantine',
       'kafka_offset',
     ])

@@ -1,5 +1,6 @@
 import type { Clock, Logger, Metrics } from '@entente/observability';
 import { databaseClock, inTransaction, type Pool, type PoolClient } from '@entente/postgres';
+import { judgeExposures } from './record-exposures.ts';
 import { closeByLease, forgetOldStarts } from './record-gates.ts';
 import { deadlines, judge } from './track.ts';
 
@@ -19,6 +20,7 @@ export class Sweeper {
     private readonly clock: Clock,
     private readonly log: Logger,
     private readonly metrics: Metrics,
+    private readonly tracker: { caughtUp(): boolean },
   ) {}
 
   start(): void {
@@ -45,9 +47,18 @@ export class Sweeper {
       const { rows } = await tx.query<{ mine: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS mine', [sweeperLock]);
       if (!rows[0]?.mine) return;
       await closeByLease(tx);
+      await this.judgeExposures(tx);
       await forgetOldStarts(tx);
       for (const [index, limit] of deadlines.entries()) await this.judgeDeadline(tx, index, limit);
     });
+  }
+
+  private async judgeExposures(tx: PoolClient): Promise<void> {
+    const { rows } = await tx.query<{ now: Date }>(`SELECT clock_timestamp() - interval '5 seconds' AS now`);
+    // The time first, then the look: what was received well before it is behind everything read by then.
+    if (!rows[0] || !this.tracker.caughtUp()) return;
+    for (const { recipient } of await judgeExposures(tx, rows[0].now))
+      this.metrics.counter('consent_leaks_total').inc({ connector: recipient, detector: 'egress_audit' });
   }
 
   private async judgeDeadline(tx: PoolClient, index: number, limit: (typeof deadlines)[number]): Promise<void> {

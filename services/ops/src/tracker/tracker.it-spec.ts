@@ -127,7 +127,7 @@ beforeAll(async () => {
   metrics = createMetrics();
   registerGauges({ metrics, pool, controller: acme, deadlineMs: 60_000 });
   tracker = new Tracker(pool, kafka, log, metrics);
-  sweeper = new Sweeper(pool, systemClock, log, metrics);
+  sweeper = new Sweeper(pool, systemClock, log, metrics, tracker);
   await tracker.start();
   sweeper.start();
   await send(topics.catalogue, acme, 'org.entente.catalogue.changed.v1', {

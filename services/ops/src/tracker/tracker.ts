@@ -3,22 +3,23 @@ import { tpKey, type EventSource, type InRecord, type Kafka, type TP } from '@en
 import type { Logger, Metrics } from '@entente/observability';
 import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import { recordChanges, recordOutcome, type SeenChange, type Settled } from './record-changes.ts';
-import { judgeExposure } from './record-exposures.ts';
+import { keepExposure } from './record-exposures.ts';
 import { recordBeats, recordConfirmations, recordSignOff } from './record-gates.ts';
 
 /** What one committed batch taught, for metrics and live pages. */
 export interface Learned {
   readonly changes: readonly SeenChange[];
   readonly settled: readonly Settled[];
-  readonly leaks: readonly { readonly recipient: string }[];
   /** Keys whose picture may have moved. */
   readonly touched: ReadonlySet<string>;
 }
 
+/** Records per transaction: locks are held for tens of milliseconds, not for a whole read-ahead. */
+const chunkSize = 200;
+
 interface Batch {
   changes: SeenChange[];
   settled: Settled[];
-  leaks: { recipient: string }[];
   touched: Set<string>;
 }
 
@@ -80,10 +81,23 @@ export class Tracker {
     return new Map(rows.map((row) => [tpKey(row), BigInt(row.next_offset)]));
   }
 
+  /** Whether this process has read everything in its partitions of the complete log. */
+  caughtUp(): boolean {
+    const state = this.sources[1]?.state();
+    if (!state?.running || state.msSinceFetch === null) return false;
+    // A partition that has had nothing to say since the start has no known end: nothing of it waits to be read.
+    return state.partitions.every(({ lag, buffered }) => buffered === 0 && (lag === null || lag === 0n));
+  }
+
   private async take(tp: TP, records: readonly InRecord[]): Promise<void> {
-    const batch: Batch = { changes: [], settled: [], leaks: [], touched: new Set() };
+    for (let from = 0; from < records.length; from += chunkSize)
+      await this.takeChunk(tp, records.slice(from, from + chunkSize));
+  }
+
+  private async takeChunk(tp: TP, records: readonly InRecord[]): Promise<void> {
+    const batch: Batch = { changes: [], settled: [], touched: new Set() };
     await inTransaction(this.pool, async (tx) => {
-      Object.assign(batch, { changes: [], settled: [], leaks: [], touched: new Set() });
+      Object.assign(batch, { changes: [], settled: [], touched: new Set() });
       await this.apply(tx, records, batch);
       await tx.query(
         `INSERT INTO kafka_offset (topic, partition, next_offset) VALUES ($1, $2, $3)
@@ -128,7 +142,7 @@ export class Tracker {
           batch.touched.add(event.data.subjectKey);
           break;
         case 'org.entente.sharing.exposed.v1':
-          if (await judgeExposure(tx, event.data)) batch.leaks.push({ recipient: event.data.recipient });
+          await keepExposure(tx, event.data);
           break;
         case 'org.entente.catalogue.changed.v1':
           await recordRecipients(tx, event.data);
@@ -172,13 +186,13 @@ export class Tracker {
           .histogram('consent_partner_accept_delay_seconds')
           .observe(Math.max(0, acceptDelayMs) / 1000, { connector, change: 'revoke' });
     }
-    for (const { recipient } of batch.leaks)
-      this.metrics.counter('consent_leaks_total').inc({ connector: recipient, detector: 'egress_audit' });
     this.metrics.counter('consent_records_consumed_total').add(count, { connector: 'ops' });
   }
 }
 
+/** Grants are expected nowhere, so nothing said of them can be missed: a bulk import locks nobody out. */
 const subjectsOf = ({ type, data }: ReceivedEvent): string[] => {
+  if (type === 'org.entente.consent.changed.v1' && data.direction === 'grant') return [];
   if (type === 'org.entente.gate.confirmed.v1') return data.confirmed.map(({ subjectKey }) => subjectKey);
   return 'subjectKey' in data ? [data.subjectKey] : [];
 };
