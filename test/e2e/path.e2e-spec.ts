@@ -77,7 +77,7 @@ describe('a withdrawal travels the whole path', () => {
     withdrawals.push(answered);
     expect(answered.change.gates).toMatchObject({ expired: 1 });
     // The service's own clock from its commit on, and what a caller on a busy machine sees of it.
-    expect(answered.change.gates!.waitedMs).toBeLessThanOrEqual(timing.maxStalenessMs + 50);
+    expect(answered.change.gates!.waitedMs).toBeLessThanOrEqual(timing.maxStalenessMs + 250);
     expect(answered.tookMs).toBeLessThan(timing.maxStalenessMs + 1_000);
     for (const other of others) withdrawals.push(await withdraw(world.operator, other, 'gates'));
     await accepted(world.operator, answered.change.changeId);
