@@ -41,8 +41,12 @@ const sharedPerson = async (): Promise<TestPerson> => {
   for (const purpose of [ads, mail]) expect(await runtime.share(person, purpose)).toEqual({ outcome: 'sent' });
   return person;
 };
+/** Longer than an exposure window, which may have to run out first (DLV-3). */
 const told = (person: TestPerson, enforcement: string) =>
-  waitFor(async () => (await runtime.enforcements(person)).includes(enforcement), { what: enforcement });
+  waitFor(async () => (await runtime.enforcements(person)).includes(enforcement), {
+    what: enforcement,
+    timeoutMs: 30_000,
+  });
 
 beforeAll(async () => {
   database = await testDatabase('connector-receive');
