@@ -5,6 +5,7 @@ import {
   type ConsentChanged,
   type ControllerId,
   type RecipientId,
+  type SubjectKey,
 } from '@entente/contracts';
 import type { InRecord, TP } from '@entente/kafka';
 import { notifyOutbox } from '@entente/outbox';
@@ -13,7 +14,16 @@ import type { Logger, Metrics } from '@entente/observability';
 import { onChanged, onUndecodable, type Enforcement, type RecipientFacts } from '../delivery-step/delivery-step.ts';
 import { recordEnforcements, type RecordedEnforcement } from '../store/enforcement-outbox.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
-import { addMissing, databaseNow, lockRows, writeRows, type DeliveryRow, type RowKey } from '../store/delivery-rows.ts';
+import { newDelivery } from '../delivery-step/delivery.ts';
+import {
+  addMissing,
+  databaseNow,
+  lockRows,
+  writeGrants,
+  writeRows,
+  type DeliveryRow,
+  type RowKey,
+} from '../store/delivery-rows.ts';
 import { storePosition } from '../store/log-positions.ts';
 import { quarantine } from '../store/quarantine.ts';
 import { decodeChanges, type DecodedBatch } from './decode-batch.ts';
@@ -86,13 +96,19 @@ export class ChangeReceiver {
     const { controller, recipients } = this.#options;
     const catalogue = await catalogueForShare(tx, controller);
     if (catalogue === null) throw new Error('no catalogue is stored yet');
-    const subjects = [...new Set([...batch.changes.map(({ subjectKey }) => subjectKey), ...batch.closed])];
-    const keys: RowKey[] = recipients.flatMap((recipient) => subjects.map((subjectKey) => ({ recipient, subjectKey })));
+    const bySubject = Map.groupBy(batch.changes, ({ subjectKey }) => subjectKey);
+    const closed = new Set(batch.closed);
+    const granted = await this.#writePlainGrants(tx, bySubject, closed, catalogue);
+    const subjects = [...new Set([...bySubject.keys(), ...batch.closed])];
+    const keys = recipients.flatMap((recipient) =>
+      subjects
+        .map((subjectKey): RowKey => ({ recipient, subjectKey }))
+        .filter(({ subjectKey }) => !granted.get(recipient)?.has(subjectKey)),
+    );
+    if (keys.length === 0) return [];
     await addMissing(tx, controller, keys);
     const before = await lockRows(tx, controller, keys);
     const now = await databaseNow(tx);
-    const bySubject = Map.groupBy(batch.changes, ({ subjectKey }) => subjectKey);
-    const closed = new Set(batch.closed);
     const upserted = before.map((row) =>
       this.#folded(row, bySubject.get(row.subjectKey) ?? [], closed.has(row.subjectKey), catalogue, now),
     );
@@ -107,6 +123,43 @@ export class ChangeReceiver {
       upserted.flatMap(({ row, enforcements }) => enforcements.map((e) => told(row, e, now))),
     );
     return upserted;
+  }
+
+  /** Persons with one grant and nothing else in the batch, as a row without a pending revocation takes it. */
+  async #writePlainGrants(
+    tx: PoolClient,
+    bySubject: ReadonlyMap<SubjectKey, readonly ConsentChanged[]>,
+    closed: ReadonlySet<SubjectKey>,
+    catalogue: Catalogue,
+  ): Promise<ReadonlyMap<RecipientId, ReadonlySet<SubjectKey>>> {
+    const plain = [...bySubject].filter(
+      ([subjectKey, changes]) => changes.length === 1 && changes[0]?.direction === 'grant' && !closed.has(subjectKey),
+    );
+    if (plain.length === 0) return new Map();
+    const now = await databaseNow(tx);
+    const written = await writeGrants(
+      tx,
+      this.#options.controller,
+      this.#options.recipients.flatMap((recipient) =>
+        plain.map(([subjectKey, changes]) => {
+          const empty = {
+            ...newDelivery,
+            recipient,
+            subjectKey,
+            eventSealed: null,
+            inFlightOwner: null,
+            committedAt: null,
+          };
+          return this.#folded(empty, changes, false, catalogue, now).row;
+        }),
+      ),
+    );
+    return new Map(
+      [...Map.groupBy(written, ({ recipient }) => recipient)].map(([recipient, keys]) => [
+        recipient,
+        new Set(keys.map(({ subjectKey }) => subjectKey)),
+      ]),
+    );
   }
 
   /** All events about one row, in the order of the log, through the rules. */

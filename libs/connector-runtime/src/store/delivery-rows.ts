@@ -120,6 +120,42 @@ export async function writeRows(tx: PoolClient, controller: ControllerId, rows: 
   await tx.query({ name: 'delivery-write', text: writeSql, values: [controller, JSON.stringify(rows)] });
 }
 
+const grantSql = `
+  INSERT INTO delivery AS d (controller, recipient, subject_key, version, vector, desired, catalogue, event_sealed)
+  SELECT $1, n.recipient, n."subjectKey", n.version, n.vector, n.desired, n.catalogue, n."eventSealed"
+    FROM jsonb_to_recordset($2::jsonb) AS n (
+      recipient text, "subjectKey" text, version bigint, vector jsonb, desired text[], catalogue bigint, "eventSealed" text)
+  ON CONFLICT (controller, recipient, subject_key) DO UPDATE SET
+    version = excluded.version, vector = excluded.vector, desired = excluded.desired, catalogue = excluded.catalogue,
+    event_sealed = coalesce(excluded.event_sealed, d.event_sealed)
+   WHERE d.version < excluded.version AND d.state IN ('none', 'settled')
+  RETURNING recipient, subject_key AS "subjectKey"`;
+
+/** What a grant changes in a row without a pending revocation. */
+export type Granted = Pick<
+  DeliveryRow,
+  'recipient' | 'subjectKey' | 'version' | 'vector' | 'desired' | 'catalogue' | 'eventSealed'
+>;
+
+/**
+ * Grants in one statement, for they are what a bulk import consists of. Rows with a pending revocation and rows that know
+ * a newer version are left alone. @returns the keys of those written.
+ */
+export async function writeGrants(
+  tx: PoolClient,
+  controller: ControllerId,
+  rows: readonly Granted[],
+): Promise<RowKey[]> {
+  if (rows.length === 0) return [];
+  const granted = inLockOrder(rows).map(
+    ({ recipient, subjectKey, version, vector, desired, catalogue, eventSealed }): Granted => {
+      return { recipient, subjectKey, version, vector, desired, catalogue, eventSealed };
+    },
+  );
+  const values = [controller, JSON.stringify(granted)];
+  return (await tx.query<RowKey>({ name: 'delivery-grant', text: grantSql, values })).rows;
+}
+
 /** Database time in milliseconds, read inside the transaction. */
 export async function databaseNow(tx: PoolClient): Promise<number> {
   const { rows } = await tx.query<{ now: number }>(`SELECT ${ms('clock_timestamp()')} AS now`);

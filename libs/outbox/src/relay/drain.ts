@@ -20,8 +20,8 @@ interface DrainPorts {
   publish(rows: readonly StoredRow[]): Promise<ReadonlySet<number>>;
   /** Asked between two pages. */
   goOn(): boolean;
-  /** Told after each page which shards it left without a waiting row that was visible to its read. */
-  onRead?(shards: readonly OwnedShard[], rows: readonly StoredRow[]): void;
+  /** Told after each page which shards it answered for, with what, and which of them have more. */
+  onRead?(shards: readonly OwnedShard[], rows: readonly StoredRow[], unfinished: ReadonlySet<number>): void;
 }
 
 /**
@@ -40,7 +40,7 @@ export async function drain(shards: readonly OwnedShard[], ports: DrainPorts): P
     for (const shard of refused) failed.add(shard);
     const answered = open.filter(({ shard }) => !failed.has(shard));
     complete.push(...answered.filter(({ shard }) => !unfinished.has(shard)));
-    ports.onRead?.(answered, rows);
+    ports.onRead?.(answered, rows, unfinished);
     open = answered.filter(({ shard }) => unfinished.has(shard));
   }
   return { complete, failed, interrupted: open.length > 0 };

@@ -18,6 +18,9 @@ export class NormalLane {
   readonly #reader: StatementQueue;
   readonly #publisher: LanePublisher;
   readonly #floor: TrailingFloor;
+  /** Shards whose last page was full. */
+  readonly #behind = new Set<number>();
+  #turn = 0;
 
   constructor(parts: SessionParts, reader: StatementQueue) {
     this.#parts = parts;
@@ -35,7 +38,7 @@ export class NormalLane {
     const { signal, timing, shards } = this.#parts;
     while (!signal.aborted) {
       const common = shards.inStatus('sound').filter(({ shard }) => !this.probes.has(shard));
-      this.probes.isolate(await this.#round(common, this.#parts.publishers.normal));
+      this.probes.isolate(await this.#round(this.#next(common), this.#parts.publishers.normal));
       await this.bell.wait(timing.pollMs, signal);
     }
     await this.probes.ended();
@@ -44,12 +47,26 @@ export class NormalLane {
   /** This shard is read from the beginning the next time. */
   forget(shard: number): void {
     this.#floor.forget(shard);
+    this.#behind.delete(shard);
+  }
+
+  /**
+   * All shards, or one after another while a backlog stands: a page of one partition is one transaction at each of its
+   * consumers, a page of all partitions is one each. Every turn through them ends with a page of all.
+   */
+  #next(shards: readonly OwnedShard[]): readonly OwnedShard[] {
+    if (this.#behind.size === 0) return shards;
+    const one = shards.filter(({ shard }) => this.#behind.has(shard))[this.#turn++];
+    if (one !== undefined) return [one];
+    this.#turn = 0;
+    return shards;
   }
 
   async #round(shards: readonly OwnedShard[], publisher: EventPublisher): Promise<ReadonlySet<number>> {
     const { clock, signal, timing } = this.#parts;
     if (shards.length === 0) return new Set();
     let readAt = clock.monotonic();
+    let pages = 0;
     // A long backlog must not keep shards from being handed over or taken up.
     const until = readAt + timing.ownershipMs;
     const { failed, interrupted } = await this.#parts.shards.holding(shards, () =>
@@ -72,8 +89,11 @@ export class NormalLane {
             await pause(this.#parts.pace.rest(clock.monotonic() - readAt, clock.monotonic()), signal);
           return refused;
         },
-        goOn: () => !signal.aborted && clock.monotonic() < until,
-        onRead: (answered, rows) => {
+        goOn: () => !signal.aborted && clock.monotonic() < until && (this.#behind.size === 0 || pages++ === 0),
+        onRead: (answered, rows, unfinished) => {
+          for (const { shard } of answered)
+            if (unfinished.has(shard)) this.#behind.add(shard);
+            else this.#behind.delete(shard);
           const highest = new Map(rows.map(({ shard, id }) => [shard, id]));
           for (const { shard } of answered) {
             const id = highest.get(shard);
