@@ -14,6 +14,7 @@ import { seed } from './seed.ts';
 import type { GapReason } from './step/gap.ts';
 import type { DirectoryLock } from './store/directory-lock.ts';
 import { LmdbReplica } from './store/lmdb-replica.ts';
+import { StartRecords } from './store/start-records.ts';
 
 /** A beat that cannot be sent within this time is overtaken by the next. */
 const beatTimeoutMs = 1000;
@@ -39,6 +40,7 @@ export class Session {
   readonly start: GateStartId = gateStartId(randomBytes(6).toString('hex'));
   readonly follower: Follower;
   readonly replica: LmdbReplica;
+  readonly #starts: StartRecords;
   /** Resolves when the session cannot go on, with the reason. */
   readonly lost: Promise<unknown>;
   readonly #options: GateOptions;
@@ -68,6 +70,7 @@ export class Session {
     });
     this.#api = new HttpConsentApi(options.consentUrl, options.token);
     this.replica = new LmdbReplica(options.directory, controller);
+    this.#starts = new StartRecords(options.directory);
     this.follower = new Follower({
       controller,
       recipients,
@@ -99,9 +102,9 @@ export class Session {
   }
 
   async begin(): Promise<void> {
-    const heirOf = this.replica.starts();
+    const heirOf = this.#starts.all();
     // On record before the first beat, so that whoever follows in this directory can strike this start out (GATE-6).
-    await this.replica.addStart(this.start);
+    await this.#starts.add(this.start);
     this.#lockTimer = setInterval(() => {
       if (!this.#lock.stillOurs()) this.#fail(new Error('the gate directory was removed or replaced'));
       this.#events.moved();
@@ -202,7 +205,7 @@ export class Session {
 
   #forget(start: GateStartId): void {
     try {
-      this.replica.removeStart(start);
+      this.#starts.remove(start);
     } catch (err) {
       // It is struck out once more by the next start; that changes nothing.
       this.#options.log.warn({ err }, 'signed-off start stays on record');

@@ -1,4 +1,4 @@
-import { controllerId, gateStartId, type ConsentVector } from '@entente/contracts';
+import { controllerId, type ConsentVector } from '@entente/contracts';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -59,10 +59,8 @@ describe('replica', () => {
     expect(replica.get(subject(1))?.vector).toBeDefined();
   });
 
-  test('GATE-1: resumes what one transaction held; emptied it is not seeded, but keeps fences and starts', async () => {
+  test('GATE-1: resumes what one transaction held; emptied it is not seeded, but keeps fences', async () => {
     const partition = { logEpoch: 2, newest: { incarnation: 1, number: 9 }, ledger: null, closed: true };
-    const start = gateStartId('0123456789ab');
-    await replica.addStart(start);
     replica.commit({
       positions: new Map([['t:0', 2n ** 60n]]),
       partitions: new Map([[3, partition]]),
@@ -84,9 +82,20 @@ describe('replica', () => {
       positions: new Map(),
       partitions: new Map([[3, partition]]),
     });
-    expect(replica.starts()).toEqual([start]);
-    replica.removeStart(start);
-    expect(replica.starts()).toEqual([]);
+  });
+
+  test.each([
+    ['the same run of the host', 'boot-1', 'boot-1', true],
+    ['another run of the host, which may have lost any part of it', 'boot-1', 'boot-2', false],
+    ['a host that does not tell its runs apart', null, null, false],
+  ])('after %s the store is whole or not there', async (_what, written, found, kept) => {
+    await replica.close();
+    replica = new LmdbReplica(directory, acme, written);
+    write(1, vector('withdrawn'));
+    await replica.close();
+    replica = new LmdbReplica(directory, acme, found);
+    expect(replica.get(subject(1)) !== undefined).toBe(kept);
+    expect(replica.resumed().seeded).toBe(false);
   });
 
   test('another controller’s store is emptied, not read', async () => {

@@ -1,13 +1,15 @@
-import type { CatalogueDocument, ControllerId, GateStartId, PurposeId, SubjectKey } from '@entente/contracts';
+import type { CatalogueDocument, ControllerId, PurposeId, SubjectKey } from '@entente/contracts';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { join } from 'node:path';
 import type { Held } from '../step/decision.ts';
+import { dropAfterHostRestart, hostBoot } from './host-boot.ts';
 import { NameTable } from './name-table.ts';
 import type { Batch, Replica, Resumed, StoredPartition } from './replica.ts';
 import { toRow, vectorOf, type SubjectRow } from './subject-row.ts';
 
 /** Layout of the store; another number means: empty it and seed again. */
-const layout = 1;
+const layout = 2;
+const file = 'replica.mdb';
 /** Enough for an operator to see what is wrong; more of the same is only counted. */
 const maxQuarantined = 10_000;
 const maxQuarantinedBytes = 65_536;
@@ -20,7 +22,8 @@ interface StoredQuarantine {
 
 /**
  * The replica in LMDB. One writer, one thread, synchronous transactions: a commit is visible to the next `get` of the same
- * tick, and after a crash of the process or the host the store holds some whole prefix of the commits, offsets included.
+ * tick, and after a crash of the process the store holds the whole commits, offsets included. A commit does not wait for
+ * the disk, which would hold up every decision of the process: after a crash of the host the gate seeds again (ADR 11).
  * Every key begins with the controller (design.md §1).
  */
 export class LmdbReplica implements Replica {
@@ -36,9 +39,10 @@ export class LmdbReplica implements Replica {
   #names: NameTable;
 
   /** The caller holds the directory's lock. A store of another controller or layout is emptied. */
-  constructor(directory: string, controller: ControllerId) {
+  constructor(directory: string, controller: ControllerId, boot: string | null = hostBoot()) {
     this.controller = controller;
-    this.#root = open({ path: join(directory, 'replica.mdb'), maxDbs: 8, overlappingSync: true });
+    dropAfterHostRestart(directory, [file, `${file}-lock`], boot);
+    this.#root = open({ path: join(directory, file), maxDbs: 8, noSync: true, overlappingSync: false });
     this.#subjects = this.#root.openDB<SubjectRow, string>({ name: 'subjects', encoding: 'msgpack' });
     this.#closed = this.#root.openDB<string, string>({ name: 'closed', encoding: 'msgpack' });
     this.#quarantine = this.#root.openDB<StoredQuarantine, string>({ name: 'quarantine', encoding: 'msgpack' });
@@ -111,19 +115,6 @@ export class LmdbReplica implements Replica {
     return { subjects: entryCount, closedKeys: this.#closedKeys.size, quarantined: this.#quarantined };
   }
 
-  starts(): GateStartId[] {
-    return this.#keysUnder('start/').map((key) => key.slice('start/'.length) as GateStartId);
-  }
-
-  async addStart(start: GateStartId): Promise<void> {
-    this.#meta.putSync(`start/${start}`, true);
-    await this.#root.flushed;
-  }
-
-  removeStart(start: GateStartId): void {
-    this.#meta.removeSync(`start/${start}`);
-  }
-
   close(): Promise<void> {
     return this.#root.close();
   }
@@ -146,7 +137,7 @@ export class LmdbReplica implements Replica {
   #startOver(): void {
     this.#root.transactionSync(() => {
       for (const database of [this.#subjects, this.#closed, this.#quarantine, this.#nameRows]) database.clearSync();
-      for (const key of [...this.#meta.getKeys()]) if (!key.startsWith('start/')) this.#meta.removeSync(key);
+      this.#meta.clearSync();
       this.#meta.putSync('layout', layout);
       this.#meta.putSync('controller', this.controller);
     });

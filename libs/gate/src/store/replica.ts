@@ -2,7 +2,6 @@ import type {
   CatalogueDocument,
   ConsentVector,
   ControllerId,
-  GateStartId,
   LedgerHead,
   PurposeId,
   SubjectKey,
@@ -62,14 +61,9 @@ export interface Replica {
   get(subjectKey: SubjectKey, only?: PurposeId): Held | undefined;
   /** All or nothing, visible when it returns. A subject is written only over a lower version: the fence. Throws when the store is lost. */
   commit(batch: Batch): void;
-  /** Everything but the fences of the partitions and the starts goes; not seeded from here on. */
+  /** Everything but the fences of the partitions goes; not seeded from here on. */
   empty(): void;
   resumed(): Resumed;
   counts(): { readonly subjects: number; readonly closedKeys: number; readonly quarantined: number };
-  /** Starts of this directory that have not been signed off. */
-  starts(): GateStartId[];
-  /** Durable when it resolves: a start must be on record before its first beat, so that its heir can strike it out. */
-  addStart(start: GateStartId): Promise<void>;
-  removeStart(start: GateStartId): void;
   close(): Promise<void>;
 }

@@ -51,16 +51,6 @@ export class MemoryReplica implements Replica {
     return { subjects: this.subjects.size, closedKeys: this.closed.size, quarantined: this.#quarantined };
   }
 
-  starts(): GateStartId[] {
-    return [];
-  }
-
-  addStart(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  removeStart(): void {}
-
   close(): Promise<void> {
     return Promise.resolve();
   }
