@@ -47,18 +47,22 @@ export async function addMissing(tx: PoolClient, controller: ControllerId, keys:
   });
 }
 
-/** Locks rows in key order. Rows that are not there are left out. */
+/**
+ * Locks rows in key order. Rows that are not there are left out. One look-up in the key's index for each, whatever the
+ * planner believes of a table that has just grown from nothing: it would read all rows of a controller instead.
+ */
 export async function lockRows(
   tx: PoolClient,
   controller: ControllerId,
   keys: readonly RowKey[],
 ): Promise<DeliveryRow[]> {
+  const ordered = inLockOrder(keys);
   const { rows } = await tx.query<DeliveryRow>({
     name: 'delivery-lock',
-    text: `SELECT ${rowColumns} FROM delivery
-            WHERE controller = $1 AND (recipient, subject_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))
-            ORDER BY recipient, subject_key FOR UPDATE`,
-    values: [controller, keys.map((key) => key.recipient), keys.map((key) => key.subjectKey)],
+    text: `SELECT d.* FROM unnest($2::text[], $3::text[]) AS k(recipient, subject_key) CROSS JOIN LATERAL (
+             SELECT ${rowColumns} FROM delivery o
+              WHERE o.controller = $1 AND o.recipient = k.recipient AND o.subject_key = k.subject_key FOR UPDATE) AS d`,
+    values: [controller, ordered.map((key) => key.recipient), ordered.map((key) => key.subjectKey)],
   });
   return rows;
 }
@@ -107,12 +111,15 @@ const writeSql = `
     ambiguous = n.ambiguous, attempts = n.attempts, next_attempt_at = to_timestamp(n."nextAttemptAt" / 1000),
     claim_token = n."claimToken", revoked = n.revoked, applied_version = n."appliedVersion",
     consumed_at = to_timestamp(n."consumedAt" / 1000), reason = n.reason, reference = n.reference
-  FROM jsonb_to_recordset($2::jsonb) AS n (
+ FROM jsonb_to_recordset($2::jsonb) AS n (
     recipient text, "subjectKey" text, version bigint, vector jsonb, desired text[], catalogue bigint, "eventSealed" text,
     "committedAt" timestamptz, "inFlightUntil" float8, state text, "revokeVersion" bigint, "revokeTo" text[],
     erasure boolean, attempted boolean, ambiguous boolean, attempts integer, "nextAttemptAt" float8, "claimToken" uuid,
     revoked text[], "appliedVersion" bigint, "consumedAt" float8, reason text, reference text)
-  WHERE d.controller = $1 AND d.recipient = n.recipient AND d.subject_key = n."subjectKey"`;
+ CROSS JOIN LATERAL (
+    SELECT o.ctid FROM delivery o
+     WHERE o.controller = $1 AND o.recipient = n.recipient AND o.subject_key = n."subjectKey" FOR UPDATE) AS held
+ WHERE d.ctid = held.ctid`;
 
 /** Writes locked rows back in one statement. `exposed` is the exposure register's own and stays. */
 export async function writeRows(tx: PoolClient, controller: ControllerId, rows: readonly DeliveryRow[]): Promise<void> {

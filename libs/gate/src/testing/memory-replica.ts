@@ -1,4 +1,4 @@
-import type { ControllerId, GateStartId, SubjectKey } from '@entente/contracts';
+import type { ControllerId, SubjectKey } from '@entente/contracts';
 import type { Held } from '../step/decision.ts';
 import type { Batch, Replica, Resumed, SubjectWrite } from '../store/replica.ts';
 

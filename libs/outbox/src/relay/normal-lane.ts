@@ -7,7 +7,7 @@ import type { OwnedShard } from './owned-shards.ts';
 import { readPage } from './page-sql.ts';
 import { Probes } from './probes.ts';
 import type { SessionParts } from './session-parts.ts';
-import { backlogPageRows, pageRows } from './timing.ts';
+import { backlogPageShare } from './timing.ts';
 import type { StatementQueue } from './statement-queue.ts';
 
 /** The complete log: reads on its own connection, so that its pages never stand before an urgent one. */
@@ -69,9 +69,10 @@ export class NormalLane {
     let pages = 0;
     // A long backlog must not keep shards from being handed over or taken up.
     const until = readAt + timing.ownershipMs;
+    const pageRows = this.#parts.pace.pageRows(readAt);
     const { failed, interrupted } = await this.#parts.shards.holding(shards, () =>
       drain(shards, {
-        pageRows: pageRows.normal,
+        pageRows,
         read: (open, perShard) => {
           readAt = clock.monotonic();
           const all = this.#floor.fullScanDue(readAt);
@@ -85,7 +86,7 @@ export class NormalLane {
         },
         publish: async (rows) => {
           const refused = (await this.#publisher.publish(rows, publisher)).failed;
-          if (rows.length >= backlogPageRows)
+          if (rows.length >= pageRows * backlogPageShare)
             await pause(this.#parts.pace.rest(clock.monotonic() - readAt, clock.monotonic()), signal);
           return refused;
         },

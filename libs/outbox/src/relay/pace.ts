@@ -1,4 +1,4 @@
-import { longestRestMs, normalRest, urgentAtWorkMs } from './timing.ts';
+import { longestRestMs, normalPageRows, normalRest, urgentAtWorkMs } from './timing.ts';
 
 /** How the lanes of one process share it. */
 export class Pace {
@@ -7,7 +7,15 @@ export class Pace {
 
   /** How long the normal lane rests after a page that took `workMs`. */
   rest(workMs: number, now: number): number {
-    const besideUrgent = now - this.urgentAt < urgentAtWorkMs;
-    return Math.min(longestRestMs, workMs * (besideUrgent ? normalRest.besideUrgent : normalRest.alone));
+    return Math.min(longestRestMs, workMs * normalRest[this.#company(now)]);
+  }
+
+  /** Rows of the normal lane's next page. */
+  pageRows(now: number): number {
+    return normalPageRows[this.#company(now)];
+  }
+
+  #company(now: number): 'besideUrgent' | 'alone' {
+    return now - this.urgentAt < urgentAtWorkMs ? 'besideUrgent' : 'alone';
   }
 }

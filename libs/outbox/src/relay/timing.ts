@@ -1,5 +1,4 @@
 import { timing } from '@entente/contracts';
-import type { Lane } from '../append.ts';
 
 /** The relay's numbers, in milliseconds unless the name says otherwise. A test may shorten them. */
 export interface RelayTiming {
@@ -48,20 +47,22 @@ export const relayTiming: RelayTiming = {
   fullScanMs: 5_000,
 };
 
+/** Rows of one read, over all partitions. */
+export const urgentPageRows = 500;
 /**
- * Rows of one read, over all partitions. Encoding a page holds the event loop up, about 4 ms per 100 rows, so the normal
- * lane's are the smaller ones.
+ * The same for the normal lane. Encoding a page holds the event loop up, about 4 ms per 100 rows, and every consumer takes
+ * a page in one go: beside withdrawals it is a small one.
  */
-export const pageRows: Readonly<Record<Lane, number>> = { urgent: 500, normal: 200 };
+export const normalPageRows = { besideUrgent: 50, alone: 250 } as const;
 /**
  * How long the normal lane rests after a page of a backlog, as a multiple of the time that page took: it leaves processor,
  * broker and database to the urgent lane while that is at work, and to the consumers of the complete log, which share
  * their processes with the gates. Measured against a backlog of a million rows; live traffic (smaller pages) never rests.
  */
 export const normalRest = { besideUrgent: 12, alone: 2 } as const;
-/** A page of at least this many rows is a backlog's. */
-export const backlogPageRows = 100;
-/** … which it is for this long after its last row. */
+/** A page with at least this share of the rows asked for is a backlog's. */
+export const backlogPageShare = 0.5;
+/** The urgent lane is at work for this long after its last row. */
 export const urgentAtWorkMs = 1_000;
 /** The longest rest, however slow a page was. */
 export const longestRestMs = 500;

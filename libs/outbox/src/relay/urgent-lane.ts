@@ -5,7 +5,7 @@ import { LanePublisher } from './lane-publisher.ts';
 import type { OwnedShard } from './owned-shards.ts';
 import { Probes } from './probes.ts';
 import type { SessionParts } from './session-parts.ts';
-import { pageRows } from './timing.ts';
+import { urgentPageRows } from './timing.ts';
 import type { WatermarkPass } from './watermark-pass.ts';
 
 /** Urgent first: an own producer, an own loop, every read from the lowest id (REL-3), and the watermarks (REL-4). */
@@ -49,7 +49,7 @@ export class UrgentLane {
   ): Promise<Drained> {
     const floors = (open: readonly OwnedShard[]) => open.map(() => 0);
     return drain(shards, {
-      pageRows: pageRows.urgent,
+      pageRows: urgentPageRows,
       read: (open, perShard) =>
         this.#parts.store.readPage('urgent', {
           shards: open.map(({ shard }) => shard),
