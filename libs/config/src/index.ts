@@ -4,3 +4,4 @@ export { ConfigError } from './config-error.ts';
 export type { ConfigFault } from './config-error.ts';
 export { loadConfig, loadConfigOrExit } from './load-config.ts';
 export type { ConfigClass, CrossChecked } from './load-config.ts';
+export { ConsentClientConfig, ServiceConfig } from './service-config.ts';

@@ -30,7 +30,7 @@ export interface ConsentModuleOptions {
 @Module({})
 export class ConsentModule {
   static forRoot({ config, parts, metrics, checks }: ConsentModuleOptions): DynamicModule {
-    const isProduction = config.nodeEnv === 'production';
+    const isProduction = config.isProduction;
     const api = config.api === 'on';
     return {
       module: ConsentModule,

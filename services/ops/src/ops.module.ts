@@ -21,7 +21,7 @@ export interface OpsParts {
 @Module({})
 export class OpsModule {
   static forRoot({ config, pool, tracker, metrics }: OpsParts): DynamicModule {
-    const production = config.environment === 'production';
+    const production = config.isProduction;
     registerGauges({
       metrics,
       pool,

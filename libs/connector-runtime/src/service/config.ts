@@ -1,23 +1,9 @@
-import { Env, loadConfigOrExit, type ConfigFault } from '@entente/config';
+import { ConsentClientConfig, Env, loadConfigOrExit, type ConfigFault } from '@entente/config';
 import { idPattern, parseKeyRing } from '@entente/contracts';
-import type { LogLevel } from '@entente/observability';
 import { plainToInstance } from 'class-transformer';
-import {
-  ArrayNotEmpty,
-  IsIn,
-  IsInt,
-  IsNotEmpty,
-  IsObject,
-  IsUrl,
-  Matches,
-  Max,
-  Min,
-  ValidateNested,
-  validateSync,
-} from 'class-validator';
+import { ArrayNotEmpty, IsNotEmpty, IsObject, Matches, ValidateNested, validateSync } from 'class-validator';
 import type { PartnerDefinition } from '../partner/definition.ts';
 
-const url = { require_tld: false, require_protocol: true, protocols: ['http', 'https'] };
 const ring = 'k1:<32 bytes in base64url>';
 const recipientsExample = '[{"id":"hubspot-crm","partner":"hubspot","settings":{"token":"…"}}]';
 
@@ -34,60 +20,8 @@ export class RecipientConfig {
 }
 
 /** The environment of a connector service. */
-export class ConnectorConfig {
-  @Env('DATABASE_URL', { example: 'postgres://connector:secret@localhost:5432/entente', secret: true })
-  @Matches(/^postgres(ql)?:\/\//, { message: 'must begin with postgres://' })
-  databaseUrl!: string;
-
-  @Env('KAFKA_BOOTSTRAP', { example: 'localhost:9092', as: 'list' })
-  @ArrayNotEmpty({ message: 'must name at least one broker' })
-  kafkaBootstrap!: string[];
-
-  @Env('HTTP_PORT', { example: '8081', as: 'integer' })
-  @IsInt()
-  @Min(0)
-  @Max(65_535)
-  httpPort = 8081;
-
-  @Env('HTTP_HOST', { example: '127.0.0.1' })
-  httpHost = '127.0.0.1';
-
-  @Env('LOG_LEVEL', { example: 'info' })
-  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-  logLevel: LogLevel = 'info';
-
-  @Env('NODE_ENV', { example: 'production' })
-  nodeEnv = 'production';
-
-  @Env('AUTH_ISSUER', { example: 'https://login.example' })
-  authIssuer!: string;
-
-  @Env('AUTH_JWKS_URL', { example: 'https://login.example/.well-known/jwks.json' })
-  @IsUrl(url, { message: 'must be a URL' })
-  authJwksUrl!: string;
-
-  @Env('AUTH_AUDIENCE', { example: 'entente' })
-  authAudience = 'entente';
-
-  @Env('CONTROLLER', { example: 'acme' })
-  @Matches(new RegExp(idPattern.controller), { message: 'must be lower-case letters, digits and dashes' })
-  controller!: string;
-
-  @Env('CONSENT_URL', { example: 'http://localhost:8080' })
-  @IsUrl(url, { message: 'must be a URL' })
-  consentUrl!: string;
-
-  @Env('TOKEN_URL', { example: 'https://login.example/token' })
-  @IsUrl(url, { message: 'must be a URL' })
-  tokenUrl!: string;
-
-  @Env('CLIENT_ID', { example: 'crm-connector' })
-  @IsNotEmpty()
-  clientId!: string;
-
-  @Env('CLIENT_SECRET', { example: '<secret>', secret: true })
-  @IsNotEmpty()
-  clientSecret!: string;
+export class ConnectorConfig extends ConsentClientConfig {
+  override httpPort = 8081;
 
   /** Event and share keys of this service's own audience. */
   @Env('AUDIENCE_KEYS', { example: ring, secret: true })
@@ -104,10 +38,6 @@ export class ConnectorConfig {
   @Env('GATE_NAME', { example: 'crm-connector-1' })
   @Matches(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, { message: 'must be letters, digits, dots and dashes' })
   gateName!: string;
-
-  @Env('INSTANCE', { example: 'crm-connector-1' })
-  @Matches(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, { message: 'must be letters, digits, dots and dashes' })
-  instance!: string;
 
   @Env('RECIPIENTS', { example: recipientsExample, as: 'json', secret: true, type: () => RecipientConfig })
   @ArrayNotEmpty({ message: 'must name at least one recipient' })

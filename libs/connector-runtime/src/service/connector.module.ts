@@ -30,7 +30,7 @@ export interface ConnectorModuleOptions {
 @Module({})
 export class ConnectorModule {
   static forRoot({ config, parts, sources, metrics }: ConnectorModuleOptions): DynamicModule {
-    const production = config.nodeEnv === 'production';
+    const production = config.isProduction;
     return {
       module: ConnectorModule,
       imports: [

@@ -1,0 +1,77 @@
+import { idPattern } from '@entente/contracts';
+import { ArrayNotEmpty, IsIn, IsInt, IsNotEmpty, IsUrl, Matches, Max, Min } from 'class-validator';
+import { Env } from './env.ts';
+
+const url = { require_tld: false, require_protocol: true, protocols: ['http', 'https'] };
+const instanceName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+/** What every service reads from its environment. A service's own class extends it with its default port. */
+export abstract class ServiceConfig {
+  @Env('DATABASE_URL', { example: 'postgres://entente:secret@localhost:5432/entente', secret: true })
+  @Matches(/^postgres(ql)?:\/\//, { message: 'must begin with postgres://' })
+  databaseUrl!: string;
+
+  @Env('KAFKA_BOOTSTRAP', { example: 'localhost:9092', as: 'list' })
+  @ArrayNotEmpty({ message: 'must name at least one broker' })
+  kafkaBootstrap!: string[];
+
+  /** 0 takes a free port. */
+  @Env('HTTP_PORT', { example: '8080', as: 'integer' })
+  @IsInt()
+  @Min(0)
+  @Max(65_535)
+  abstract httpPort: number;
+
+  @Env('HTTP_HOST', { example: '127.0.0.1' })
+  httpHost = '127.0.0.1';
+
+  @Env('LOG_LEVEL', { example: 'info' })
+  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent' = 'info';
+
+  /** Anything but `development` and `test` is production. */
+  @Env('NODE_ENV', { example: 'production' })
+  nodeEnv = 'production';
+
+  @Env('AUTH_ISSUER', { example: 'https://login.example' })
+  @IsNotEmpty()
+  authIssuer!: string;
+
+  @Env('AUTH_JWKS_URL', { example: 'https://login.example/.well-known/jwks.json' })
+  @IsUrl(url, { message: 'must be a URL' })
+  authJwksUrl!: string;
+
+  @Env('AUTH_AUDIENCE', { example: 'entente' })
+  authAudience = 'entente';
+
+  @Env('INSTANCE', { example: 'crm-connector-1' })
+  @Matches(instanceName, { message: 'must be letters, digits, dots and dashes' })
+  instance!: string;
+
+  get isProduction(): boolean {
+    return !['development', 'test'].includes(this.nodeEnv);
+  }
+}
+
+/** A service of one controller that asks the consent service with a token of its own. */
+export abstract class ConsentClientConfig extends ServiceConfig {
+  @Env('CONTROLLER', { example: 'acme' })
+  @Matches(new RegExp(idPattern.controller), { message: 'must be lower-case letters, digits and dashes' })
+  controller!: string;
+
+  @Env('CONSENT_URL', { example: 'http://localhost:8080' })
+  @IsUrl(url, { message: 'must be a URL' })
+  consentUrl!: string;
+
+  @Env('TOKEN_URL', { example: 'https://login.example/token' })
+  @IsUrl(url, { message: 'must be a URL' })
+  tokenUrl!: string;
+
+  @Env('CLIENT_ID', { example: 'crm-connector' })
+  @IsNotEmpty()
+  clientId!: string;
+
+  @Env('CLIENT_SECRET', { example: '<secret>', secret: true })
+  @IsNotEmpty()
+  clientSecret!: string;
+}
