@@ -20,6 +20,12 @@ export class ProblemAnswer extends Error {
         .join('; '),
     );
   }
+
+  /** What is wrong, field by field where the problem names fields. */
+  get reason(): string {
+    const { errors = [], detail } = this.problem;
+    return errors.length === 0 ? (detail ?? this.message) : errors.map((e) => `${e.pointer}: ${e.detail}`).join('; ');
+  }
 }
 
 /** The service did not answer: connection refused, reset, or timed out. */
@@ -71,6 +77,8 @@ export interface ShareToSend {
   readonly subjectId: string;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly identifiers?: Readonly<Record<string, string>>;
+  /** Decide on this version of the person's consents or a newer one, and wait for it if need be (SHR-1). */
+  readonly atLeastVersion?: number;
 }
 
 export interface ShareResult {

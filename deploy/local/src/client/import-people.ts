@@ -127,7 +127,7 @@ async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<
       return denies && !change.alreadyDenied ? change : denied;
     } catch (error) {
       if (!(error instanceof ProblemAnswer) || !concernsTheRow(error)) throw error;
-      await reject({ line, subjectId: call.subjectId, reason: error.message });
+      await reject({ line, subjectId: call.subjectId, reason: error.reason });
       return denied;
     } finally {
       options.progress?.(outcome.recorded);

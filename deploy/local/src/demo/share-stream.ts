@@ -123,7 +123,8 @@ export async function shareOnce(
       const part = left.slice(from, from + batch);
       const results: readonly ShareResult[] = await client.share(
         target.url,
-        part.map((id) => shareOf[target.recipient]!(id, 0)),
+        // Taken in a moment ago: a gate that has not heard of them yet would deny them as unknown.
+        part.map((id) => ({ ...shareOf[target.recipient]!(id, 0), atLeastVersion: 1 })),
         10_000,
       );
       for (const { index, outcome } of results) {
