@@ -57,7 +57,7 @@ test('npm run demo -- --people FILE with a dirty file: the good rows are the dem
   expect(byLine).toEqual([
     '3,p2,/identifiers/email: must be an e-mail address',
     '4,p3,/decisions/0/purpose: is not a known purpose',
-    '5,p4,purpose email-marketing is both granted and denied',
+    '5,p4,"recorded only in part, 1 decisions asked; email-marketing: both granted and denied, so denied"',
     '6,p5,no decision: granted and denied are empty',
     '7,,subject_id is empty',
     '8,p7,column denied is missing',

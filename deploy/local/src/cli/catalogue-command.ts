@@ -4,6 +4,7 @@ import { starterCatalogue } from '../stack/starter-catalogue.ts';
 import { connectionFromEnvironment } from './config.ts';
 import { result } from './output.ts';
 import { connect, type ConnectionOptions } from './running-stack.ts';
+import { UnusableFile } from '../client/people-file.ts';
 
 export function registerCatalogue(program: Command): void {
   program
@@ -17,8 +18,17 @@ export function registerCatalogue(program: Command): void {
     .option('--json', 'one line of JSON on stdout')
     .action(async (file: string | undefined, options: ConnectionOptions & { json?: boolean }) => {
       const client = await connect({ ...connectionFromEnvironment(), ...options });
-      const change = file === undefined ? starterCatalogue : (JSON.parse(await readFile(file, 'utf8')) as object);
+      const change = file === undefined ? starterCatalogue : await readChange(file);
       const applied = (await client.changeCatalogue(change)) as { readonly number?: number };
       result(applied, options, () => `the catalogue stands at number ${applied.number ?? 'unknown'}`);
     });
+}
+
+async function readChange(file: string): Promise<object> {
+  const text = await readFile(file, 'utf8');
+  try {
+    return JSON.parse(text) as object;
+  } catch (cause) {
+    throw new UnusableFile(`${file} is not JSON`, { cause });
+  }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Command } from 'commander';
-import type { Propagation } from '../client/entente-client.ts';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Propagation, RecordedChange } from '../client/entente-client.ts';
 import { importPeople } from '../client/import-people.ts';
 import { propagationOf } from '../demo/withdrawals.ts';
 import { starterNotice } from '../stack/starter-catalogue.ts';
@@ -22,40 +22,61 @@ const withConnection = (command: Command): Command =>
 
 const connection = (options: CommonOptions): ConnectionOptions => ({ ...connectionFromEnvironment(), ...options });
 
-const parseNotice = (text: string): { id: string; version: number } => {
-  const [id, version] = text.split('@');
-  return { id: id ?? '', version: Number(version) };
-};
+function parseNotice(text: string): { id: string; version: number } {
+  const [, id, version] = /^(.+)@([1-9]\d{0,8})$/.exec(text) ?? [];
+  if (id === undefined)
+    throw new InvalidArgumentError('a notice is written as id@version, for example privacy-choices@1');
+  return { id, version: Number(version) };
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds > 0)) throw new InvalidArgumentError('give a number of seconds');
+  return seconds;
+}
+
+const waits = ['gates', 'none'] as const;
+const recordedText = (what: string, { changeId, ignored, gates }: RecordedChange): string[] => [
+  `${what}: ${changeId}`,
+  ...(ignored.length > 0 ? [`ignored, no such purpose: ${ignored.join(', ')}`] : []),
+  ...(gates
+    ? [`no share can start any more: ${gates.confirmed} gates confirmed, ${gates.expired} without a lease`]
+    : []),
+];
 
 export function registerData(program: Command): void {
   withConnection(program.command('withdraw <subjectId> [purposes...]'))
     .description('records that a person says no: to the named purposes, or to everything')
-    .option('--wait <gates|none>', 'gates: answer only when no share can start any more', 'none')
-    .action(async (subjectId: string, purposes: string[], options: CommonOptions & { wait: string }) => {
-      const client = await connect(connection(options));
-      const change = await client.withdraw(
-        subjectId,
-        purposes.length > 0 ? purposes : undefined,
-        options.wait === 'gates' ? 'gates' : 'none',
-      );
-      result(
-        change,
-        options,
-        () =>
-          `${change.alreadyDenied ? 'already denied' : 'withdrawn'}: ${change.changeId}\nfollow it: npm run entente -- trace ${change.changeId}`,
-      );
-    });
+    .addOption(
+      new Option('--wait <until>', 'gates: answer only when no share can start any more')
+        .choices(waits)
+        .default('none'),
+    )
+    .action(
+      async (subjectId: string, purposes: string[], options: CommonOptions & { wait: (typeof waits)[number] }) => {
+        const client = await connect(connection(options));
+        const change = await client.withdraw(subjectId, purposes.length > 0 ? purposes : undefined, options.wait);
+        result(change, options, () =>
+          [
+            ...recordedText(change.alreadyDenied ? 'already denied' : 'withdrawn', change),
+            `follow it: npm run entente -- trace ${change.changeId}`,
+          ].join('\n'),
+        );
+        // Somebody meant something by it; scripts must notice too.
+        if (change.ignored.length > 0) process.exitCode = exitCode.checkFailed;
+      },
+    );
 
   withConnection(program.command('grant <subjectId> <purposes...>'))
     .description('records that a person says yes to the named purposes after reading a notice')
-    .option('--notice <id@version>', 'the notice they read', `${starterNotice.id}@${starterNotice.version}`)
+    .option('--notice <id@version>', 'the notice they read', parseNotice, starterNotice)
     .option('--email <email>')
     .option('--phone <phone>')
     .action(
       async (
         subjectId: string,
         purposes: string[],
-        options: CommonOptions & { notice: string; email?: string; phone?: string },
+        options: CommonOptions & { notice: typeof starterNotice; email?: string; phone?: string },
       ) => {
         const client = await connect(connection(options));
         const identifiers = {
@@ -65,28 +86,28 @@ export function registerData(program: Command): void {
         const change = await client.grant(
           {
             subjectId,
-            notice: parseNotice(options.notice),
+            notice: options.notice,
             decisions: purposes.map((purpose) => ({ purpose, decision: 'granted' as const })),
             ...(Object.keys(identifiers).length > 0 ? { identifiers } : {}),
           },
           randomUUID(),
         );
-        result(change, options, () => `granted: ${change.changeId}`);
+        result(change, options, () => recordedText('granted', change).join('\n'));
       },
     );
 
   withConnection(program.command('import <file>'))
     .description('takes people in from a CSV file, one decision call a row (docs/import.md)')
     .option('--rejects <file>', 'where rows that were not taken go, with reasons; default: <file>.rejects.csv')
-    .option('--notice <id@version>', 'the notice these people read', `${starterNotice.id}@${starterNotice.version}`)
-    .action(async (file: string, options: CommonOptions & { rejects?: string; notice: string }) => {
+    .option('--notice <id@version>', 'the notice these people read', parseNotice, starterNotice)
+    .action(async (file: string, options: CommonOptions & { rejects?: string; notice: typeof starterNotice }) => {
       const rejectsFile = options.rejects ?? `${file}.rejects.csv`;
       const { subjects, ...counts } = await importPeople({
         file,
         rejectsFile,
         client: await connect(connection(options)),
-        notice: parseNotice(options.notice),
-        progress: (done) => done % 1_000 === 0 && say(`${done} recorded`),
+        notice: options.notice,
+        progress: (done) => done > 0 && done % 1_000 === 0 && say(`${done} recorded`),
       });
       const summary = { ...counts, subjects: subjects.length, rejectsFile };
       result(
@@ -100,10 +121,10 @@ export function registerData(program: Command): void {
 
   withConnection(program.command('trace <changeId>'))
     .description('follows one change until every recipient has answered')
-    .option('--timeout <seconds>', 'how long to follow it', '60')
-    .action(async (changeId: string, options: CommonOptions & { timeout: string }) => {
+    .option('--timeout <seconds>', 'how long to follow it', parseSeconds, 60)
+    .action(async (changeId: string, options: CommonOptions & { timeout: number }) => {
       const client = await connect(connection(options));
-      const end = await follow(() => propagationOf(client, changeId), Number(options.timeout) * 1000);
+      const end = await follow(() => propagationOf(client, changeId), options.timeout * 1_000);
       if (!end) {
         process.stderr.write(`entente: the ops service knows no change ${changeId}\n`);
         process.exitCode = exitCode.failure;
@@ -121,9 +142,10 @@ async function follow(read: () => Promise<Propagation | null>, timeoutMs: number
   do {
     latest = (await read()) ?? latest;
     const now = latest ? lines(latest).join('\n') : '';
+    // The end is the result, which stands on stdout.
+    if (latest?.allAccepted) return latest;
     if (now !== told) say(now.replaceAll('\n', '\n          '));
     told = now;
-    if (latest?.allAccepted) return latest;
     await new Promise((resolve) => setTimeout(resolve, 200));
   } while (performance.now() < deadline);
   return latest;
@@ -131,6 +153,9 @@ async function follow(read: () => Promise<Propagation | null>, timeoutMs: number
 
 const lines = (propagation: Propagation): string[] => [
   `${propagation.direction === 'deny' ? 'withdrawal' : 'grant'} ${propagation.changeId}, version ${propagation.version}, committed ${propagation.committedAt}`,
+  ...(propagation.direction === 'grant'
+    ? ['  grants are not tracked to partners: each is shared with when a share asks']
+    : []),
   ...propagation.recipients.map(
     ({ name, state, reason, gateClosedMs, acceptedMs }) =>
       `  ${name.padEnd(24)} ${state.padEnd(14)} gate ${gateClosedMs === undefined ? '–' : `${gateClosedMs} ms`}, accepted ${acceptedMs === undefined ? '–' : `${acceptedMs} ms`}${reason ? ` (${reason})` : ''}`,

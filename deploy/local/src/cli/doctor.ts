@@ -67,7 +67,7 @@ async function machine(): Promise<Check[]> {
       },
     ),
     attempt('machine', 'Maven', 'install maven, or set KAFKA_BOOTSTRAP, or run Docker', async () => {
-      const { stdout } = await run('mvn', ['-v']);
+      const { stdout } = await run('mvn', ['--batch-mode', '-v']);
       return { ok: true, detail: stdout.split('\n')[0]! };
     }),
   ]);

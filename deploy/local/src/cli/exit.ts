@@ -1,4 +1,5 @@
 import { ProblemAnswer, Unreachable } from '../client/entente-client.ts';
+import { UnusableFile } from '../client/people-file.ts';
 import { InfrastructureError } from '../infrastructure/infrastructure.ts';
 
 /** Exit codes of every command. */
@@ -8,7 +9,10 @@ export const exitCode = { ok: 0, failure: 1, usage: 2, checkFailed: 3, unreachab
 export function failure(error: unknown): number {
   if (error instanceof Unreachable) return said(error.message, exitCode.unreachable);
   if (error instanceof ProblemAnswer) return said(error.message, exitCode.failure);
-  if (error instanceof InfrastructureError) return said(error.message, exitCode.failure);
+  if (error instanceof InfrastructureError || error instanceof UnusableFile)
+    return said(error.message, exitCode.failure);
+  // Of a file or an address that the person named: the system’s own words say it all.
+  if (error instanceof Error && 'syscall' in error) return said(error.message, exitCode.failure);
   return said(error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode.failure);
 }
 

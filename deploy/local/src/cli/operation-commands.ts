@@ -7,7 +7,7 @@ import { connectionFromEnvironment, serversFromEnvironment, type ServersGiven } 
 import { runChecks } from './doctor.ts';
 import { exitCode } from './exit.ts';
 import { result } from './output.ts';
-import { connect, runningStack, type ConnectionOptions } from './running-stack.ts';
+import { bearerToken, connect, runningStack, type ConnectionOptions } from './running-stack.ts';
 
 interface ServerOptions {
   readonly databaseUrl?: string;
@@ -82,6 +82,13 @@ export function registerOperations(program: Command): void {
       const status = await client.get<Status>(`${opsUrl}/v1/status`);
       result(status, options, () => statusLines(status).join('\n'));
       if (!status.allEnforced) process.exitCode = exitCode.checkFailed;
+    });
+
+  program
+    .command('token')
+    .description('prints a bearer token with every scope for the stack that runs here, for curl')
+    .action(async () => {
+      process.stdout.write(`${await bearerToken(connectionFromEnvironment())}\n`);
     });
 
   program

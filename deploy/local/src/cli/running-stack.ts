@@ -1,12 +1,14 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TokenSource } from '@entente/http';
 import { EntenteClient, Unreachable } from '../client/entente-client.ts';
 import { partnerNames, type Stack } from '../stack/stack.ts';
+import { say } from './output.ts';
 
 /** Where `dev` and `demo --keep` note how to reach them, for commands in another terminal. Readable by its owner alone. */
-const noteFile = join(tmpdir(), `entente-running-${process.getuid?.() ?? 0}.json`);
+const notes = join(tmpdir(), `entente-running-${process.getuid?.() ?? 0}`);
+const ownNote = join(notes, `${process.pid}.json`);
 
 export interface Note {
   readonly pid: number;
@@ -31,19 +33,47 @@ export async function noteRunning(stack: Stack): Promise<void> {
     databaseUrl: wiring.databaseUrl,
     bootstrap: wiring.bootstrap,
   };
-  await rm(noteFile, { force: true });
-  await writeFile(noteFile, JSON.stringify(note), { mode: 0o600, flag: 'wx' });
+  await mkdir(notes, { recursive: true, mode: 0o700 });
+  await rm(ownNote, { force: true });
+  await writeFile(ownNote, JSON.stringify(note), { mode: 0o600, flag: 'wx' });
 }
 
-export const forgetRunning = (): Promise<void> => rm(noteFile, { force: true });
+export const forgetRunning = (): Promise<void> => rm(ownNote, { force: true });
 
-/** The stack that runs on this machine, or null. */
+/** The stack that runs on this machine, the newest of several, or null. */
 export async function runningStack(): Promise<Note | null> {
-  const text = await readFile(noteFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
+  const live: { readonly at: number; readonly note: Note }[] = [];
+  for (const name of await namesIn(notes)) {
+    const file = join(notes, name);
+    if (!isAlive(Number.parseInt(name))) await rm(file, { force: true });
+    else live.push({ at: (await stat(file)).mtimeMs, note: JSON.parse(await readFile(file, 'utf8')) as Note });
+  }
+  const [newest] = live.sort((a, b) => b.at - a.at);
+  if (newest && live.length > 1 && !warned) {
+    warned = true;
+    say(`${live.length} stacks run here; this is about the newest, process ${newest.note.pid}`);
+  }
+  return newest?.note ?? null;
+}
+
+let warned = false;
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;
-  });
-  return text === null ? null : (JSON.parse(text) as Note);
+  }
+}
+
+/** Signal 0 asks whether a process is there; one that may not be signalled is. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
 }
 
 export interface ConnectionOptions {
@@ -61,24 +91,29 @@ export interface ConnectionOptions {
 /** A client for the given addresses, else for the stack running on this machine. */
 export async function connect(options: ConnectionOptions): Promise<EntenteClient> {
   const note = await runningStack();
+  for (const url of [options.consentUrl, options.opsUrl])
+    if (url !== undefined && !URL.canParse(url)) throw new Unreachable(`${url} is not a URL`);
   const consentUrl = options.consentUrl ?? note?.urls['consent'];
   const opsUrl = options.opsUrl ?? note?.urls['ops'];
   if (!consentUrl || !opsUrl)
     throw new Unreachable(
       'no stack runs on this machine: start one with `npm run dev`, or give --consent-url, --ops-url and --token',
     );
+  const source = tokenSource(options, note);
+  return new EntenteClient({ consentUrl, opsUrl }, () => source.getToken());
+}
+
+/** A bearer token as the commands use it: the one given, else one fetched with the credentials of a client. */
+export const bearerToken = async (options: ConnectionOptions): Promise<string> =>
+  tokenSource(options, await runningStack()).getToken();
+
+function tokenSource(options: ConnectionOptions, note: Note | null): TokenSource {
+  if (options.token) return new TokenSource({ token: options.token });
   const credentials = options.credentials ?? note;
-  const source = options.token
-    ? new TokenSource({ token: options.token })
-    : credentials &&
-      new TokenSource({
-        tokenEndpoint: credentials.tokenEndpoint,
-        clientId: credentials.clientId,
-        clientSecret: credentials.clientSecret,
-      });
-  if (!source)
+  if (!credentials)
     throw new Unreachable(
       'give --token (or ENTENTE_TOKEN, or ENTENTE_TOKEN_URL with ENTENTE_CLIENT_ID and ENTENTE_CLIENT_SECRET) for a stack that does not run on this machine',
     );
-  return new EntenteClient({ consentUrl, opsUrl }, () => source.getToken());
+  const { tokenEndpoint, clientId, clientSecret } = credentials;
+  return new TokenSource({ tokenEndpoint, clientId, clientSecret });
 }

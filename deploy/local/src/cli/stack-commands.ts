@@ -53,6 +53,7 @@ async function keepRunning(stack: Stack, signal: AbortSignal): Promise<void> {
   for (const [name, url] of Object.entries(stack.urls)) say(`  ${name.padEnd(22)} ${url}`);
   for (const [name, { controlUrl }] of Object.entries(stack.partners))
     say(`  ${`${name} faults`.padEnd(22)} ${controlUrl}/faults`);
+  say(`  tokens                 npm run --silent entente -- token`);
   // In the fragment, which a browser sends to nobody.
   say(`  live page              ${stack.urls.ops}/#token=${await stack.token('operator')}`);
   say('try in another terminal: npm run entente -- status');
@@ -68,7 +69,7 @@ async function untilInterrupted(work: (signal: AbortSignal) => Promise<void>): P
   const controller = new AbortController();
   const stop = (): void => {
     if (controller.signal.aborted) process.exit(interrupted);
-    say('stopping');
+    say('stopping; Ctrl-C again stops at once');
     controller.abort(new Error('interrupted'));
   };
   process.on('SIGINT', stop);

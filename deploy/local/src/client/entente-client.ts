@@ -89,7 +89,8 @@ export interface ShareResult {
 
 export interface GrantToRecord {
   readonly subjectId: string;
-  readonly notice: { readonly id: string; readonly version: number };
+  /** Needed to grant. */
+  readonly notice?: { readonly id: string; readonly version: number };
   readonly decisions: readonly { readonly purpose: string; readonly decision: 'granted' | 'denied' }[];
   readonly identifiers?: { readonly email?: string; readonly phone?: string };
 }

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EntenteClient, ProblemAnswer, Unreachable } from './entente-client.ts';
-import { importPeople, toDecisionCall, type ImportResult } from './import-people.ts';
+import { toDecisionCall } from './decision-call.ts';
+import { importPeople, type ImportResult } from './import-people.ts';
 
 interface Call {
   readonly key: string;
@@ -158,7 +159,7 @@ afterEach(async () => {
 const notice = { id: 'privacy-choices', version: 1 };
 const rejectsFile = (): string => join(directory, 'rejects.csv');
 
-async function take(text: string): Promise<ImportResult> {
+async function take(text: string | Buffer): Promise<ImportResult> {
   const file = join(directory, 'people.csv');
   await writeFile(file, text);
   const client = new EntenteClient({ consentUrl: api.url, opsUrl: api.url }, () => Promise.resolve('token'));
@@ -208,7 +209,7 @@ describe('a dirty file', () => {
       expect(await rejects()).toEqual([
         '4,p2,/identifiers/email: must be an e-mail address',
         '5,p3,/decisions/0/purpose: is not a known purpose',
-        '6,p4,purpose email-marketing is both granted and denied',
+        '6,p4,"recorded only in part, 1 decisions asked; email-marketing: both granted and denied, so denied"',
         '7,p5,no decision: granted and denied are empty',
         '8,,subject_id is empty',
         '9,p7,column denied is missing',
@@ -218,8 +219,8 @@ describe('a dirty file', () => {
         '14,p12,"recorded only in part, 2 decisions asked; telepathy: is not a known purpose"',
         '17,,not readable as CSV: text follows a closing quotation mark',
       ]);
-      expect(result).toMatchObject({ rows: 16, recorded: 6, partly: 2, repeated: 1, rejected: 9 });
-      expect(new Set(result.subjects)).toEqual(new Set(['p1', 'p9, the "ninth"', 'p11', 'p12', 'p13', 'p19']));
+      expect(result).toMatchObject({ rows: 16, recorded: 7, partly: 3, repeated: 1, rejected: 8 });
+      expect(new Set(result.subjects)).toEqual(new Set(['p1', 'p4', 'p9, the "ninth"', 'p11', 'p12', 'p13', 'p19']));
       expect(api.decisionsOf('p1')).toEqual({
         'email-marketing': 'granted',
         'personalised-ads': 'granted',
@@ -229,6 +230,25 @@ describe('a dirty file', () => {
       expect(api.decisionsOf('p12')).toEqual({ 'email-marketing': 'denied' });
     },
   );
+
+  test('bytes that are no UTF-8 cost their row, and never make one person of two', async () => {
+    const rows = ['m\xfcller,,,,email-marketing', 'm\xf6ller,,,email-marketing,', 'ok,,,email-marketing,'];
+    await take(Buffer.from([header, ...rows].join('\n'), 'latin1'));
+    expect(await rejects()).toEqual([
+      '2,,not UTF-8: save the file as “CSV UTF-8”',
+      '3,,not UTF-8: save the file as “CSV UTF-8”',
+    ]);
+    expect(api.calls.map(({ subjectId }) => subjectId)).toEqual(['ok']);
+  });
+
+  test('REC-3: a row that is refused still says no where it says no', async () => {
+    const result = await take(`${header}\np1,not an address,,personalised-ads,email-marketing\n`);
+    expect(api.decisionsOf('p1')).toEqual({ 'email-marketing': 'denied' });
+    expect(await rejects()).toEqual([
+      '2,p1,"recorded only in part, 2 decisions asked; /identifiers/email: must be an e-mail address"',
+    ]);
+    expect(result).toMatchObject({ recorded: 1, partly: 1, rejected: 0 });
+  });
 
   test('what a reader wrote into a field cannot break the rejects file', async () => {
     await take(`${header}\n"a,""b""",x@example.org,,telepathy,\n`);
@@ -316,9 +336,10 @@ describe('a service in trouble', () => {
   test.each([401, 403, 404])(
     'that answers %i to every row ends the import instead of rejecting each',
     async (status) => {
+      await writeFile(rejectsFile(), 'what an earlier run has found');
       api.failures = Array.from({ length: 100 }, () => status);
       await expect(take(file)).rejects.toThrow(ProblemAnswer);
-      expect(await rejects()).toEqual([]);
+      expect(await readFile(rejectsFile(), 'utf8')).toBe('what an earlier run has found');
     },
   );
 
@@ -341,6 +362,6 @@ test.each([
   ['a;b|c', 'd', 4],
   ['', 'a', 1],
 ])('granted "%s" and denied "%s" are %i decisions', (granted, denied, count) => {
-  const call = toDecisionCall({ subject_id: 'p', email: '', phone: '', granted, denied }, notice);
-  expect('decisions' in call && call.decisions).toHaveLength(count);
+  const asked = toDecisionCall({ subject_id: 'p', email: '', phone: '', granted, denied }, notice);
+  expect('call' in asked && asked.call.decisions).toHaveLength(count);
 });

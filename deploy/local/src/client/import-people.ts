@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   ProblemAnswer,
   Unreachable,
@@ -7,7 +8,8 @@ import {
   type GrantToRecord,
   type RecordedChange,
 } from './entente-client.ts';
-import { readPeopleFile, type PersonRow } from './people-file.ts';
+import { denialsAlone, toDecisionCall, type AskedRow } from './decision-call.ts';
+import { checkPeopleFile, readPeopleFile } from './people-file.ts';
 
 /** One line of the file that was not taken in, or not wholly, and why. */
 interface Reject {
@@ -36,6 +38,8 @@ export interface ImportOptions {
   readonly progress?: (done: number) => void;
   /** How often and after which pauses a service that does not answer is tried again; the pause doubles. */
   readonly patience?: Patience;
+  /** Ends the import between two calls and in the pauses of its patience. */
+  readonly signal?: AbortSignal;
 }
 
 interface Patience {
@@ -48,41 +52,16 @@ const parallel = 32;
 /** A service that does not answer is tried again, so that a restart does not turn good rows into rejects. */
 const defaultPatience: Patience = { tries: 8, firstPauseMs: 250 };
 
-const words = (text: string): string[] => text.split(/[\s;|]+/).filter(Boolean);
-
-/** A row as a decision call, or the reason it cannot be one. What the service checks is left to the service. */
-export function toDecisionCall(
-  row: PersonRow,
-  notice: ImportOptions['notice'],
-): GrantToRecord | { readonly reason: string } {
-  const subjectId = row.subject_id.trim();
-  if (subjectId === '') return { reason: 'subject_id is empty' };
-  const granted = words(row.granted);
-  const denied = words(row.denied);
-  const both = granted.find((purpose) => denied.includes(purpose));
-  if (both) return { reason: `purpose ${both} is both granted and denied` };
-  if (granted.length + denied.length === 0) return { reason: 'no decision: granted and denied are empty' };
-  const email = row.email.trim();
-  const phone = row.phone.trim();
-  return {
-    subjectId,
-    notice,
-    decisions: [
-      ...granted.map((purpose) => ({ purpose, decision: 'granted' as const })),
-      ...denied.map((purpose) => ({ purpose, decision: 'denied' as const })),
-    ],
-    ...(email || phone ? { identifiers: { ...(email ? { email } : {}), ...(phone ? { phone } : {}) } } : {}),
-  };
-}
-
 /**
  * Takes a CSV file of people in, one decision call a row (docs/import.md). Safe to run again: a row's Idempotency-Key is
  * the hash of its content and of the person's rows before it. Rows that were not taken, or not wholly, go to the rejects
  * file with line, person and reason.
- * @throws when the file cannot be read, its header is not the documented one, or the service cannot be used at all
+ * @throws UnusableFile; and when the service cannot be used at all: the rejects file of an earlier run then stays as it was
  */
 export async function importPeople(options: ImportOptions): Promise<ImportResult> {
-  const rejects = await open(options.rejectsFile, 'w');
+  await checkPeopleFile(options.file);
+  const unfinished = `${options.rejectsFile}.part`;
+  const rejects = await open(unfinished, 'w', 0o600);
   let written = rejects.appendFile('line,subject_id,reason\n');
   const tell = ({ line, subjectId, reason }: Reject): Promise<void> => {
     const text = [String(line), subjectId, reason].map(csvField).join(',');
@@ -91,9 +70,11 @@ export async function importPeople(options: ImportOptions): Promise<ImportResult
   try {
     const result = await takeIn(options, tell);
     await written;
+    await rename(unfinished, options.rejectsFile);
     return result;
   } finally {
     await rejects.close();
+    await rm(unfinished, { force: true });
   }
 }
 
@@ -106,17 +87,21 @@ async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<
   let failed = false;
 
   const send = (call: GrantToRecord, key: string): Promise<RecordedChange> =>
-    patiently(() => options.client.grant(call, key), options.patience ?? defaultPatience);
+    patiently(() => options.client.grant(call, key), options.patience ?? defaultPatience, options.signal);
   const reject = async (rejected: Reject): Promise<void> => {
     outcome.rejected += 1;
     await tell(rejected);
   };
   /** Resolves to the last denial this run committed for the person. */
-  const take = async (line: number, call: GrantToRecord, key: string): Promise<RecordedChange | undefined> => {
+  const take = async (
+    line: number,
+    { call, contradicted }: AskedRow,
+    key: string,
+  ): Promise<RecordedChange | undefined> => {
     const denied = await busy.get(call.subjectId);
     try {
-      const change = await record(send, call, key, denied);
-      const untaken = untakenOf(call, change);
+      const { change, refused } = await recordOrDeny(send, call, key, denied);
+      const untaken = untakenOf(call, change, [...refused, ...contradicted.map(bothWays)]);
       outcome.recorded += 1;
       subjects.add(call.subjectId);
       if (untaken !== null) {
@@ -137,17 +122,19 @@ async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<
   try {
     for await (const read of readPeopleFile(options.file)) {
       if (failed) break;
+      options.signal?.throwIfAborted();
       outcome.rows += 1;
       const { line } = read;
       if (!('row' in read)) {
         await reject(read);
         continue;
       }
-      const call = toDecisionCall(read.row, options.notice);
-      if ('reason' in call) {
-        await reject({ line, subjectId: read.row.subject_id, reason: call.reason });
+      const asked = toDecisionCall(read.row, options.notice);
+      if ('reason' in asked) {
+        await reject({ line, subjectId: read.row.subject_id, reason: asked.reason });
         continue;
       }
+      const { call } = asked;
       const content = JSON.stringify(call);
       const previous = latest.get(call.subjectId);
       if (previous?.content === content) {
@@ -157,7 +144,7 @@ async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<
       // Chained with the person's row before, so that yes, no, yes stays three decisions, and the same file the same keys.
       const key = sha256(`${previous?.key ?? ''}${content}`);
       latest.set(call.subjectId, { content, key });
-      const work = take(line, call, key);
+      const work = take(line, asked, key);
       busy.set(call.subjectId, work);
       running.add(work);
       void work.then(
@@ -185,11 +172,15 @@ const concernsTheRow = ({ status }: ProblemAnswer): boolean =>
   status === 500 || (status < 500 && status !== 429 && !wrongForEveryRow.includes(status));
 
 /** What a 2xx did not take of the row (REC-3: a denial is recorded whatever stands beside it), or null. */
-function untakenOf(call: GrantToRecord, { ignored, refused = [] }: RecordedChange): string | null {
+function untakenOf(
+  call: GrantToRecord,
+  { ignored, refused = [] }: RecordedChange,
+  known: readonly string[],
+): string | null {
   // A grant whose key is used up was recorded by an earlier run of this file.
   const refusals = refused.filter(({ code }) => code !== keyUsed).map(({ purpose, detail }) => `${purpose}: ${detail}`);
   const unknown = ignored.map((purpose) => `${purpose}: is not a known purpose`);
-  const faults = [...refusals, ...unknown];
+  const faults = [...known, ...refusals, ...unknown];
   return faults.length === 0
     ? null
     : `recorded only in part, ${call.decisions.length} decisions asked; ${faults.join('; ')}`;
@@ -212,7 +203,25 @@ async function record(
   return isOld || isUsedUp ? send(call, `${key}-${denied.changeId}`) : change;
 }
 
-async function patiently<T>(send: () => Promise<T>, patience: Patience): Promise<T> {
+const bothWays = (purpose: string): string => `${purpose}: both granted and denied, so denied`;
+
+/** A row whose call is refused still says no where it says no (REC-3). */
+async function recordOrDeny(
+  send: (call: GrantToRecord, key: string) => Promise<RecordedChange>,
+  call: GrantToRecord,
+  key: string,
+  denied: RecordedChange | undefined,
+): Promise<{ readonly change: RecordedChange; readonly refused: readonly string[] }> {
+  try {
+    return { change: await record(send, call, key, denied), refused: [] };
+  } catch (error) {
+    const denials = denialsAlone(call);
+    if (!(error instanceof ProblemAnswer) || !concernsTheRow(error) || denials === null) throw error;
+    return { change: await record(send, denials, `${key}-no`, denied), refused: [error.reason] };
+  }
+}
+
+async function patiently<T>(send: () => Promise<T>, patience: Patience, signal?: AbortSignal): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await send();
@@ -221,7 +230,7 @@ async function patiently<T>(send: () => Promise<T>, patience: Patience): Promise
         error instanceof Unreachable ||
         (error instanceof ProblemAnswer && (error.status >= 500 || error.status === 429));
       if (!again || attempt === patience.tries) throw error;
-      await new Promise((resolve) => setTimeout(resolve, patience.firstPauseMs * 2 ** (attempt - 1)));
+      await pause(patience.firstPauseMs * 2 ** (attempt - 1), undefined, signal ? { signal } : {});
     }
   }
 }

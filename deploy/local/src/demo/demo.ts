@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@entente/observability';
 import { importPeople } from '../client/import-people.ts';
+import { checkPeopleFile } from '../client/people-file.ts';
 import type { EntenteClient, Propagation } from '../client/entente-client.ts';
 import { startInfrastructure } from '../infrastructure/start-infrastructure.ts';
 import type { Infrastructure } from '../infrastructure/infrastructure.ts';
@@ -38,11 +39,12 @@ const acceptedTimeoutMs = 60_000;
 export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const { say, signal } = options;
   const unlessAborted = aborting(signal);
-  const infrastructure = await unlessAborted(startInfrastructure({ say }));
+  if (options.people) await checkPeopleFile(options.people);
+  const infrastructure = await startedUnlessAborted(startInfrastructure({ say }), signal);
   let stack: Stack | undefined;
   try {
     say(infrastructure.description);
-    stack = await unlessAborted(startStack({ infrastructure, log: options.log, say }));
+    stack = await startedUnlessAborted(startStack({ infrastructure, log: options.log, say }), signal);
     const report = await unlessAborted(play(stack, infrastructure, options));
     await options.beforeStop?.(stack);
     return report;
@@ -76,8 +78,12 @@ async function play(stack: Stack, infrastructure: Infrastructure, options: DemoO
       say(`${nameOf(target.recipient)} has received ${sent} people`);
     }),
   );
-  const leaving = (await knownToAll(journals, people)).slice(0, withdrawalCount + outageWithdrawals);
-  const [first, ...others] = leaving.slice(0, Math.min(withdrawalCount, leaving.length));
+  const known = await knownToAll(journals, people);
+  say(`${known.length} of ${people.length} people are known to all three partners`);
+  const leaving = known.slice(0, withdrawalCount + outageWithdrawals);
+  // Some must be left for the outage, however few there are.
+  const duringOutage = leaving.splice(-Math.min(outageWithdrawals, Math.floor(leaving.length / 2)));
+  const [first, ...others] = leaving;
   if (!first) throw new Error('nobody’s data has reached all three partners, so there is nothing to withdraw');
 
   const stream = new ShareStream(
@@ -102,7 +108,6 @@ async function play(stack: Stack, infrastructure: Infrastructure, options: DemoO
     const before = await countLeaks(journals, withdrawals, timing.maxStalenessMs);
     sayLeaks(before, say);
 
-    const duringOutage = leaving.slice(withdrawals.length);
     const outage = await brokerOutage({ infrastructure, stream, client: operator, people: duringOutage, say });
     if (outage) {
       const late = await settle(operator, outage.withdrawals, say);
@@ -131,6 +136,17 @@ async function play(stack: Stack, infrastructure: Infrastructure, options: DemoO
   } finally {
     await stream.stop();
   }
+}
+
+/** Ctrl-C while something starts: it is stopped as soon as it has started. */
+export async function startedUnlessAborted<T extends { stop(): Promise<void> }>(
+  starting: Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const started = await starting;
+  if (!signal.aborted) return started;
+  await started.stop();
+  throw signal.reason;
 }
 
 /** Ctrl-C ends the wait at once; what was waited for is stopped with the rest. */
@@ -165,8 +181,9 @@ async function takeIn(stack: Stack, client: EntenteClient, options: DemoOptions)
     rejectsFile,
     client,
     notice: starterNotice,
+    signal: options.signal,
     progress: (done) => {
-      if (done % 250 === 0) say(`  ${done} people taken in`);
+      if (done > 0 && done % 250 === 0) say(`  ${done} people taken in`);
     },
   });
   say(

@@ -5,7 +5,7 @@ import { importPeople } from '../client/import-people.ts';
 import { startInfrastructure } from '../infrastructure/start-infrastructure.ts';
 import { startStack, stackRecipients, type Stack } from '../stack/stack.ts';
 import { starterCatalogue, starterNotice } from '../stack/starter-catalogue.ts';
-import { aborting } from './demo.ts';
+import { aborting, startedUnlessAborted } from './demo.ts';
 import { makePeople, peopleCsv } from './people.ts';
 import { ShareStream, shareOnce } from './share-stream.ts';
 
@@ -21,12 +21,12 @@ export async function runDev(options: {
 }): Promise<void> {
   const { say, log } = options;
   const unlessAborted = aborting(options.signal);
-  const infrastructure = await unlessAborted(startInfrastructure({ say }));
+  const infrastructure = await startedUnlessAborted(startInfrastructure({ say }), options.signal);
   let stack: Stack | undefined;
   let stream: ShareStream | undefined;
   try {
     say(infrastructure.description);
-    stack = await unlessAborted(startStack({ infrastructure, log, say }));
+    stack = await startedUnlessAborted(startStack({ infrastructure, log, say }), options.signal);
     const people = makePeople(devPeople);
     const file = join(stack.runDirectory, 'people.csv');
     await writeFile(
@@ -42,6 +42,7 @@ export async function runDev(options: {
         rejectsFile: join(stack.runDirectory, 'people.rejects.csv'),
         client: stack.client('operator'),
         notice: starterNotice,
+        signal: options.signal,
       }),
     );
     say(`${recorded} people agreed to everything; the first is ${people[0]!.subjectId}`);
