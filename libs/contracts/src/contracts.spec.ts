@@ -185,6 +185,7 @@ describe('events', () => {
     expect(headers['content-type']).toBe('application/json');
     expect(decodeEvent(headers, encodeEvent(type, watermark))).toMatchObject({ type, data: watermark });
   });
+  const encoded = (more: object): Buffer => Buffer.from(JSON.stringify({ ...watermark, ...more }));
   test('structured mode is read too', () => {
     const value = Buffer.from(JSON.stringify({ specversion: '1.0', id: 'x', source: 's', type, data: watermark }));
     expect(decodeEvent({ 'content-type': 'application/cloudevents+json; charset=UTF-8' }, value).data).toEqual(
@@ -197,6 +198,10 @@ describe('events', () => {
     ['bad UTF-8', { ce_type: type }, Buffer.from([0x22, 0xff, 0x22])],
     ['unknown type', { ce_type: 'org.entente.watermark.v9' }, Buffer.from('{}')],
     ['wrong shape', { ce_type: type }, Buffer.from('{"number":"7"}')],
+    ['a NUL', { ce_type: type }, Buffer.from(JSON.stringify({ ...watermark, note: 'a\0b' }))],
+    ['half a surrogate pair', { ce_type: type }, Buffer.from(`{"x":"\\ud800",${JSON.stringify(watermark).slice(1)}`)],
+    ['a year no database knows', { ce_type: type }, encoded({ passTime: '0000-01-01T00:00:00Z' })],
+    ['an offset no database knows', { ce_type: type }, encoded({ passTime: '2026-01-01T00:00:00+23:59' })],
     ['prototype as type', { ce_type: 'constructor' }, Buffer.from('{}')],
   ])('undecodable: %s', (_name, headers, value) => {
     expect(() => decodeEvent(headers as Record<string, string>, value)).toThrow(UndecodableRecord);

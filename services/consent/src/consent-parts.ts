@@ -30,9 +30,11 @@ import { GateSnapshot } from './snapshot/snapshot.ts';
 
 /** Longest statement of a reader and of the background work, in milliseconds. */
 const readTimeoutMs = 5_000;
-/** REL-2: what makes the server free the connection of a relay that has stopped. */
+/**
+ * REL-2: what makes the server free the connections of a relay that has stopped. The lock connection adds a limit for idle
+ * sessions itself; the reader and the listener are idle for as long as nothing is to be read.
+ */
 const relaySession = {
-  idle_session_timeout: 2_000,
   idle_in_transaction_session_timeout: 1_000,
   statement_timeout: 1_000,
   tcp_user_timeout: 3_000,

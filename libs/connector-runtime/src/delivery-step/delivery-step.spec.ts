@@ -72,6 +72,37 @@ const outcomesOf = ({ enforcements }: Stepped) => enforcements.map(({ outcome, v
 const applied: Outcome = { kind: 'applied', reference: 'ref-1' };
 const unclear: Outcome = { kind: 'unclear', why: 'no-answer' };
 
+describe('what is lost without a no', () => {
+  const granted = (row: Delivery, desired: PurposeId[], about = facts) => grant(row, 2, desired, about).delivery;
+
+  test('a grant by which a purpose fell away (reduced catalogue, expiry) revokes that purpose', () => {
+    expect(granted(exposed, [mail])).toMatchObject({
+      state: 'due',
+      revokeVersion: 2,
+      revokeTo: [mail],
+      consumedAt: 1_000,
+    });
+  });
+
+  test('a purpose already taken back is not taken back again by each grant', () => {
+    expect(granted({ ...exposed, desired: [mail], revoked: [ads], state: 'settled' }, [mail]).state).toBe('settled');
+  });
+
+  test('a pending revocation that was attempted keeps no purpose that a grant shows as lost', () => {
+    const attempted = { ...claim(deny(exposed, 2, [mail]).delivery), desired: [mail] };
+    expect(grant(attempted, 3, []).delivery.revokeTo).toEqual([]);
+  });
+
+  test('a preloaded recipient that loses the purpose itself is told so', () => {
+    const held: Delivery = { ...newDelivery, version: 1, desired: [ads, mail], catalogue: 1 };
+    const recomputed = { desired: [mail], catalogue: 2, now: 1_000 };
+    const { delivery } = onCatalogue(held, recomputed, { purposes: [mail], preloaded: true });
+    expect(delivery).toMatchObject({ state: 'due', revokeTo: [mail], revoked: [ads] });
+    const none = onCatalogue(held, { ...recomputed, desired: [] }, { purposes: [], preloaded: true });
+    expect(none.delivery).toMatchObject({ state: 'due', revokeTo: [], revoked: [ads, mail] });
+  });
+});
+
 describe('DLV-1: the newest desired state', () => {
   test('a deny of something exposed is due at once, planned from what stays', () => {
     expect(deny(exposed, 2, [ads]).delivery).toMatchObject({

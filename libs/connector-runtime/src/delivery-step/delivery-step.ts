@@ -42,14 +42,24 @@ const unchanged = (delivery: Delivery): Stepped => ({ delivery, enforcements: []
 
 /** Purposes this recipient may hold data for. */
 const held = (delivery: Delivery, facts: RecipientFacts): readonly PurposeId[] =>
-  facts.preloaded ? union(delivery.exposed, facts.purposes) : delivery.exposed;
+  facts.preloaded ? union(delivery.exposed, union(facts.purposes, delivery.revoked)) : delivery.exposed;
+
+/**
+ * Purposes this recipient may hold, that were allowed until now or never revoked since they were shared, and are not any
+ * more: a reducing catalogue took them, or they have expired, whatever event it is that shows it.
+ */
+function lost(delivery: Delivery, desired: readonly PurposeId[], facts: RecipientFacts): readonly PurposeId[] {
+  const shared = without(without(delivery.exposed, delivery.revoked), desired);
+  return facts.preloaded ? union(shared, without(delivery.desired, desired)) : shared;
+}
 
 /** DLV-1: the newest event wins; an older one, or the same from the other lane, changes nothing (ORDER). */
 export function onChanged(delivery: Delivery, change: Changed, facts: RecipientFacts): Stepped {
   if (change.version <= delivery.version) return unchanged(delivery);
   const { version, vector, desired, catalogue } = change;
   const newest: Delivery = { ...delivery, version, vector, desired, catalogue };
-  return change.direction === 'deny' ? afterDeny(newest, change, facts) : afterGrant(newest, facts);
+  if (change.direction === 'deny') return afterDeny(newest, change, facts);
+  return afterGrant(newest, lost(delivery, desired, facts), change.now, facts);
 }
 
 function afterDeny(delivery: Delivery, change: Changed, facts: RecipientFacts): Stepped {
@@ -109,8 +119,15 @@ function neverShared(delivery: Delivery, version: number): Stepped {
 }
 
 /** DLV-5: a grant supersedes only a revocation never attempted, never an erasure; otherwise it waits behind it. */
-function afterGrant(delivery: Delivery, facts: RecipientFacts): Stepped {
-  if (!isPending(delivery) || delivery.attempted || delivery.erasure) return unchanged(delivery);
+function afterGrant(delivery: Delivery, lostNow: readonly PurposeId[], now: number, facts: RecipientFacts): Stepped {
+  if (!isPending(delivery)) {
+    if (lostNow.length === 0) return unchanged(delivery);
+    const told: Delivery = { ...delivery, revoked: union(delivery.revoked, lostNow), consumedAt: now };
+    return revokeFrom(told, delivery.version, false, now, facts);
+  }
+  // A pending revocation keeps no purpose that is no longer allowed, and gives nothing back on the way.
+  if (delivery.attempted || delivery.erasure)
+    return unchanged({ ...delivery, revokeTo: intersection(delivery.revokeTo, delivery.desired) });
   const stillToRevoke = without(held(delivery, facts), delivery.desired);
   if (stillToRevoke.length > 0)
     return unchanged({ ...delivery, revokeTo: delivery.desired, revokeVersion: delivery.version });
@@ -128,14 +145,15 @@ export function onCatalogue(
   facts: RecipientFacts,
 ): Stepped {
   if (recomputed.catalogue <= delivery.catalogue) return unchanged(delivery);
-  const fellAway = without(delivery.desired, recomputed.desired);
+  const fellAway = lost(delivery, recomputed.desired, facts);
   const newest: Delivery = { ...delivery, desired: recomputed.desired, catalogue: recomputed.catalogue };
-  if (intersection(fellAway, held(delivery, facts)).length === 0) {
+  if (fellAway.length === 0) {
     // A pending revocation keeps no purpose that the newer catalogue no longer allows.
     if (!isPending(newest)) return unchanged(newest);
     return unchanged({ ...newest, revokeTo: intersection(newest.revokeTo, newest.desired) });
   }
-  return revokeFrom({ ...newest, consumedAt: recomputed.now }, newest.version, false, recomputed.now, facts);
+  const told: Delivery = { ...newest, revoked: union(newest.revoked, fellAway), consumedAt: recomputed.now };
+  return revokeFrom(told, newest.version, false, recomputed.now, facts);
 }
 
 /** DLV-2: an attempt begins. A claim found past its deadline had an attempt whose end nobody knows. */

@@ -11,6 +11,9 @@ export type Outcome =
   /** Bytes left and no clean answer came: it may or may not have happened. */
   | { readonly kind: 'unclear'; readonly why: string };
 
+/** Why of a plan without a single call. The runtime accepts it only where nothing was to be revoked. */
+export const noCallNeeded = 'no-call-needed';
+
 /** How bad an outcome is for the claim "the partner has accepted": a compound call is as good as its worst part. */
 const severity: Readonly<Record<Outcome['kind'], number>> = {
   'nothing-to-do': 0,
@@ -26,6 +29,6 @@ const severity: Readonly<Record<Outcome['kind'], number>> = {
  */
 export function worstOutcome(outcomes: readonly Outcome[]): Outcome {
   const [first, ...rest] = outcomes;
-  if (!first) return { kind: 'nothing-to-do', why: 'no-call-needed' };
+  if (!first) return { kind: 'nothing-to-do', why: noCallNeeded };
   return rest.reduce((worst, next) => (severity[next.kind] > severity[worst.kind] ? next : worst), first);
 }

@@ -13,7 +13,14 @@ import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool } from '@entente/postgres';
 import { onCatalogue } from '../delivery-step/delivery-step.ts';
 import { catalogueForShare, catalogueForUpdate, catalogueNumber, storeCatalogue } from '../store/catalogue-store.ts';
-import { databaseNow, lockOutdated, writeRows, type DeliveryRow, type RowKey } from '../store/delivery-rows.ts';
+import {
+  anySharedUnheard,
+  databaseNow,
+  lockOutdated,
+  writeRows,
+  type DeliveryRow,
+  type RowKey,
+} from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
 import { storePosition } from '../store/log-positions.ts';
 import { quarantine, type Unreadable } from '../store/quarantine.ts';
@@ -34,6 +41,8 @@ export interface CatalogueKeeperOptions {
   /** The whole catalogue from the consent service (REC-9). */
   readonly fetchCatalogue: () => Promise<CatalogueDocument>;
   readonly wake: (recipients: readonly RecipientId[]) => void;
+  /** Asks for a comparison with the consent service's snapshot (DLV-7). */
+  readonly reconcile: () => void;
 }
 
 /** The catalogue in the runtime's schema (DLV-1): number n only as a whole or on top of n − 1 (REC-9). */
@@ -162,12 +171,14 @@ export class CatalogueKeeper {
         return stepped.map(({ row }) => row);
       });
       after = chunk.at(-1) ?? null;
-      if (after === null) return;
+      if (after === null) break;
       const due = [...new Set(chunk.filter(({ state }) => state === 'due').map(({ recipient }) => recipient))];
       if (due.length > 0) {
         notifyOutbox(pool, log);
         wake(due);
       }
     }
+    // People whom the gate knows from its snapshot alone: the logs that reached us said nothing of them.
+    if (await anySharedUnheard(pool, controller)) this.#options.reconcile();
   }
 }

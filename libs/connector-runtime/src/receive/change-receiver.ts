@@ -125,7 +125,7 @@ export class ChangeReceiver {
     return upserted;
   }
 
-  /** Persons with one grant and nothing else in the batch, as a row without a pending revocation takes it. */
+  /** A batch of nothing but single grants, as rows take them from which nothing is taken. */
   async #writePlainGrants(
     tx: PoolClient,
     bySubject: ReadonlyMap<SubjectKey, readonly ConsentChanged[]>,
@@ -135,7 +135,8 @@ export class ChangeReceiver {
     const plain = [...bySubject].filter(
       ([subjectKey, changes]) => changes.length === 1 && changes[0]?.direction === 'grant' && !closed.has(subjectKey),
     );
-    if (plain.length === 0) return new Map();
+    // Beside other events all rows are locked in one order (`inLockOrder`): the other lane may hold the same persons.
+    if (plain.length < bySubject.size || closed.size > 0) return new Map();
     const now = await databaseNow(tx);
     const written = await writeGrants(
       tx,

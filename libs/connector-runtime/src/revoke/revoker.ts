@@ -1,6 +1,7 @@
 import type { Clock, Logger, Metrics } from '@entente/observability';
 import type { Revocation } from '../partner/definition.ts';
-import type { Outcome } from '../partner/outcome.ts';
+import { without, union } from '../delivery-step/purpose-set.ts';
+import { noCallNeeded, type Outcome } from '../partner/outcome.ts';
 import type { AttemptScope, BoundRecipient } from '../partner/recipient.ts';
 import type { Slot } from '../limits/recipient-limits.ts';
 import type { IdentifierSource, Known } from '../store/identifier-source.ts';
@@ -40,6 +41,10 @@ export class Revoker {
   }
 
   start(): void {
+    const { recipient, metrics } = this.#options;
+    metrics.collect(() =>
+      metrics.gauge('consent_circuit_open').set(recipient.budget.circuitOpen ? 1 : 0, { connector: recipient.id }),
+    );
     this.#loop = this.#run();
   }
 
@@ -59,14 +64,11 @@ export class Revoker {
   }
 
   async #run(): Promise<void> {
-    const { recipient, log, metrics } = this.#options;
-    while (!this.#stop.signal.aborted) {
-      const slot = recipient.budget.tryTake();
-      metrics.gauge('consent_circuit_open').set(recipient.budget.circuitOpen ? 1 : 0, { connector: recipient.id });
-      if (slot === null) {
-        await this.#sleep(Math.min(pollMs, Math.max(recipient.budget.retryInMs, 10)));
-        continue;
-      }
+    const { recipient, log } = this.#options;
+    for (;;) {
+      // DENY IS NEVER BLOCKED: it stands in line before all shares, and with nothing due it gives the slot to them at once.
+      const slot = await recipient.budget.take('revocation', this.#stop.signal);
+      if (slot === null) return;
       const busy = await this.#claimed(slot).catch((err: unknown) => {
         log.warn({ err, recipient: recipient.id }, 'deliveries cannot be claimed');
         slot.release(true);
@@ -120,7 +122,7 @@ export class Revoker {
   async #revoked(claim: Claim, scope: AttemptScope): Promise<Attempted[]> {
     const { recipient, identifiers } = this.#options;
     const known = await identifiers.of(recipient.id, claim.rows, recipient.identifiers);
-    const purposes = [...(claim.catalogue.recipients.get(recipient.id)?.purposes ?? [])].sort();
+    const purposes = claim.catalogue.recipients.get(recipient.id)?.purposes ?? [];
     const planned: { row: DeliveryRow; revocation: Revocation }[] = [];
     const missing: Attempted[] = [];
     for (const row of claim.rows) {
@@ -133,7 +135,8 @@ export class Revoker {
             version: row.revokeVersion,
             identifiers: found.sets,
             allowed: row.revokeTo,
-            recipientPurposes: purposes,
+            // What the catalogue no longer has at this recipient may still be there.
+            recipientPurposes: union(purposes, union(row.exposed, row.revoked)),
           },
         });
       else missing.push({ row, outcome: missingOutcome(found), sent: false });
@@ -144,7 +147,10 @@ export class Revoker {
       scope,
     );
     const noOutcome: Outcome = { kind: 'unclear', why: 'no-outcome' };
-    return [...missing, ...planned.map(({ row }, index) => ({ row, outcome: outcomes[index] ?? noOutcome, sent }))];
+    const judged = planned.map(({ row, revocation }, index) => {
+      return { row, outcome: heedingPlan(outcomes[index] ?? noOutcome, revocation), sent };
+    });
+    return [...missing, ...judged];
   }
 
   /** A partner that asks for silence gets it for the whole recipient, not for one person. */
@@ -210,4 +216,12 @@ function requestOutcome(outcome: Outcome): string {
     case 'retry':
       return outcome.why.startsWith('throttled') ? 'throttled' : 'error';
   }
+}
+
+/** A plan that makes no call for a purpose that must stop has forgotten it: a person must look, nothing is settled. */
+function heedingPlan(outcome: Outcome, { recipientPurposes, allowed }: Revocation): Outcome {
+  const forgot = outcome.kind === 'nothing-to-do' && outcome.why === noCallNeeded;
+  return forgot && without(recipientPurposes, allowed).length > 0
+    ? { kind: 'refused', why: 'no-call-planned' }
+    : outcome;
 }

@@ -109,6 +109,7 @@ export class ConnectorParts {
       log,
       fetchCatalogue: () => consent.catalogue(),
       wake,
+      reconcile: () => this.reconcile(),
     });
     this.receiver = new ChangeReceiver({
       pool,
@@ -235,9 +236,8 @@ export class ConnectorParts {
   }
 }
 
-/** REL-2: the server frees a stopped owner's locks. */
+/** REL-2: the server frees a stopped owner's locks; the lock connection adds a limit for idle sessions itself. */
 const relaySession = {
-  idle_session_timeout: 2_000,
   idle_in_transaction_session_timeout: 1_000,
   statement_timeout: 1_000,
   tcp_user_timeout: 3_000,

@@ -1,5 +1,5 @@
 import type { ControllerId, RecipientId, SubjectKey } from '@entente/contracts';
-import type { PoolClient } from '@entente/postgres';
+import type { Pool, PoolClient } from '@entente/postgres';
 import type { Delivery } from '../delivery-step/delivery.ts';
 
 /** A row of `delivery`: what the rules work on, and what only travels with it. */
@@ -103,6 +103,15 @@ export async function lockOutdated(
   return rows;
 }
 
+/** Whether somebody was shared of whom no event has told us what they decided. */
+export async function anySharedUnheard(pool: Pool, controller: ControllerId): Promise<boolean> {
+  const { rows } = await pool.query<{ any: boolean }>(
+    `SELECT EXISTS (SELECT 1 FROM delivery WHERE controller = $1 AND vector IS NULL AND exposed <> '{}') AS any`,
+    [controller],
+  );
+  return rows[0]?.any ?? false;
+}
+
 const writeSql = `
   UPDATE delivery d SET
     version = n.version, vector = n.vector, desired = n.desired, catalogue = n.catalogue, event_sealed = n."eventSealed",
@@ -136,17 +145,18 @@ const grantSql = `
     version = excluded.version, vector = excluded.vector, desired = excluded.desired, catalogue = excluded.catalogue,
     event_sealed = coalesce(excluded.event_sealed, d.event_sealed)
    WHERE d.version < excluded.version AND d.state IN ('none', 'settled')
+     AND d.desired <@ excluded.desired AND d.exposed <@ (excluded.desired || d.revoked)
   RETURNING recipient, subject_key AS "subjectKey"`;
 
-/** What a grant changes in a row without a pending revocation. */
+/** What a grant changes in a row from which it takes nothing. */
 export type Granted = Pick<
   DeliveryRow,
   'recipient' | 'subjectKey' | 'version' | 'vector' | 'desired' | 'catalogue' | 'eventSealed'
 >;
 
 /**
- * Grants in one statement, for they are what a bulk import consists of. Rows with a pending revocation and rows that know
- * a newer version are left alone. @returns the keys of those written.
+ * Grants in one statement, for they are what a bulk import consists of. Rows that know a newer version, that have a pending
+ * revocation, or from which the catalogue has taken something are left alone. @returns the keys of those written.
  */
 export async function writeGrants(
   tx: PoolClient,

@@ -121,6 +121,8 @@ export class RuntimeUnderTest {
   readonly metrics: Metrics;
   /** What the consent service answers to `GET /v1/catalogue`. */
   document: CatalogueDocument;
+  /** How often rows were found that only the snapshot can explain (DLV-7). */
+  comparisonsAsked = 0;
   readonly #egress: Egress;
   readonly #audience: KeyRing;
   readonly #purposes: readonly PurposeId[];
@@ -179,7 +181,12 @@ export class RuntimeUnderTest {
     });
     this.document = document;
     const fetchCatalogue = (): Promise<CatalogueDocument> => Promise.resolve(this.document);
-    this.keeper = new CatalogueKeeper({ pool, controller, clock, log, fetchCatalogue, wake });
+    this.keeper = new CatalogueKeeper({
+      ...{ pool, controller, clock, log, fetchCatalogue, wake },
+      reconcile: () => {
+        this.comparisonsAsked += 1;
+      },
+    });
     this.receiver = new ChangeReceiver({
       pool,
       controller,

@@ -111,9 +111,22 @@ export function decodeEvent(headers: Readonly<Record<string, string>>, value: Bu
 }
 
 function parseJson(value: Buffer): unknown {
+  let text: string;
+  let parsed: unknown;
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(value)) as unknown;
+    text = new TextDecoder('utf-8', { fatal: true }).decode(value);
+    parsed = JSON.parse(text);
   } catch {
     throw new UndecodableRecord('not JSON in UTF-8');
   }
+  // Only an escape can hold what UTF-8 cannot; looked for only where there is one.
+  if (text.includes('\\u') && !isStorable(parsed)) throw new UndecodableRecord('a text that no database can hold');
+  return parsed;
+}
+
+/** No NUL and no half of a surrogate pair: Postgres takes neither, and a consumer would try for ever. */
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, member]) => isStorable(key) && isStorable(member));
 }

@@ -14,7 +14,13 @@ const subjectKey = text(idPattern.subjectKey);
 const gateStart = text(idPattern.gateStart);
 const version = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER } as const;
 const count = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
-const time = { type: 'string', format: 'date-time', maxLength: 40 } as const;
+/** The years and offsets that a Postgres timestamp can hold. */
+const time = {
+  type: 'string',
+  format: 'date-time',
+  pattern: '^(?!0000)\\d{4}-.*(Z|[+-](0\\d|1[0-4]):\\d\\d)$',
+  maxLength: 40,
+} as const;
 const jwe = text('^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$');
 const names = { type: 'array', items: name, maxItems: 1000 } as const;
 const plainText = {

@@ -1,7 +1,10 @@
-import { gateStartId, type GateStartId } from '@entente/contracts';
+import { gateStartId, idPattern, type GateStartId } from '@entente/contracts';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+
+/** Anything else in the folder is not ours to sign off. */
+const isStart = (name: string): boolean => new RegExp(idPattern.gateStart).test(name);
 
 /**
  * The starts of a gate directory that have not been signed off (GATE-6), an empty file each. Apart from the replica,
@@ -16,7 +19,9 @@ export class StartRecords {
   }
 
   all(): GateStartId[] {
-    return readdirSync(this.#directory).map((name) => gateStartId(name));
+    return readdirSync(this.#directory)
+      .filter(isStart)
+      .map((name) => gateStartId(name));
   }
 
   /** Durable when it resolves: a start must be on record before its first beat, so that its heir can strike it out. */

@@ -4,6 +4,9 @@ import type { OwnedShard } from './owned-shards.ts';
 import type { LedgerPort } from './ports.ts';
 import type { SessionParts } from './session-parts.ts';
 
+/** So many partitions that cannot be read one after the other mean that Kafka is away. */
+const awayAfter = 3;
+
 interface LogWatchParts extends SessionParts {
   readonly ledger: LedgerPort;
   readonly onSound: () => void;
@@ -16,6 +19,8 @@ interface LogWatchParts extends SessionParts {
 export class LogWatch {
   readonly bell = new Bell();
   readonly #parts: LogWatchParts;
+  /** Shards whose logs could not be read the last time. */
+  readonly #unreadable = new Set<number>();
 
   constructor(parts: LogWatchParts) {
     this.#parts = parts;
@@ -36,19 +41,31 @@ export class LogWatch {
     const { kafka, log, signal } = this.#parts;
     const admin = kafka.admin();
     try {
-      for (const owned of doubtful) {
+      let unreadable = 0;
+      for (const owned of this.#readableFirst(doubtful)) {
         if (signal.aborted) return;
         const end = await readLogEnd(kafka, admin, owned.shard).catch((err: unknown) => {
           log.warn({ err, shard: owned.shard }, 'relay cannot read the end of the logs yet');
           return null;
         });
-        // Kafka is away: the other shards' logs are no nearer.
-        if (end === null) return;
+        if (end === null) {
+          this.#unreadable.add(owned.shard);
+          unreadable += 1;
+          // Kafka is away, not one partition: the others' logs are no nearer.
+          if (unreadable === awayAfter) return;
+          continue;
+        }
+        this.#unreadable.delete(owned.shard);
         await this.#decide(owned, end);
       }
     } finally {
       await admin.close();
     }
+  }
+
+  /** One partition without a leader must not stand before all others each time. */
+  #readableFirst(doubtful: readonly OwnedShard[]): OwnedShard[] {
+    return [...doubtful].sort((a, b) => Number(this.#unreadable.has(a.shard)) - Number(this.#unreadable.has(b.shard)));
   }
 
   async #decide(owned: OwnedShard, end: Awaited<ReturnType<typeof readLogEnd>>): Promise<void> {

@@ -1,4 +1,4 @@
-import { purposeId } from '@entente/contracts';
+import { purposeId, recipientId } from '@entente/contracts';
 import type { ConsentVector, NoticeRef, PurposeId } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
 import {
@@ -104,6 +104,12 @@ describe('granting', () => {
     ['a refused recipient', { refused: [refusedRecipient] }],
   ])('a new grant with %s is deny-direction', (_name, more) => {
     expect(run({ email: 'granted' }, grant({}, [email, more]))).toMatchObject({ kind: 'changed', direction: 'deny' });
+  });
+
+  test('refusing what is no recipient is not kept: it would let a vector grow without end', () => {
+    const junk = Array.from({ length: 100 }, (_, index) => recipientId(`no-such-recipient-${index}`));
+    const decided = run({}, grant({}, [email, { refused: [...junk, refusedRecipient] }]));
+    expect(decided).toMatchObject({ vector: { email: { refused: [refusedRecipient] } } });
   });
 
   test.each([

@@ -32,7 +32,7 @@ export type Decided =
 /** REC-3: the denying part by state alone; the granting part by its preconditions and its content, whole or not at all. */
 export function decide(state: SubjectState, command: Command, key: KeyStanding, context: DecisionContext): Decided {
   const denied = denyPart(state.vector, command, context);
-  const { grant } = command;
+  const grant = command.grant && toKnownRecipients(command.grant, context.catalogue);
   if (grant === undefined) {
     if (denied.named.length === 0) return { kind: 'rejected', rejection: noKnownPurpose };
     return settle(state.vector, denied.vector, { ...denied, refused: [], usesKey: false }, true);
@@ -95,6 +95,15 @@ function namesOf({ purposes }: Deny, vector: ConsentVector, catalogue: Catalogue
   const held = (Object.keys(vector) as PurposeId[]).filter((id) => stateOf(vector, id)?.decision === 'granted');
   return [...new Set([...active, ...held])].sort();
 }
+
+/** Refusing what is no recipient says nothing, and would let a vector grow beyond what a record can carry. */
+const toKnownRecipients = (grant: Grant, catalogue: Catalogue): Grant => ({
+  ...grant,
+  items: grant.items.map(({ refused, ...item }) => {
+    const known = refused?.filter((recipient) => catalogue.recipients.has(recipient)) ?? [];
+    return known.length === 0 ? item : { ...item, refused: known };
+  }),
+});
 
 function granted(vector: ConsentVector, item: GrantItem, { notice }: Grant, since: string): ConsentVector {
   const next: PurposeState = {

@@ -5,6 +5,7 @@ import type { Command, Grant, GrantItem } from '../ledger/command.ts';
 export const acme = 'acme' as ControllerId;
 export const [email, ads, old] = ['email', 'ads', 'old'].map(purposeId) as [PurposeId, PurposeId, PurposeId];
 const notice = 'privacy@1' as NoticeRef;
+export const refusedRecipient = recipientId('meta-ads');
 export const now = '2027-01-01T00:00:00.000000Z';
 export const text = { en: 'x', fr: 'x' };
 
@@ -25,7 +26,9 @@ export const catalogue: Catalogue = catalogueOf({
     { id: 'privacy', version: 1, text, contentHash: '0'.repeat(64), purposes: { email: [], ads: [], old: [] } },
     { id: 'newsletter', version: 1, text, contentHash: '0'.repeat(64), purposes: { email: [] } },
   ],
-  recipients: [],
+  recipients: [
+    { id: refusedRecipient, name: 'Meta', kind: 'ad-partner', purposes: [ads], identifiers: [], active: true },
+  ],
 } as unknown as CatalogueDocument);
 
 const key = subjectKey('k1.AAAAAAAAAAAAAAAAAAAAAA');
@@ -51,5 +54,3 @@ export const grantOf = (items: readonly GrantItem[], more: Partial<Grant> = {}):
   mayGrant: true,
   ...more,
 });
-
-export const refusedRecipient = recipientId('meta-ads');
