@@ -3,10 +3,12 @@ import { type PartnerName, partnerNames } from './partner.ts';
 import { parseRate } from './rate-window.ts';
 import { type ContractServerOptions, startContractServer } from './start.ts';
 
-const usage = `node main.js hubspot|segment|meta --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
+const usage = `node main.js hubspot|segment|meta|unomi|klaviyo --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
   [--fsync] [--seed N] [--watch-stdin]
   hubspot  [--subscription ID]... [--property NAME]... [--enterprise]
   segment  [--write-key K] [--regulation-running-after-ms N] [--regulation-finished-after-ms N]
+  klaviyo  [--job-finished-after-ms N]
+  unomi    [--scope NAME]... [--peer-key K] [--api-key K] [--credentials USER:PASSWORD] [--merged-profile ID=MASTER]...
   meta     [--audience ID]... [--flagged-audience ID]... [--account ID] [--app-secret S] [--max-payload-bytes N] [--processing-ms N]`;
 
 const one = { type: 'string' } as const;
@@ -39,6 +41,12 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
       'app-secret': one,
       'max-payload-bytes': one,
       'processing-ms': one,
+      scope: many,
+      'peer-key': one,
+      'api-key': one,
+      credentials: one,
+      'merged-profile': many,
+      'job-finished-after-ms': one,
     },
   });
   const partner = partnerNames.find((name) => name === positionals[0]);
@@ -69,6 +77,12 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
     appSecret: values['app-secret'],
     maxPayloadBytes: number('max-payload-bytes', values['max-payload-bytes']),
     processingMs: number('processing-ms', values['processing-ms']),
+    scopes: values.scope,
+    peerKey: values['peer-key'],
+    apiKey: values['api-key'],
+    credentials: values.credentials,
+    mergedProfiles: values['merged-profile'],
+    jobFinishedAfterMs: number('job-finished-after-ms', values['job-finished-after-ms']),
   };
   return {
     partner,

@@ -88,6 +88,8 @@ function flagsOf(options: ContractServerOptions): readonly string[] {
     properties: 'property',
     audiences: 'audience',
     flaggedAudiences: 'flagged-audience',
+    scopes: 'scope',
+    mergedProfiles: 'merged-profile',
   };
   return Object.entries(options).flatMap(([option, value]: [string, unknown]) => {
     const name = `--${names[option] ?? option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -1,13 +1,26 @@
 import { hubspot, type HubspotOptions } from './hubspot/hubspot.ts';
+import { klaviyo, type KlaviyoOptions } from './klaviyo/klaviyo.ts';
 import { meta, type MetaOptions } from './meta/meta.ts';
 import type { Partner, PartnerName } from './partner.ts';
 import { segment, type SegmentOptions } from './segment/segment.ts';
 import { type RunningServer, serve, type ServeOptions } from './server.ts';
+import { unomi, type UnomiOptions } from './unomi/unomi.ts';
 
 /** Options of every partner; each takes what it knows. */
-export type ContractServerOptions = ServeOptions & HubspotOptions & SegmentOptions & MetaOptions;
+export type ContractServerOptions = ServeOptions &
+  HubspotOptions &
+  SegmentOptions &
+  MetaOptions &
+  UnomiOptions &
+  KlaviyoOptions;
 
-const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) => Partner>> = { hubspot, segment, meta };
+const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) => Partner>> = {
+  hubspot,
+  segment,
+  meta,
+  unomi,
+  klaviyo,
+};
 
 /** A contract server inside this process; the store is rebuilt from the journal when the file already exists. */
 export const startContractServer = (partner: PartnerName, options: ContractServerOptions): Promise<RunningServer> =>

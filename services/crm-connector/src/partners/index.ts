@@ -1,1 +1,3 @@
 export { hubspot } from './hubspot/definition.ts';
+export { klaviyo } from './klaviyo/definition.ts';
+export { unomi } from './unomi/definition.ts';
