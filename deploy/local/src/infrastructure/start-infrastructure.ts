@@ -30,7 +30,7 @@ export async function startInfrastructure(options: InfrastructureOptions = {}): 
     config,
     options,
     say: options.say ?? (() => undefined),
-    supervisor: () => (opening ??= Supervisor.open(runDirectory)),
+    supervisor: () => (opening ??= Supervisor.open(runDirectory, 'shared')),
     home: options.dataDir === undefined ? runDirectory : resolve(options.dataDir),
   };
   const noDocker = config.databaseUrl && config.kafkaBootstrap ? undefined : await whyNoDocker(config.env);

@@ -11,7 +11,7 @@ import { closeSync, openSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const [runDirectory] = process.argv.slice(2);
+const [runDirectory, access] = process.argv.slice(2);
 /** What a server gets to stop in order before SIGKILL; a kept data directory is worth the wait. */
 const graceMs = 10_000;
 /** The same when nobody waits for its data any more. */
@@ -80,7 +80,7 @@ process.on('message', (message) => {
 });
 
 await mkdir(runDirectory, { recursive: true });
-// Whatever our umask: Postgres may run as another user, and must reach its directory in here.
-await chmod(runDirectory, 0o755);
+// Whatever our umask: Postgres may run as another user, and must reach its directory in here; nobody else anything.
+await chmod(runDirectory, access === 'shared' ? 0o755 : 0o700);
 if (process.connected) tell({ say: 'ready' });
 else void end('abandon', abandonedGraceMs);

@@ -61,9 +61,10 @@ export class Supervisor {
     void this.closed.then(() => this.endOrphans());
   }
 
-  static async open(runDirectory: string): Promise<Supervisor> {
+  /** @param access `shared`: servers that run as another user reach their directories in it */
+  static async open(runDirectory: string, access: 'shared' | 'private'): Promise<Supervisor> {
     // detached: Ctrl-C in a terminal goes to us, and we decide the order in which things stop.
-    const child = fork(superviseFile, [runDirectory], {
+    const child = fork(superviseFile, [runDirectory, access], {
       detached: true,
       execArgv: [],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -75,7 +75,7 @@ const audience = 'entente';
 
 /** Brings everything up in order: topics and schemas, issuer, contract servers, services, starter catalogue. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const supervisor = await Supervisor.open(await mkdtemp(join(tmpdir(), 'entente-stack-')));
+  const supervisor = await Supervisor.open(await mkdtemp(join(tmpdir(), 'entente-stack-')), 'private');
   const secrets = makeSecrets();
   const controller = options.controller ?? 'acme';
   const issuer = await startIssuer({ clients: stackClients(secrets, controller), audience });
