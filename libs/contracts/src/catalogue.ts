@@ -38,8 +38,17 @@ export interface Notice {
 export const recipientKinds = ['crm', 'analytics', 'ad-partner'] as const;
 export type RecipientKind = (typeof recipientKinds)[number];
 
-/** Kinds of identifier a recipient may be given. `meta-*` are SHA-256 hashes made for Meta alone. */
-export const identifierKinds = ['email', 'phone', 'subject-id', 'meta-email', 'meta-phone'] as const;
+/** Kinds of identifier a recipient may be given. `meta-*`, `google-*` and `x-*` are SHA-256 hashes made for that partner alone. */
+export const identifierKinds = [
+  'email',
+  'phone',
+  'subject-id',
+  'meta-email',
+  'meta-phone',
+  'google-email',
+  'google-phone',
+  'x-email',
+] as const;
 export type IdentifierKind = (typeof identifierKinds)[number];
 export type Identifiers = Readonly<Partial<Record<IdentifierKind, string>>>;
 

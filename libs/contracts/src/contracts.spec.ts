@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import {
@@ -112,6 +113,25 @@ describe('identifiers (SEAL-1)', () => {
     expect(derived).toEqual({
       'meta-email': 'ff8d9819fc0e12bf0d24892e45987e249a28dce836a85cad60e28eaaa8c6d976',
       'meta-phone': '8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661',
+    });
+  });
+  test('each partner gets the hash of its own normalisation (partner-apis.md §0.3)', () => {
+    const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+    const of = (email: string, phone?: string) =>
+      deriveIdentifiers({ email, ...(phone === undefined ? {} : { phone }), subjectId: 'u1' }, [
+        'google-email',
+        'google-phone',
+        'x-email',
+      ]);
+    expect(of(' Al. Ice+news@GMail.com ', '0033 6 12 34 56 78')).toEqual({
+      'google-email': hash('alice@gmail.com'),
+      'google-phone': hash('+33612345678'),
+      'x-email': hash('al. ice+news@gmail.com'),
+    });
+    expect(of('A.b+c@googlemail.com')['google-email']).toBe(hash('ab@googlemail.com'));
+    expect(of('A.b+c@Example.com', '0612345678')).toEqual({
+      'google-email': hash('a.b+c@example.com'),
+      'x-email': hash('a.b+c@example.com'),
     });
   });
   test('what is not known is left out', () => {

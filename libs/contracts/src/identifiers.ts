@@ -26,12 +26,36 @@ export function normalisePhone(phone: string): string | null {
 const metaEmail = (email: string): string => sha256(email.trim().toLowerCase());
 const metaPhone = (phone: string): string => sha256(phone.replace(/\D/g, '').replace(/^0+/, ''));
 
+/**
+ * Google: lower case without any white space; Google's own mailboxes also without dots and `+suffix`. Phones as E.164 with
+ * the plus (partner-apis.md §0.3, G6).
+ */
+function googleEmail(email: string): string {
+  const bare = email.replace(/\s/g, '').toLowerCase();
+  const at = bare.lastIndexOf('@');
+  const [name, domain] = [bare.slice(0, Math.max(at, 0)), bare.slice(at + 1)];
+  if (domain !== 'gmail.com' && domain !== 'googlemail.com') return sha256(bare);
+  return sha256(`${name.replace(/\+.*$/, '').replaceAll('.', '')}@${domain}`);
+}
+
+/** X: trim and lower-case the e-mail (partner-apis.md §0.3, X5). It documents no form for phones, so there is none. */
+const xEmail = (email: string): string => sha256(email.trim().toLowerCase());
+
+/** What is no E.164 number gives no hash: it would match nobody. */
+const googlePhone = (phone: string | undefined): string | undefined => {
+  const number = phone === undefined ? null : normalisePhone(phone);
+  return number === null ? undefined : sha256(number);
+};
+
 const derive: Record<IdentifierKind, (raw: RawIdentifiers) => string | undefined> = {
   email: (raw) => raw.email,
   phone: (raw) => raw.phone,
   'subject-id': (raw) => raw.subjectId,
   'meta-email': (raw) => raw.email && metaEmail(raw.email),
   'meta-phone': (raw) => raw.phone && metaPhone(raw.phone),
+  'google-email': (raw) => raw.email && googleEmail(raw.email),
+  'google-phone': (raw) => googlePhone(raw.phone),
+  'x-email': (raw) => raw.email && xEmail(raw.email),
 };
 
 /** SEAL-1: exactly the identifiers asked for, in the form each recipient declares; what is not known is left out. */

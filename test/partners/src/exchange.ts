@@ -65,7 +65,9 @@ export async function exchange(
     headers: request.headers,
     bytes: body.bytes.length,
     ...parseBody(request.headers['content-type'], raw),
+    raw,
     badRows: 0,
+    failingRows: 0,
     nowMs: desk.clock.nowMs(),
   };
   const asks = route?.operation.asks(asked) ?? [];
@@ -145,7 +147,12 @@ function decide(
 
 function answerOf(operation: Operation, asked: PartnerRequest, faults: readonly Fault[]): Answer {
   const badRow = find(faults, 'badRow');
-  return operation.handle(badRow === undefined ? asked : { ...asked, badRows: badRow.rows ?? 1 });
+  const failLater = find(faults, 'failLater');
+  return operation.handle({
+    ...asked,
+    badRows: badRow === undefined ? 0 : (badRow.rows ?? 1),
+    failingRows: failLater === undefined ? 0 : (failLater.rows ?? Infinity),
+  });
 }
 
 function refusalOf(

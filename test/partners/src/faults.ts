@@ -35,6 +35,8 @@ type ThrottleFault = Aim & {
 type HtmlFault = Aim & { readonly kind: 'html'; readonly code?: number };
 /** The first `rows` (default 1) identifiers of the request count as invalid. */
 type BadRowFault = Aim & { readonly kind: 'badRow'; readonly rows?: number };
+/** Accepted now; the asynchronous job behind it fails when it runs: all of it, or its first `rows`. */
+type FailLaterFault = Aim & { readonly kind: 'failLater'; readonly rows?: number };
 /** The answer's body comes in pieces of `bytes` (default 1) every `ms`. */
 export type DripFault = Aim & { readonly kind: 'drip'; readonly ms: number; readonly bytes?: number };
 /**
@@ -45,7 +47,15 @@ export type DripFault = Aim & { readonly kind: 'drip'; readonly ms: number; read
 type PlainFault = Aim & { readonly kind: 'lie' | 'ignore' | 'loseAnswer' | 'malformed' | 'authExpired' };
 
 export type Fault =
-  SlowFault | DownFault | StatusFault | ThrottleFault | HtmlFault | BadRowFault | DripFault | PlainFault;
+  | SlowFault
+  | DownFault
+  | StatusFault
+  | ThrottleFault
+  | HtmlFault
+  | BadRowFault
+  | FailLaterFault
+  | DripFault
+  | PlainFault;
 
 const kinds: ReadonlySet<string> = new Set<Fault['kind']>([
   'slow',
@@ -58,6 +68,7 @@ const kinds: ReadonlySet<string> = new Set<Fault['kind']>([
   'html',
   'malformed',
   'badRow',
+  'failLater',
   'drip',
   'authExpired',
 ]);

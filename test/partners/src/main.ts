@@ -3,13 +3,16 @@ import { type PartnerName, partnerNames } from './partner.ts';
 import { parseRate } from './rate-window.ts';
 import { type ContractServerOptions, startContractServer } from './start.ts';
 
-const usage = `node main.js hubspot|segment|meta|unomi|klaviyo --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
+const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manager|x-ads --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
   [--fsync] [--seed N] [--watch-stdin]
   hubspot  [--subscription ID]... [--property NAME]... [--enterprise]
   segment  [--write-key K] [--regulation-running-after-ms N] [--regulation-finished-after-ms N]
   klaviyo  [--job-finished-after-ms N]
   unomi    [--scope NAME]... [--peer-key K] [--api-key K] [--credentials USER:PASSWORD] [--merged-profile ID=MASTER]...
-  meta     [--audience ID]... [--flagged-audience ID]... [--account ID] [--app-secret S] [--max-payload-bytes N] [--processing-ms N]`;
+  meta     [--audience ID]... [--flagged-audience ID]... [--account ID] [--app-secret S] [--max-payload-bytes N] [--processing-ms N]
+  google-data-manager  [--audience ID]... [--account ID] [--service-account-email E] [--service-account-public-key BASE64] [--processing-ms N]
+  x-ads    [--audience ID]... [--account ID] [--consumer-key K] [--consumer-secret S] [--access-token T] [--access-token-secret S]
+           [--processing-ms N]`;
 
 const one = { type: 'string' } as const;
 const many = { type: 'string', multiple: true } as const;
@@ -41,6 +44,12 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
       'app-secret': one,
       'max-payload-bytes': one,
       'processing-ms': one,
+      'service-account-email': one,
+      'service-account-public-key': one,
+      'consumer-key': one,
+      'consumer-secret': one,
+      'access-token': one,
+      'access-token-secret': one,
       scope: many,
       'peer-key': one,
       'api-key': one,
@@ -77,6 +86,12 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
     appSecret: values['app-secret'],
     maxPayloadBytes: number('max-payload-bytes', values['max-payload-bytes']),
     processingMs: number('processing-ms', values['processing-ms']),
+    serviceAccountEmail: values['service-account-email'],
+    serviceAccountPublicKey: values['service-account-public-key'],
+    consumerKey: values['consumer-key'],
+    consumerSecret: values['consumer-secret'],
+    accessToken: values['access-token'],
+    accessTokenSecret: values['access-token-secret'],
     scopes: values.scope,
     peerKey: values['peer-key'],
     apiKey: values['api-key'],

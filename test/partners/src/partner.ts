@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { StatusFault } from './faults.ts';
 import type { RateReading } from './rate-window.ts';
 
-export const partnerNames = ['hubspot', 'segment', 'meta', 'unomi', 'klaviyo'] as const;
+export const partnerNames = ['hubspot', 'segment', 'meta', 'unomi', 'klaviyo', 'google-data-manager', 'x-ads'] as const;
 export type PartnerName = (typeof partnerNames)[number];
 
 /** What a request asks for (`add`, `remove`, `track`) or what came of it (`added`, `removed`, `filtered`), per person. */
@@ -25,8 +25,12 @@ export interface PartnerRequest {
   /** Parsed body; undefined where there is none or it is not readable as the content type says. */
   readonly body: unknown;
   readonly bodyState: 'absent' | 'read' | 'malformed';
+  /** The body as it came, for partners whose bodies are no objects. */
+  readonly raw: string;
   /** Fault badRow: this many of the given identifiers count as invalid. */
   readonly badRows: number;
+  /** Fault failLater: this many rows fail when the asynchronous job behind the request runs; Infinity = all. */
+  readonly failingRows: number;
   /** The partner's own clock. */
   readonly nowMs: number;
 }

@@ -1,3 +1,4 @@
+import { googleDataManager, type GoogleDataManagerOptions } from './google-data-manager/google-data-manager.ts';
 import { hubspot, type HubspotOptions } from './hubspot/hubspot.ts';
 import { klaviyo, type KlaviyoOptions } from './klaviyo/klaviyo.ts';
 import { meta, type MetaOptions } from './meta/meta.ts';
@@ -5,6 +6,7 @@ import type { Partner, PartnerName } from './partner.ts';
 import { segment, type SegmentOptions } from './segment/segment.ts';
 import { type RunningServer, serve, type ServeOptions } from './server.ts';
 import { unomi, type UnomiOptions } from './unomi/unomi.ts';
+import { xAds, type XAdsOptions } from './x-ads/x-ads.ts';
 
 /** Options of every partner; each takes what it knows. */
 export type ContractServerOptions = ServeOptions &
@@ -12,7 +14,9 @@ export type ContractServerOptions = ServeOptions &
   SegmentOptions &
   MetaOptions &
   UnomiOptions &
-  KlaviyoOptions;
+  KlaviyoOptions &
+  GoogleDataManagerOptions &
+  XAdsOptions;
 
 const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) => Partner>> = {
   hubspot,
@@ -20,6 +24,8 @@ const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) =>
   meta,
   unomi,
   klaviyo,
+  'google-data-manager': googleDataManager,
+  'x-ads': xAds,
 };
 
 /** A contract server inside this process; the store is rebuilt from the journal when the file already exists. */

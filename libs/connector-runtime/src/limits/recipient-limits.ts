@@ -38,7 +38,7 @@ export class RecipientLimits {
     return this.#circuit.kind !== 'closed';
   }
 
-  /** A free slot now, or null: for callers that look for work only when it can be done. */
+  /** A free slot now, or null. Whoever comes back for it later finds it taken by those who wait: see `take`. */
   tryTake(): Slot | null {
     const now = this.#clock.monotonic();
     if (this.#running >= this.#options.concurrency || now < this.#rate.pausedUntil) return null;

@@ -123,13 +123,15 @@ export class Revoker {
     const { recipient, identifiers } = this.#options;
     const known = await identifiers.of(recipient.id, claim.rows, recipient.identifiers);
     const purposes = claim.catalogue.recipients.get(recipient.id)?.purposes ?? [];
-    const planned: { row: DeliveryRow; revocation: Revocation }[] = [];
+    const planned: { row: DeliveryRow; revocation: Revocation; found: Known }[] = [];
     const missing: Attempted[] = [];
     for (const row of claim.rows) {
-      const found = known.get(row.subjectKey) ?? { kind: 'unreachable' };
-      if (found.kind === 'known')
+      const found: Known = known.get(row.subjectKey) ?? { kind: 'unreachable', sets: [] };
+      // What is known is revoked though more is missing; that the rest is missing decides what follows (DLV-4).
+      if (found.sets.length > 0)
         planned.push({
           row,
+          found,
           revocation: {
             subjectKey: row.subjectKey,
             version: row.revokeVersion,
@@ -139,7 +141,7 @@ export class Revoker {
             recipientPurposes: union(purposes, union(row.exposed, row.revoked)),
           },
         });
-      else missing.push({ row, outcome: missingOutcome(found), sent: false });
+      else missing.push({ row, outcome: forMissing({ kind: 'applied' }, found), sent: false });
     }
     if (planned.length === 0) return missing;
     const { outcomes, sent } = await recipient.revoke(
@@ -147,8 +149,9 @@ export class Revoker {
       scope,
     );
     const noOutcome: Outcome = { kind: 'unclear', why: 'no-outcome' };
-    const judged = planned.map(({ row, revocation }, index) => {
-      return { row, outcome: heedingPlan(outcomes[index] ?? noOutcome, revocation), sent };
+    const judged = planned.map(({ row, revocation, found }, index) => {
+      const outcome = heedingPlan(outcomes[index] ?? noOutcome, revocation);
+      return { row, outcome: forMissing(outcome, found), sent };
     });
     return [...missing, ...judged];
   }
@@ -192,10 +195,13 @@ export class Revoker {
   }
 }
 
-const missingOutcome = (known: Exclude<Known, { kind: 'known' }>): Outcome =>
-  known.kind === 'lacking'
+/** ACK-TRUTH: a clean answer for some of a person's identifiers settles nothing while others are missing. */
+function forMissing(outcome: Outcome, { kind }: Known): Outcome {
+  if (kind === 'known' || (outcome.kind !== 'applied' && outcome.kind !== 'nothing-to-do')) return outcome;
+  return kind === 'lacking'
     ? { kind: 'refused', why: 'missing-identifier' }
     : { kind: 'retry', why: 'identifiers-unreachable' };
+}
 
 /** What the circuit breaker counts: no answer, or an error of the partner's own. */
 const countsAgainstPartner = (outcome: Outcome): boolean =>

@@ -36,7 +36,7 @@ export interface ShareAttemptOptions {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly windows: ExposureWindows;
-  readonly closeWindow: (subjectKey: SubjectKey) => void;
+  readonly closeWindow: (subjectKey: SubjectKey, inFlightUntil: number) => void;
 }
 
 export interface AttemptResult<R> {
@@ -81,7 +81,8 @@ export class ShareAttempt {
         // What may have left and has no outcome ended in a fault: nobody knows whether it is still on its way.
         const clean = outcome === undefined ? !left.has(item) : outcome.kind !== 'unclear';
         const { subjectKey } = item.intent;
-        if (windows.landed(subjectKey, clean, ownWindow, clock.monotonic())) closeWindow(subjectKey);
+        const landed = windows.landed(subjectKey, clean, ownWindow, clock.monotonic());
+        if (landed !== null) closeWindow(subjectKey, landed);
       }
     }
     const sent = [...left].map((item) => outcomes.get(item)?.kind);
@@ -110,11 +111,13 @@ export class ShareAttempt {
     const passed: Registered<R>[] = covered.map((item) => ({ item, resume: null, windowEnd: windowEnd(item) }));
     toRecord.forEach((item, index) => {
       const verdict = verdicts[index] ?? { kind: 'held', state: 'none' };
+      const { subjectKey, purpose } = item.intent;
+      if (verdict.kind !== 'held') windows.opened(subjectKey, ownWindow, verdict.inFlightUntil);
       if (verdict.kind !== 'recorded') return void outcomes.set(item, stoppedBy(verdict));
       const { revoked } = verdict;
-      const resume = recipient.reinstates && revoked.includes(item.intent.purpose) ? { revoked } : null;
-      // A row that must resume first is asked again next time: its window covers no later share, but can be closed.
-      windows.opened(item.intent.subjectKey, resume === null ? nameOf(item) : 'resuming', ownWindow);
+      const resume = recipient.reinstates && revoked.includes(purpose) ? { revoked } : null;
+      // A row that must resume first is asked again next time: its window covers no later share.
+      if (resume === null) windows.cover(subjectKey, nameOf(item), ownWindow);
       passed.push({ item, resume, windowEnd: ownWindow });
     });
     return passed;

@@ -4,7 +4,7 @@ import type { Clock, Logger, Metrics } from '@entente/observability';
 import { backoffMs } from '../delivery-step/backoff.ts';
 import type { ShareOutcome } from '../partner/definition.ts';
 import type { BoundRecipient } from '../partner/recipient.ts';
-import type { ExposureRegister } from '../store/exposure-register.ts';
+import type { ExposureRegister, WrittenWindow } from '../store/exposure-register.ts';
 import type { IdentifierSource } from '../store/identifier-source.ts';
 import { usable, type IdentifierVault } from '../store/identifier-vault.ts';
 import { nextBatch } from './batching.ts';
@@ -62,14 +62,16 @@ export class SharePipeline {
   #timer: NodeJS.Timeout | undefined;
   readonly #held = new Set<OpenShare>();
   readonly #attempt: ShareAttempt;
-  #toClose = new Set<SubjectKey>();
+  #toClose = new Map<SubjectKey, WrittenWindow>();
 
   constructor(options: SharePipelineOptions) {
     this.#options = options;
-    const closeWindow = (subjectKey: SubjectKey): void => this.#closeWindow(subjectKey);
+    const closeWindow = (subjectKey: SubjectKey, inFlightUntil: number): void =>
+      this.#closeWindow({ subjectKey, inFlightUntil });
     this.#attempt = new ShareAttempt({ ...options, windows: this.#windows, closeWindow });
     this.#stopListening = options.gate.onDenied((subjectKey) => {
-      if (this.#windows.denied(subjectKey, options.clock.monotonic())) this.#closeWindow(subjectKey);
+      const landed = this.#windows.denied(subjectKey, options.clock.monotonic());
+      if (landed !== null) closeWindow(subjectKey, landed);
     });
   }
 
@@ -189,8 +191,9 @@ export class SharePipeline {
       const persons = unknown.map(({ request }) => ({ subjectKey: request.subjectKey, eventSealed: null }));
       const known = await identifiers.of(recipient.id, persons, recipient.identifiers);
       for (const share of unknown) {
-        const found = known.get(share.request.subjectKey) ?? { kind: 'unreachable' };
-        if (found.kind === 'known') share.identifiers = Object.assign({}, ...[...found.sets].reverse()) as Identifiers;
+        const found = known.get(share.request.subjectKey) ?? { kind: 'unreachable', sets: [] };
+        const sets = [...found.sets].reverse();
+        if (sets.length > 0) share.identifiers = Object.assign({}, ...sets) as Identifiers;
         else if (found.kind === 'lacking') share.settle({ outcome: 'failed', reason: 'missing-identifier' });
         else this.#hold(share, 'identifiers-unreachable', this.#backoff(share));
       }
@@ -247,15 +250,16 @@ export class SharePipeline {
     }, ms).unref();
   }
 
-  #closeWindow(subjectKey: SubjectKey): void {
-    this.#toClose.add(subjectKey);
-    if (this.#toClose.size > 1) return;
+  #closeWindow(window: WrittenWindow): void {
+    const gathering = this.#toClose.size > 0;
+    this.#toClose.set(window.subjectKey, window);
+    if (gathering) return;
     setTimeout(() => {
-      const subjects = [...this.#toClose];
-      this.#toClose = new Set();
+      const windows = [...this.#toClose.values()];
+      this.#toClose = new Map();
       const { register, recipient, log } = this.#options;
       const work = register
-        .closeWindows(recipient.id, subjects)
+        .closeWindows(recipient.id, windows)
         .then((closed) => {
           if (closed) this.#options.wake();
         })

@@ -37,26 +37,52 @@ describe('SHR-1: windows of this process', () => {
   test('a deny makes the next share meet its row again, and closes what is known to have landed', () => {
     const windows = new ExposureWindows();
     windows.takeOff(person);
-    windows.opened(person, 'ads x', 10_000);
+    windows.opened(person, 10_000, 77_000);
+    windows.cover(person, 'ads x', 10_000);
     windows.landed(person, true, 10_000, 50);
     expect(windows.endOf(person, 'ads x')).toBe(10_000);
-    expect(windows.denied(person, 100)).toBe(true);
+    expect(windows.denied(person, 100)).toBe(77_000);
     expect(windows.endOf(person, 'ads x')).toBe(0);
   });
 
   test('what is still on its way closes when it has landed', () => {
     const windows = new ExposureWindows();
     windows.takeOff(person);
-    windows.opened(person, 'ads x', 10_000);
-    expect(windows.denied(person, 100)).toBe(false);
-    expect(windows.landed(person, true, 10_000, 200)).toBe(true);
+    windows.opened(person, 10_000, 77_000);
+    expect(windows.denied(person, 100)).toBeNull();
+    expect(windows.landed(person, true, 10_000, 200)).toBe(77_000);
   });
 
   test('after an attempt without a clean answer the window runs out by itself', () => {
     const windows = new ExposureWindows();
     windows.takeOff(person);
-    windows.opened(person, 'ads x', 10_000);
+    windows.opened(person, 10_000, 77_000);
     windows.landed(person, false, 10_000, 50);
-    expect(windows.denied(person, 100)).toBe(false);
+    expect(windows.denied(person, 100)).toBeNull();
+  });
+
+  test('a window written after a partial deny covers nothing once it is given up for closing', () => {
+    const windows = new ExposureWindows();
+    windows.takeOff(person);
+    windows.opened(person, 10_000, 77_000);
+    expect(windows.denied(person, 100)).toBeNull();
+    windows.takeOff(person);
+    windows.opened(person, 10_200, 77_200);
+    windows.cover(person, 'mail x', 10_200);
+    expect(windows.landed(person, true, 10_000, 300)).toBeNull();
+    expect(windows.endOf(person, 'mail x')).toBe(10_200);
+    expect(windows.landed(person, true, 10_200, 400)).toBe(77_200);
+    expect(windows.endOf(person, 'mail x')).toBe(0);
+  });
+
+  test('a share that goes on after the deny and is still on its way keeps every window', () => {
+    const windows = new ExposureWindows();
+    windows.takeOff(person);
+    windows.opened(person, 10_000, 77_000);
+    windows.landed(person, true, 10_000, 50);
+    expect(windows.denied(person, 100)).toBe(77_000);
+    windows.takeOff(person);
+    windows.opened(person, 10_200, 77_200);
+    expect(windows.denied(person, 250)).toBeNull();
   });
 });

@@ -20,15 +20,16 @@ export interface IntendedExposure {
 
 /** What the row says to the share, under its lock (SHR-1). */
 export type ExposureVerdict =
-  | { readonly kind: 'recorded'; readonly revoked: readonly PurposeId[] }
-  /** A newer deny stands in the row. */
-  | { readonly kind: 'denied' }
+  | { readonly kind: 'recorded'; readonly revoked: readonly PurposeId[]; readonly inFlightUntil: number }
+  /** A newer deny stands in the row; the statement has opened a window all the same. */
+  | { readonly kind: 'denied'; readonly inFlightUntil: number }
   /** A revocation is due, in flight, unclear or parked. */
   | { readonly kind: 'held'; readonly state: RevocationState };
 
 /**
  * SHR-1 in one statement: rows in key order; what a row allows is recorded with its identifiers, and the window in which
- * it may be on its way is open before the first byte leaves.
+ * it may be on its way is open before the first byte leaves. Each statement's window ends later than the one before, even
+ * if the database's clock was set back, so that closing an earlier one never closes it.
  */
 const exposeSql = `
   WITH wanted AS (
@@ -45,10 +46,11 @@ const exposeSql = `
                              WHEN d.in_flight_until > clock_timestamp() AND d.in_flight_owner IS DISTINCT FROM $9 THEN NULL
                              ELSE $9 END,
       in_flight_until = CASE WHEN $10::text[] @> ARRAY[d.state] THEN d.in_flight_until
-                             ELSE greatest(d.in_flight_until, clock_timestamp() + $8 * interval '1 ms') END,
+                             ELSE greatest(d.in_flight_until + interval '1 microsecond',
+                                   clock_timestamp() + $8 * interval '1 ms') END,
       exposed = CASE WHEN $10::text[] @> ARRAY[d.state] OR d.exposed @> excluded.exposed THEN d.exposed
                      ELSE (SELECT array_agg(DISTINCT p ORDER BY p) FROM unnest(d.exposed || excluded.exposed) AS p) END
-    RETURNING subject_key, state, version, desired, revoked
+    RETURNING subject_key, state, version, desired, revoked, in_flight_until
   ), recorded AS (
     INSERT INTO exposure AS e (controller, recipient, subject_key, purpose, digest, sealed, first_at, last_at)
     SELECT DISTINCT ON (w.subject_key, w.purpose, w.digest)
@@ -59,6 +61,7 @@ const exposeSql = `
     RETURNING subject_key, purpose
   )
   SELECT t.subject_key AS "subjectKey", t.state, t.version, t.desired, t.revoked,
+         (extract(epoch FROM t.in_flight_until) * 1000)::float8 AS "inFlightUntil",
          coalesce((SELECT array_agg(DISTINCT r.purpose) FROM recorded r WHERE r.subject_key = t.subject_key
                     AND NOT EXISTS (SELECT 1 FROM exposure x WHERE x.controller = $1 AND x.recipient = $2
                                       AND x.subject_key = r.subject_key AND x.purpose = r.purpose)), '{}') AS first,
@@ -73,9 +76,18 @@ interface TouchedRow {
   readonly version: number;
   readonly desired: readonly PurposeId[];
   readonly revoked: readonly PurposeId[];
+  /** Database milliseconds; null only where no window was opened. */
+  readonly inFlightUntil: number | null;
   /** Purposes this statement exposed for the first time. */
   readonly first: readonly PurposeId[];
   readonly now: number;
+}
+
+/** A window as it stands in the row of its person. */
+export interface WrittenWindow {
+  readonly subjectKey: SubjectKey;
+  /** Database milliseconds. */
+  readonly inFlightUntil: number;
 }
 
 export interface ExposureRegisterOptions {
@@ -142,20 +154,26 @@ export class ExposureRegister {
   }
 
   /**
-   * DLV-3 without waiting for the clock: this process proves that nothing of what it sent about these persons is on its
-   * way any more. Only a window that no other process has opened or prolonged can be closed.
+   * DLV-3 without waiting for the clock: this process proves that nothing of what it sent about these persons inside these
+   * windows is on its way any more. Only a window that no other process has opened can be closed, and that nobody has
+   * prolonged since: a share that came later is inside it.
    */
-  async closeWindows(recipient: RecipientId, subjectKeys: readonly SubjectKey[]): Promise<boolean> {
+  async closeWindows(recipient: RecipientId, windows: readonly WrittenWindow[]): Promise<boolean> {
     const { pool, controller, owner } = this.#options;
+    const landedUntil = new Map(windows.map(({ subjectKey, inFlightUntil }) => [subjectKey, inFlightUntil]));
     return inTransaction(pool, async (tx) => {
       const rows = await lockRows(
         tx,
         controller,
-        subjectKeys.map((subjectKey) => ({ recipient, subjectKey })),
+        windows.map(({ subjectKey }) => ({ recipient, subjectKey })),
       );
       const now = await databaseNow(tx);
       const open = rows.filter(
-        ({ inFlightOwner, inFlightUntil }) => inFlightOwner === owner && inFlightUntil !== null && inFlightUntil > now,
+        ({ subjectKey, inFlightOwner, inFlightUntil }) =>
+          inFlightOwner === owner &&
+          inFlightUntil !== null &&
+          inFlightUntil > now &&
+          inFlightUntil <= (landedUntil.get(subjectKey) ?? 0),
       );
       await writeRows(
         tx,
@@ -203,7 +221,8 @@ export class ExposureRegister {
 
 function verdict(exposure: IntendedExposure, row: TouchedRow | undefined): ExposureVerdict {
   if (row === undefined) return { kind: 'held', state: 'none' };
-  if (pending.includes(row.state)) return { kind: 'held', state: row.state };
-  if (row.version >= exposure.version && !row.desired.includes(exposure.purpose)) return { kind: 'denied' };
-  return { kind: 'recorded', revoked: row.revoked };
+  const { state, version, desired, revoked, inFlightUntil } = row;
+  if (pending.includes(state) || inFlightUntil === null) return { kind: 'held', state };
+  if (version >= exposure.version && !desired.includes(exposure.purpose)) return { kind: 'denied', inFlightUntil };
+  return { kind: 'recorded', revoked, inFlightUntil };
 }

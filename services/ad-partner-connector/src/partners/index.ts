@@ -1,1 +1,3 @@
 export { metaCustomAudiences } from './meta/definition.ts';
+export { googleDataManager } from './google-data-manager/definition.ts';
+export { xAds } from './x-ads/definition.ts';

@@ -31,7 +31,11 @@ describe('TRK-1: what an outcome settles', () => {
     ],
     ['waiting is not told of older changes', 4, 'waiting', 5, null],
   ] as const)('%s', (_name, version, outcome, outcomeVersion, expected) => {
-    expect(settle({ version }, { version: outcomeVersion, outcome, at })).toEqual(expected);
+    expect(settle({ version }, { version: outcomeVersion, direction: 'deny', outcome, at })).toEqual(expected);
+  });
+
+  test('ACK-TRUTH: an accepted reinstatement settles no withdrawal', () => {
+    expect(settle({ version: 5 }, { version: 5, direction: 'grant', outcome: 'accepted', at })).toBeNull();
   });
 });
 

@@ -13,13 +13,15 @@ export interface Settlement {
 
 /**
  * TRK-1: an outcome at version v settles every change up to v at that recipient; those below v were never sent on their
- * own, so they are `superseded`. A waiting or parked outcome at v says so for v alone and settles nothing. Returns null
- * when the outcome says nothing about this change.
+ * own, so they are `superseded`. A waiting or parked outcome at v says so for v alone and settles nothing. What a partner
+ * accepted of a grant (a reinstatement) says nothing of a withdrawal. Returns null when the outcome says nothing about this
+ * change.
  */
 export function settle(
   change: { readonly version: number },
-  outcome: Pick<EnforcementRecorded, 'version' | 'outcome' | 'at'>,
+  outcome: Pick<EnforcementRecorded, 'version' | 'direction' | 'outcome' | 'at'>,
 ): Settlement | null {
+  if (outcome.direction === 'grant') return null;
   if (change.version > outcome.version) return null;
   const own = change.version === outcome.version;
   if (!settledOutcomes.has(outcome.outcome)) {

@@ -61,16 +61,16 @@ function addRequest(items: readonly ShareItem[], context: Context): HttpRequest 
 }
 
 async function removeMembers(batch: readonly Revocation[], context: Context): Promise<Outcome[]> {
-  const { removals, unmapped } = planRemovals(batch, context.settings.audiences);
+  const { removals, unmapped, lacking } = planRemovals(batch, context.settings.audiences);
   const outcomes = new Map<Revocation, Outcome[]>();
   for (const removal of removals)
     for (const [revocation, outcome] of await remove(removal, context))
       outcomes.set(revocation, [...(outcomes.get(revocation) ?? []), outcome]);
-  return batch.map((revocation) =>
-    unmapped.has(revocation)
-      ? { kind: 'refused', why: 'purpose-not-mapped' }
-      : worstOutcome(outcomes.get(revocation) ?? []),
-  );
+  return batch.map((revocation) => {
+    if (lacking.has(revocation)) return { kind: 'refused', why: 'missing-identifier' };
+    if (unmapped.has(revocation)) return { kind: 'refused', why: 'purpose-not-mapped' };
+    return worstOutcome(outcomes.get(revocation) ?? []);
+  });
 }
 
 async function remove({ audience, persons }: Removal, context: Context): Promise<[Revocation, Outcome][]> {

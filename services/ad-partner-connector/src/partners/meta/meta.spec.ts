@@ -40,6 +40,13 @@ describe('the plan', () => {
     expect(rowLimit).toBe(10_000);
   });
 
+  test('ACK-TRUTH: a person Meta could not know by anything is in no call, so nobody else’s answer is theirs', () => {
+    const unknown = person('nobody', [ads], 0);
+    const { removals, lacking } = planRemovals([unknown, person('a', [ads])], audiences);
+    expect(lacking).toEqual(new Set([unknown]));
+    expect(removals.flatMap(({ persons }) => persons.map(({ revocation }) => revocation))).not.toContain(unknown);
+  });
+
   test('each set once; blanks where a kind is unknown', () => {
     const set = { 'meta-email': hash('a') };
     expect(rowsOf([set, set, { 'meta-phone': hash('b') }, {}])).toEqual([

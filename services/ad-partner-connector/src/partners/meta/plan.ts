@@ -36,14 +36,21 @@ export interface RemovalPlan {
   readonly removals: readonly Removal[];
   /** Their withdrawn purpose has no audience in the settings. */
   readonly unmapped: ReadonlySet<Revocation>;
+  /** Nothing Meta could know them by: no other person's answer speaks for them. */
+  readonly lacking: ReadonlySet<Revocation>;
 }
 
 /** Per audience whose purpose fell away, the persons to remove, at most `rowLimit` rows in each removal. */
 export function planRemovals(batch: readonly Revocation[], audiences: Readonly<Record<string, string>>): RemovalPlan {
   const byAudience = new Map<string, Removal['persons'][number][]>();
   const unmapped = new Set<Revocation>();
+  const lacking = new Set<Revocation>();
   for (const revocation of batch) {
     const rows = rowsOf(revocation.identifiers);
+    if (rows.length === 0) {
+      lacking.add(revocation);
+      continue;
+    }
     for (const purpose of revocation.recipientPurposes) {
       if (revocation.allowed.includes(purpose)) continue;
       const audience = audienceOf(purpose, audiences);
@@ -51,7 +58,7 @@ export function planRemovals(batch: readonly Revocation[], audiences: Readonly<R
       else byAudience.set(audience, [...(byAudience.get(audience) ?? []), { revocation, rows }]);
     }
   }
-  return { removals: [...byAudience].flatMap(([audience, persons]) => inCalls(audience, persons)), unmapped };
+  return { removals: [...byAudience].flatMap(([audience, persons]) => inCalls(audience, persons)), unmapped, lacking };
 }
 
 export const audienceOf = (purpose: PurposeId, audiences: Readonly<Record<string, string>>): string | null =>

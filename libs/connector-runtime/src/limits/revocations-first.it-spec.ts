@@ -1,0 +1,94 @@
+import { purposeId } from '@entente/contracts';
+import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { definePartner, type ShareOutcome } from '../partner/definition.ts';
+import { newPerson, RuntimeUnderTest, type TestPerson } from '../testing/runtime-under-test.ts';
+
+const mail = purposeId('mail');
+const concurrency = 2;
+const waitingShares = 50;
+
+class MemorySettings {
+  readonly remembers = true;
+}
+
+/** What the partner was asked, in order. */
+const journal: string[] = [];
+/** Shares at the partner, oldest first; each is answered when the test says so. */
+const unanswered: (() => void)[] = [];
+const partner = definePartner<MemorySettings>({
+  partner: 'memory',
+  kind: 'crm',
+  settings: MemorySettings,
+  identifiers: ['email'],
+  limits: { shareBatch: 1, revokeBatch: 10, concurrency, calls: 100_000, perMs: 1_000 },
+  documentedDelay: 'none',
+  shareBy: 'recipient',
+  share: async (batch) => {
+    journal.push('share');
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    unanswered.push(() => resolve(undefined));
+    await promise;
+    return batch.map((): ShareOutcome => ({ kind: 'sent' }));
+  },
+  revoke: (batch) => {
+    journal.push('revoke');
+    return Promise.resolve(batch.map(() => ({ kind: 'applied' })));
+  },
+});
+
+let database: TestDatabase;
+let runtime: RuntimeUnderTest;
+const planted = (): TestPerson => newPerson((name) => ({ email: `${name}@example.org` }));
+
+beforeAll(async () => {
+  database = await testDatabase('revocations-first');
+  runtime = await RuntimeUnderTest.start({
+    databaseUrl: database.url,
+    definition: partner,
+    settings: new MemorySettings(),
+    purposes: [mail],
+    fields: [],
+  });
+  runtime.revoker.start();
+});
+afterAll(async () => {
+  const stopped = runtime.stop();
+  await waitFor(
+    () => {
+      for (const answer of unanswered.splice(0)) answer();
+      return runtime.pipeline.load.open === 0;
+    },
+    { what: 'the end of the shares' },
+  );
+  await stopped;
+  await database.drop();
+});
+
+describe('DENY IS NEVER BLOCKED: shares that saturate a recipient', () => {
+  test('a revocation waits for at most one running call', async () => {
+    const person = planted();
+    await runtime.change(person, 1, [mail]);
+    const first = runtime.share(person, mail);
+    await waitFor(() => unanswered.length === 1, { what: 'the first share' });
+    unanswered.shift()?.();
+    await first;
+    for (let index = 0; index < waitingShares; index += 1) {
+      const other = planted();
+      await runtime.change(other, 1, [mail]);
+      void runtime.share(other, mail);
+    }
+    await waitFor(() => unanswered.length === concurrency && runtime.pipeline.load.open === waitingShares, {
+      what: 'saturation',
+    });
+
+    await runtime.change(person, 2, []);
+    journal.length = 0;
+    for (const due of [1, 2]) {
+      // One call ends; whoever is next gets its slot.
+      unanswered.shift()?.();
+      await waitFor(() => journal.length >= due, { what: 'the next call at the partner' });
+    }
+    expect(journal[0]).toBe('revoke');
+  });
+});

@@ -1,0 +1,118 @@
+import { purposeId } from '@entente/contracts';
+import { systemClock } from '@entente/observability';
+import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { definePartner, type ShareOutcome } from '../partner/definition.ts';
+import { newPerson, RuntimeUnderTest, type TestPerson } from '../testing/runtime-under-test.ts';
+
+const mail = purposeId('mail');
+const ads = purposeId('ads');
+
+class MemorySettings {
+  readonly remembers = true;
+}
+
+/** What the partner saw, in order. */
+const journal: string[] = [];
+/** Shares on their way: each reaches the partner when the test says so. */
+const onTheirWay: (() => void)[] = [];
+const partner = definePartner<MemorySettings>({
+  partner: 'memory',
+  kind: 'crm',
+  settings: MemorySettings,
+  identifiers: ['email'],
+  limits: { shareBatch: 1, revokeBatch: 10, concurrency: 5, calls: 1_000, perMs: 1_000 },
+  documentedDelay: 'none',
+  shareBy: 'recipient',
+  share: async (batch) => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    onTheirWay.push(() => resolve(undefined));
+    await promise;
+    journal.push('share');
+    return batch.map((): ShareOutcome => ({ kind: 'sent' }));
+  },
+  revoke: (batch) => {
+    journal.push('revoke');
+    return Promise.resolve(batch.map(() => ({ kind: 'applied' })));
+  },
+});
+
+let database: TestDatabase;
+let runtime: RuntimeUnderTest;
+
+beforeAll(async () => {
+  database = await testDatabase('partial-withdrawal');
+  runtime = await RuntimeUnderTest.start({
+    databaseUrl: database.url,
+    definition: partner,
+    settings: new MemorySettings(),
+    purposes: [ads, mail],
+    fields: [],
+  });
+  runtime.revoker.start();
+});
+afterAll(async () => {
+  for (const arrive of onTheirWay.splice(0)) arrive();
+  await runtime.stop();
+  await database.drop();
+});
+
+const arriveAll = (): void => {
+  for (const arrive of onTheirWay.splice(0)) arrive();
+};
+const windowOpen = async (person: TestPerson): Promise<boolean> =>
+  ((await runtime.row(person))?.inFlightUntil ?? 0) > systemClock.now();
+
+describe('ACK-TRUTH, DLV-3: the withdrawal of one purpose while shares of another go on', () => {
+  test('a share of the purpose that stays is inside an open window, and the next revocation goes out again after it', async () => {
+    const person = newPerson((name) => ({ email: `${name}@example.org` }));
+    await runtime.change(person, 1, [ads, mail]);
+    const first = [runtime.share(person, mail)];
+    await waitFor(() => onTheirWay.length === 1, { what: 'the first share' });
+    // The gate alone hears of it, as of a purpose that this recipient does not serve.
+    await runtime.change(person, 2, [mail], { lanes: [] });
+    first.push(runtime.share(person, mail));
+    await waitFor(() => onTheirWay.length === 2, { what: 'the second share' });
+    arriveAll();
+    expect(await Promise.all(first)).toEqual([{ outcome: 'sent' }, { outcome: 'sent' }]);
+    await waitFor(async () => !(await windowOpen(person)), { what: 'the end of the window', timeoutMs: 5_000 });
+
+    journal.length = 0;
+    const late = runtime.share(person, mail);
+    await waitFor(() => onTheirWay.length === 1, { what: 'the late share' });
+    expect(await windowOpen(person)).toBe(true);
+    await runtime.change(person, 3, []);
+    await waitFor(async () => (await runtime.attempts(person)).includes('applied'), { what: 'the first revocation' });
+    expect(await runtime.enforcements(person)).not.toContain('accepted@3');
+    arriveAll();
+    await late;
+    await waitFor(async () => (await runtime.enforcements(person)).includes('accepted@3'), { what: 'accepted' });
+    expect(journal).toEqual(['revoke', 'share', 'revoke']);
+  });
+
+  test('closing a window that has landed leaves one open that a later share has written meanwhile', async () => {
+    const person = newPerson((name) => ({ email: `${name}@example.org` }));
+    const { register, recipient, pool } = runtime;
+    const { subjectKey } = person;
+    await runtime.change(person, 1, [ads, mail]);
+    const recorded = async (): Promise<number> => {
+      const exposure = { subjectKey, purpose: mail, digest: 'd', sealed: 's', version: 1 };
+      const [verdict] = await register.record(recipient.id, [exposure], 10_000);
+      if (verdict?.kind !== 'recorded') throw new Error(`not recorded: ${verdict?.kind}`);
+      return verdict.inFlightUntil;
+    };
+    const landed = await recorded();
+    // As if the database's clock had been set back since.
+    await pool.query(
+      `UPDATE delivery SET in_flight_until = in_flight_until + interval '1 hour' WHERE subject_key = $1`,
+      [subjectKey],
+    );
+    const aheadOfTime = landed + 3_600_000;
+    const later = await recorded();
+    expect(later).toBeGreaterThan(aheadOfTime);
+    expect(await register.closeWindows(recipient.id, [{ subjectKey, inFlightUntil: aheadOfTime }])).toBe(false);
+    expect(await windowOpen(person)).toBe(true);
+    expect(await register.closeWindows(recipient.id, [{ subjectKey, inFlightUntil: later }])).toBe(true);
+    expect(await windowOpen(person)).toBe(false);
+  });
+});
