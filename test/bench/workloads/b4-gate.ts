@@ -67,7 +67,7 @@ export const gateCheck: Benchmark = {
         const map = new Map(keys.map((key, index) => [key, index]));
         const ours = () => Promise.resolve(measure(keys, (key) => allowed(gate, key)));
         const baseline = () => Promise.resolve(measure(keys, (key) => map.get(key) !== undefined));
-        ours();
+        await ours();
         const measured = await interleaved<Side>({ ours, baseline }, rounds, stealShare);
         await gate.close();
         const us = (figure: keyof Summary, target?: Figure['target']): Figure => ({

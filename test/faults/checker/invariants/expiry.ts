@@ -1,6 +1,7 @@
 import type { Evidence, Invariant } from '../evidence/evidence.ts';
 import { never } from '../evidence/intervals.ts';
-import { unlawful, type Send } from '../evidence/sends.ts';
+import { unlawful } from '../evidence/pause.ts';
+import type { Send } from '../evidence/sends.ts';
 import { inOrder, milliseconds } from '../excerpt.ts';
 import type { DbChange } from '../history.ts';
 import type { Violation } from '../violation.ts';

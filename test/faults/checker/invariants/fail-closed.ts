@@ -1,5 +1,6 @@
 import type { Evidence, Invariant } from '../evidence/evidence.ts';
-import { unlawful, type Send } from '../evidence/sends.ts';
+import { unlawful } from '../evidence/pause.ts';
+import type { Send } from '../evidence/sends.ts';
 import { inOrder, milliseconds } from '../excerpt.ts';
 import type { HistoryEvent, Nemesis } from '../history.ts';
 import type { Violation } from '../violation.ts';

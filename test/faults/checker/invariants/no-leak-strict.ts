@@ -1,6 +1,6 @@
 import type { Invariant } from '../evidence/evidence.ts';
 import { lastWhile } from '../evidence/intervals.ts';
-import { unlawful } from '../evidence/sends.ts';
+import { unlawful } from '../evidence/pause.ts';
 import { permittedFrom, strictAnswers } from '../evidence/strict-answers.ts';
 import { inOrder, milliseconds } from '../excerpt.ts';
 import type { Violation } from '../violation.ts';
