@@ -1,4 +1,5 @@
-// One configuration, three projects: unit needs nothing, integration needs Postgres and Kafka, e2e runs the built services.
+// One configuration, four projects: unit needs nothing, integration needs Postgres and Kafka, e2e runs the built services,
+// sim simulates them under virtual time (by hand: it takes minutes).
 import { readFileSync } from 'node:fs';
 
 // Under Jest the sources run as they are: `.ts` specifiers must not become `.js`.
@@ -25,5 +26,6 @@ export default {
     { ...base, displayName: 'unit', testRegex: '(?<!\\.(it|e2e)-)(?<=\\.)spec\\.ts$' },
     { ...base, ...infrastructure, displayName: 'integration', testRegex: '\\.it-spec\\.ts$' },
     { ...base, ...infrastructure, displayName: 'e2e', testRegex: '\\.e2e-spec\\.ts$' },
+    { ...base, displayName: 'sim', testRegex: '\\.sim-spec\\.ts$' },
   ],
 };

@@ -6,7 +6,7 @@
  *   node deploy/local/bootstrap.mjs <entente command> [arguments]   the CLI: demo, dev, doctor, withdraw …
  *   node deploy/local/bootstrap.mjs --check                         format, lint, types, boundaries, unused code, unit tests
  *   node deploy/local/bootstrap.mjs --test [jest arguments]         unit, integration and end-to-end tests
- *   node deploy/local/bootstrap.mjs --run FILE [arguments]          a program of the repository: benchmarks, simulation
+ *   node deploy/local/bootstrap.mjs --run [node options] FILE …     a program of the repository: benchmarks, simulation
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -249,7 +249,7 @@ async function main([command, ...args]) {
   if (stopping) return exitCodeOf(stopping);
   if (command === '--check') return check();
   if (command === '--test') return test(node, args);
-  if (command === '--run') return run(node, ['--expose-gc', ...args], { stdio: 'inherit' });
+  if (command === '--run') return run(node, args, { stdio: 'inherit' });
   const cli = inRoot('deploy', 'local', 'dist', 'cli', 'main.js');
   return run(node, [cli, ...(command === undefined ? [] : [command]), ...args], {
     cwd: whereThePersonIs(),

@@ -1,14 +1,17 @@
 import type { Catalogue, SubjectKey } from '@entente/contracts';
 import { setTimeout as pause } from 'node:timers/promises';
+import { HttpConsentApi } from './consent-api.ts';
 import { sealShareable, type Shareable } from './egress/shareable.ts';
 import { GateMetrics } from './gate-metrics.ts';
 import { checkOptions, type GateOptions } from './gate-options.ts';
-import { Session } from './session.ts';
+import { Session, type SessionGround } from './session.ts';
 import type { Decision, Intent, StaleReason } from './step/decision.ts';
 import type { GapReason } from './step/gap.ts';
 import { leaseState } from './step/gate-step.ts';
 import { read } from './step/lease.ts';
 import { DirectoryLock } from './store/directory-lock.ts';
+import { LmdbReplica } from './store/lmdb-replica.ts';
+import { StartRecords } from './store/start-records.ts';
 
 export interface GateStatus {
   readonly phase: 'opening' | 'seeding' | 'following' | 'closed';
@@ -31,12 +34,16 @@ export interface GateStatus {
 export type SeedReason = 'first' | GapReason | null;
 export type DeniedListener = (subjectKey: SubjectKey, version: number) => void;
 
+/** Takes hold of what a session stands on; null while another live process has it. */
+type Hold = (options: GateOptions) => SessionGround | null;
+
 const lockRetryMs = 200;
 const restartMs = 1000;
 
 /** The block in front of every outbound send (GATE-1 to GATE-6). What it does not know, it does not let out. */
 export class Gate {
   readonly #options: GateOptions;
+  readonly #hold: Hold;
   readonly #metrics: GateMetrics;
   readonly #closing = new AbortController();
   readonly #denied = new Set<DeniedListener>();
@@ -46,16 +53,17 @@ export class Gate {
   #reason: StaleReason = 'not-seeded';
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(options: GateOptions) {
+  private constructor(options: GateOptions, hold: Hold) {
     this.#options = options;
+    this.#hold = hold;
     const { recipients, metrics, clock } = options;
     this.#metrics = new GateMetrics(recipients, metrics, clock, () => this.#session?.follower.partitions ?? []);
   }
 
   /** Rejects options that can never work; else returns at once with a closed gate: lock, seed and leases come in the background, for as long as they take. */
-  static async open(options: GateOptions): Promise<Gate> {
+  static async open(options: GateOptions, hold: Hold = holdDirectory): Promise<Gate> {
     checkOptions(options);
-    const gate = new Gate(options);
+    const gate = new Gate(options, hold);
     gate.#running = gate.#run();
     return gate;
   }
@@ -139,9 +147,9 @@ export class Gate {
     const closing = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     while (!signal.aborted) {
       try {
-        const lock = await this.#locked();
-        if (lock === null) return;
-        await this.#sessionUnder(lock, closing);
+        const ground = await this.#held();
+        if (ground === null) return;
+        await this.#sessionOn(ground, closing);
       } catch (err) {
         log.error({ err, gate }, 'gate cannot use its directory; trying again');
       }
@@ -150,23 +158,23 @@ export class Gate {
     }
   }
 
-  async #locked(): Promise<DirectoryLock | null> {
-    const { directory, log, gate } = this.#options;
+  async #held(): Promise<SessionGround | null> {
+    const { log, gate } = this.#options;
     let told = false;
     for (;;) {
       if (this.#closing.signal.aborted) return null;
-      const lock = DirectoryLock.tryAcquire(directory);
-      if (lock !== null) return lock;
+      const ground = this.#hold(this.#options);
+      if (ground !== null) return ground;
       if (!told) log.warn({ gate }, 'another live process holds the gate directory; waiting for it');
       told = true;
       await pause(lockRetryMs, undefined, { signal: this.#closing.signal }).catch(() => {});
     }
   }
 
-  async #sessionUnder(lock: DirectoryLock, closing: Promise<void>): Promise<void> {
+  async #sessionOn(ground: SessionGround, closing: Promise<void>): Promise<void> {
     let session: Session;
     try {
-      session = new Session(this.#options, lock, {
+      session = new Session(this.#options, ground, {
         denied: (change, closedAt) => {
           for (const listener of this.#denied)
             this.#tell('onDenied', () => listener(change.subjectKey, change.version));
@@ -178,7 +186,7 @@ export class Gate {
         moved: () => this.#moved(),
       });
     } catch (err) {
-      lock.release();
+      ground.lock.release();
       throw err;
     }
     this.#session = session;
@@ -212,3 +220,16 @@ export class Gate {
     for (const wake of waiting) wake();
   }
 }
+
+/** The directory and the consent service of a real host. */
+const holdDirectory: Hold = ({ directory, controller, consentUrl, token }) => {
+  const lock = DirectoryLock.tryAcquire(directory);
+  if (lock === null) return null;
+  try {
+    const replica = new LmdbReplica(directory, controller);
+    return { lock, replica, starts: new StartRecords(directory), api: new HttpConsentApi(consentUrl, token) };
+  } catch (err) {
+    lock.release();
+    throw err;
+  }
+};

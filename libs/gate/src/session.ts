@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Beats, type GateIdentity } from './beats.ts';
 import { CatalogueRefresh } from './catalogue-refresh.ts';
 import { Confirmations } from './confirmations.ts';
-import { HttpConsentApi, type ConsentApi } from './consent-api.ts';
+import type { ConsentApi } from './consent-api.ts';
 import { Follower } from './follower.ts';
 import type { GateOptions } from './gate-options.ts';
 import { gateRecord } from './gate-records.ts';
@@ -13,8 +13,8 @@ import { Logs } from './logs.ts';
 import { seed } from './seed.ts';
 import type { GapReason } from './step/gap.ts';
 import type { DirectoryLock } from './store/directory-lock.ts';
-import { LmdbReplica } from './store/lmdb-replica.ts';
-import { StartRecords } from './store/start-records.ts';
+import type { Replica } from './store/replica.ts';
+import type { StartRecords } from './store/start-records.ts';
 
 /** A beat that cannot be sent within this time is overtaken by the next. */
 const beatTimeoutMs = 1000;
@@ -32,6 +32,14 @@ export interface SessionEvents {
   moved(): void;
 }
 
+/** What a session stands on: its store, who started in it before, the hold on it, and the service that fills it. */
+export interface SessionGround {
+  readonly replica: Replica;
+  readonly starts: Pick<StartRecords, 'all' | 'add' | 'remove'>;
+  readonly lock: Pick<DirectoryLock, 'stillOurs' | 'release'>;
+  readonly api: ConsentApi;
+}
+
 /**
  * One gate start: from holding the directory's lock to letting it go. A lost store or directory ends it, and the gate begins
  * another with a start id of its own, so that nobody counts the old one's confirmations for the new one's replica.
@@ -39,13 +47,13 @@ export interface SessionEvents {
 export class Session {
   readonly start: GateStartId = gateStartId(randomBytes(6).toString('hex'));
   readonly follower: Follower;
-  readonly replica: LmdbReplica;
-  readonly #starts: StartRecords;
+  readonly replica: Replica;
+  readonly #starts: SessionGround['starts'];
   /** Resolves when the session cannot go on, with the reason. */
   readonly lost: Promise<unknown>;
   readonly #options: GateOptions;
   readonly #events: SessionEvents;
-  readonly #lock: DirectoryLock;
+  readonly #lock: SessionGround['lock'];
   readonly #admin: Admin;
   readonly #api: ConsentApi;
   readonly #beatPublisher: EventPublisher;
@@ -60,17 +68,17 @@ export class Session {
   #seeding: Promise<void> | null = null;
   #lose: (reason: unknown) => void = () => {};
 
-  constructor(options: GateOptions, lock: DirectoryLock, events: SessionEvents) {
+  constructor(options: GateOptions, ground: SessionGround, events: SessionEvents) {
     const { kafka, clock, log, controller, recipients, gate } = options;
     this.#options = options;
-    this.#lock = lock;
+    this.#lock = ground.lock;
     this.#events = events;
     this.lost = new Promise((resolve) => {
       this.#lose = resolve;
     });
-    this.#api = new HttpConsentApi(options.consentUrl, options.token);
-    this.replica = new LmdbReplica(options.directory, controller);
-    this.#starts = new StartRecords(options.directory);
+    this.#api = ground.api;
+    this.replica = ground.replica;
+    this.#starts = ground.starts;
     this.follower = new Follower({
       controller,
       recipients,
@@ -105,6 +113,7 @@ export class Session {
     const heirOf = this.#starts.all();
     // On record before the first beat, so that whoever follows in this directory can strike this start out (GATE-6).
     await this.#starts.add(this.start);
+    if (this.#stopping.signal.aborted) return;
     this.#lockTimer = setInterval(() => {
       if (!this.#lock.stillOurs()) this.#fail(new Error('the gate directory was removed or replaced'));
       this.#events.moved();
@@ -166,12 +175,13 @@ export class Session {
       { reason, gate: this.#options.gate },
       'gap in the logs: replica is emptied and seeded again',
     );
-    this.#seeding = this.#seedUntilDone(reason)
+    // Reading on is no part of it: it waits for a replica that is whole, and another gap may come before it has begun.
+    this.#seeding = this.#seedUntilDone(reason).finally(() => {
+      this.#seeding = null;
+    });
+    this.#seeding
       .then(() => this.#logs.reposition())
-      .catch((err: unknown) => this.#options.log.warn({ err }, 'gate reads on at its next join'))
-      .finally(() => {
-        this.#seeding = null;
-      });
+      .catch((err: unknown) => this.#options.log.warn({ err }, 'gate reads on at its next join'));
   }
 
   async #seedUntilDone(why: 'first' | GapReason): Promise<void> {

@@ -10,6 +10,7 @@ import type { Logger } from '@entente/observability';
 import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import { onChanged, onVanished, type Stepped } from '../delivery-step/delivery-step.ts';
+import { isPending } from '../delivery-step/delivery.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
 import { addMissing, databaseNow, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
@@ -90,11 +91,13 @@ export class Reconciler {
       const { version, vector } = subject;
       const facts = factsOf(catalogue, row.recipient);
       const desired = allowedPurposes(vector, catalogue, row.recipient, now);
-      // Whatever stands denied here may be the change we did not hear of: an answer is owed for it (TRK-1).
-      const denies = facts.purposes.some((purpose) => vector[purpose] !== undefined && !desired.includes(purpose));
+      // Whatever stands denied here may be the change we did not hear of: an answer is owed for it (TRK-1). A revocation on its
+      // way answers for all that came behind it, so it goes on to the newest version.
+      const denies =
+        isPending(row) || facts.purposes.some((purpose) => vector[purpose] !== undefined && !desired.includes(purpose));
       const direction = denies ? 'deny' : 'grant';
       const change = { version, vector, desired, direction, now, erasure: false, catalogue: catalogue.number } as const;
-      return onChanged(row, { ...change, concerned: denies }, facts);
+      return heard(row, onChanged(row, { ...change, concerned: denies }, facts));
     });
   }
 
@@ -143,4 +146,16 @@ export class Reconciler {
       );
     });
   }
+}
+
+/**
+ * TRK-1: a denial between the row's version and the snapshot's will not be heard of any more. Where nothing is left to revoke
+ * it was taken back before it reached us (DLV-5), so the snapshot's version needs nothing and supersedes it: whoever waits
+ * for its outcome is told so.
+ */
+function heard(before: DeliveryRow, { delivery, enforcements }: Stepped): Stepped {
+  const { version } = delivery;
+  if (version === before.version || enforcements.length > 0 || isPending(delivery)) return { delivery, enforcements };
+  const settled = { direction: 'deny', outcome: 'nothing-to-do', reason: 'granted-again', attempts: 0 } as const;
+  return { delivery, enforcements: [{ ...settled, version }] };
 }

@@ -2,7 +2,13 @@ import type { PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
 import type { Clock, Logger } from '@entente/observability';
 import type { Gate } from '../gate.ts';
 import type { Allow, Deny, Stale } from '../step/decision.ts';
-import { Connections, type Exchange, type HttpRequest, type Sent } from './http-exchange.ts';
+import {
+  Connections,
+  type AttemptExchange,
+  type HttpRequest,
+  type PartnerConnections,
+  type Sent,
+} from './http-exchange.ts';
 import { payloadOf, type Shareable } from './shareable.ts';
 
 /** One item as it was written, for audit. No payload. */
@@ -56,16 +62,16 @@ const maxAddresses = 3;
 /** The one door: nothing else in Entente opens a connection to a partner for a share (GATE-5). */
 export class Egress {
   readonly #options: EgressOptions;
-  readonly #connections: Connections;
+  readonly #connections: PartnerConnections;
   readonly #timeoutMs: number;
   /** Sends that wait for a connection, by subject: an applied deny refuses them without waiting for the write. */
   readonly #unwritten = new Map<SubjectKey, Set<() => void>>();
   readonly #stopListening: () => void;
 
-  constructor(options: EgressOptions) {
+  constructor(options: EgressOptions, connections = connectionsOf(options)) {
     this.#options = options;
-    const { maxResponseBytes = 1024 * 1024, ca, attemptTimeoutMs = 5000 } = options;
-    this.#connections = new Connections({ maxResponseBytes, ...(ca === undefined ? {} : { ca }) });
+    const { attemptTimeoutMs = 5000 } = options;
+    this.#connections = connections;
     this.#timeoutMs = attemptTimeoutMs;
     this.#stopListening = options.gate.onDenied((subjectKey) => {
       for (const review of [...(this.#unwritten.get(subjectKey) ?? [])]) review();
@@ -203,7 +209,7 @@ export class Egress {
     return 'host not allowed';
   }
 
-  async #watched(exchange: Exchange, timeoutMs: number, signal: AbortSignal | undefined): Promise<Sent> {
+  async #watched(exchange: AttemptExchange, timeoutMs: number, signal: AbortSignal | undefined): Promise<Sent> {
     const timer = setTimeout(() => exchange.abandon('timeout'), Math.max(0, timeoutMs));
     const abort = () => exchange.abandon('aborted');
     signal?.addEventListener('abort', abort, { once: true });
@@ -215,6 +221,9 @@ export class Egress {
     }
   }
 }
+
+const connectionsOf = ({ maxResponseBytes = 1024 * 1024, ca }: EgressOptions): PartnerConnections =>
+  new Connections({ maxResponseBytes, ...(ca === undefined ? {} : { ca }) });
 
 const partsOf = <T>({ allowed, refused }: Verdict<T>): Pick<ShareOutcome<T>, 'allowed' | 'refused'> => ({
   allowed,

@@ -32,8 +32,23 @@ export interface ConnectionSetting {
 /** Partners close idle connections after 5 s or more; closing first avoids writing into one that is going away. */
 const idleMs = 4000;
 
+/** One attempt as the egress drives it: connect, then write once, then one answer. */
+export interface AttemptExchange {
+  /** Settles exactly once, whatever happens. */
+  readonly done: Promise<Sent>;
+  whenConnected(act: () => void): void;
+  write(headers: Readonly<Record<string, string>>, body: string | Buffer | undefined): void;
+  abandon(why: string): void;
+}
+
+/** Where attempts come from. */
+export interface PartnerConnections {
+  open(method: string, url: URL): AttemptExchange;
+  close(): void;
+}
+
 /** Warm keep-alive connections; TLS is always verified, redirects are never followed. */
-export class Connections {
+export class Connections implements PartnerConnections {
   readonly #setting: ConnectionSetting;
   readonly #http = new HttpAgent({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' });
   readonly #https: HttpsAgent;
@@ -66,7 +81,7 @@ export class Connections {
 }
 
 /** One attempt: connect, then write once, then read one answer. */
-export class Exchange {
+export class Exchange implements AttemptExchange {
   /** Settles exactly once, whatever happens. */
   readonly done: Promise<Sent>;
   readonly #request: ClientRequest;

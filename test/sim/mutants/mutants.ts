@@ -1,0 +1,75 @@
+import type { Rule } from '../../faults/checker/index.ts';
+import * as database from './database-mutants.ts';
+import * as gate from './gate-mutants.ts';
+import { noMutations, type Mutations } from './mutations.ts';
+
+/** A planted bug, by what it should be caught, and within how many seeds. */
+interface Mutant {
+  readonly make: () => Partial<Mutations>;
+  readonly caughtBy: readonly Rule[];
+  readonly seeds: number;
+}
+
+/** reliability-plan §6. */
+export const mutants: Readonly<Record<string, Mutant>> = {
+  'ack-before-commit': { make: () => ({ database: database.ackBeforeCommit }), caughtBy: ['DURABLE-ACK'], seeds: 60 },
+  'no-outbox': { make: () => ({ killed: database.noOutbox }), caughtBy: ['NO-LOSS', 'NO-LEAK'], seeds: 60 },
+  'cursor-on-sequence': {
+    make: () => ({ database: database.cursorOnSequence }),
+    caughtBy: ['NO-LOSS', 'NO-LEAK'],
+    seeds: 40,
+  },
+  'marked-before-produce': {
+    make: () => ({ database: database.markedBeforeProduce }),
+    caughtBy: ['NO-LOSS', 'NO-LEAK'],
+    seeds: 40,
+  },
+  'proof-from-timer': { make: () => ({ database: database.proofFromTimer }), caughtBy: ['NO-LEAK'], seeds: 20 },
+  'proof-after-truncated-batch': {
+    make: () => ({ database: database.proofAfterTruncatedBatch }),
+    caughtBy: ['NO-LEAK'],
+    seeds: 60,
+  },
+  'unproven-primary': {
+    make: () => ({ database: database.unprovenPrimary }),
+    caughtBy: ['NO-LEAK', 'NO-LEAK-STRICT'],
+    seeds: 400,
+  },
+  'no-lease': { make: () => ({ gate: gate.noLease }), caughtBy: ['FAIL-CLOSED', 'NO-LEAK', 'LEASE-RESET'], seeds: 20 },
+  'lease-kept-over-restart': { make: () => ({ gate: gate.leaseKept() }), caughtBy: ['LEASE-RESET'], seeds: 60 },
+  'no-recheck': { make: () => ({ gate: gate.decidedOnce() }), caughtBy: ['NO-LEAK'], seeds: 10 },
+  'causal-ignored': { make: () => ({ gate: gate.causalIgnored }), caughtBy: ['CAUSAL'], seeds: 60 },
+  'expiry-by-event': { make: () => ({ gate: gate.expiryByEvent }), caughtBy: ['EXPIRY'], seeds: 20 },
+  'strict-without-waiting': {
+    make: () => ({ waitForGates: () => Promise.resolve() }),
+    caughtBy: ['NO-LEAK-STRICT'],
+    seeds: 60,
+  },
+  'no-version-check': { make: () => ({ ground: gate.noVersionCheck }), caughtBy: ['ORDER', 'NO-LEAK'], seeds: 20 },
+  'offset-before-apply': {
+    make: () => ({ ground: gate.offsetsFirst }),
+    caughtBy: ['NO-LEAK', 'NO-LOSS', 'NO-LEAK-STRICT'],
+    seeds: 200,
+  },
+  'old-snapshot': { make: () => ({ ground: gate.oldSnapshot }), caughtBy: ['NO-LEAK', 'NO-LOSS', 'ORDER'], seeds: 340 },
+  'timeout-is-enforced': {
+    make: () => ({ revoked: (sent, outcome) => (sent.kind === 'unclear' ? { kind: 'applied' } : outcome) }),
+    caughtBy: ['ACK-TRUTH'],
+    seeds: 40,
+  },
+  'error-body-is-enforced': {
+    make: () => ({
+      revoked: (sent, outcome) =>
+        sent.kind === 'answered' && sent.response.status === 200 ? { kind: 'applied' } : outcome,
+    }),
+    caughtBy: ['ACK-TRUTH'],
+    seeds: 40,
+  },
+};
+
+export const mutantNames: readonly string[] = Object.keys(mutants);
+
+export function mutationOf(name: string | null): Mutations {
+  const mutant = name === null ? undefined : mutants[name];
+  return { ...noMutations, ...mutant?.make() };
+}

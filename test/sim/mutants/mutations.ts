@@ -1,0 +1,37 @@
+import type { Clock } from '@entente/observability';
+import type { Gate, Sent } from '@entente/gate';
+import type { Outcome } from '../../../libs/connector-runtime/src/partner/outcome.ts';
+import type { SessionGround } from '../../../libs/gate/src/session.ts';
+import type { MemoryReplica } from '../../../libs/gate/src/testing/memory-replica.ts';
+import type { SimServer } from '../postgres/server.ts';
+
+/** What a gate's wrapper may look at. */
+export interface GateSurroundings {
+  readonly process: string;
+  readonly clock: Clock;
+  readonly replica: () => MemoryReplica;
+  /** True virtual time, which outlives a restart. */
+  readonly now: () => number;
+}
+
+/** Where a planted bug of reliability-plan §6 takes hold. Only a simulation can set one: no shipped code knows this type. */
+export interface Mutations {
+  /** Before anything starts. */
+  readonly database: (server: SimServer) => void;
+  /** A consent process was killed. */
+  readonly killed: (server: SimServer) => void;
+  readonly waitForGates: (wait: () => Promise<unknown>) => Promise<unknown>;
+  readonly gate: (gate: Gate, around: GateSurroundings) => Gate;
+  readonly ground: (ground: SessionGround, around: { readonly now: () => number }) => SessionGround;
+  /** What a revocation's answer, or its absence, is taken for. */
+  readonly revoked: (sent: Sent, outcome: Outcome) => Outcome;
+}
+
+export const noMutations: Mutations = {
+  database: () => {},
+  killed: () => {},
+  waitForGates: (wait) => wait(),
+  gate: (gate) => gate,
+  ground: (ground) => ground,
+  revoked: (_sent, outcome) => outcome,
+};

@@ -1,0 +1,243 @@
+import type { CatalogueDocument } from '@entente/contracts';
+import { newDelivery } from '../../../libs/connector-runtime/src/delivery-step/delivery.ts';
+import type { DeliveryRow } from '../../../libs/connector-runtime/src/store/delivery-rows.ts';
+import { rowsOf, touched } from './shapes.ts';
+import type { Handlers, Statement } from './statement.ts';
+
+interface ExposureRow {
+  readonly recipient: string;
+  readonly subjectKey: string;
+  readonly purpose: string;
+  readonly digest: string;
+  readonly sealed: string;
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+interface StoredCatalogue {
+  readonly number: number;
+  readonly document: CatalogueDocument;
+}
+
+const keyOf = (recipient: string, subjectKey: string): string => `${recipient} ${subjectKey}`;
+
+const emptyRow = (recipient: string, subjectKey: string): DeliveryRow => ({
+  ...newDelivery,
+  recipient: recipient as DeliveryRow['recipient'],
+  subjectKey: subjectKey as DeliveryRow['subjectKey'],
+  eventSealed: null,
+  inFlightOwner: null,
+  committedAt: null,
+});
+
+const rowAt = (s: Statement, recipient: string, subjectKey: string): DeliveryRow | undefined =>
+  s.get<DeliveryRow>('delivery', keyOf(recipient, subjectKey));
+
+const putRow = (s: Statement, row: DeliveryRow): void => s.put('delivery', keyOf(row.recipient, row.subjectKey), row);
+
+const catalogue = (s: Statement) => {
+  const held = s.get<StoredCatalogue>('catalogue', 'one');
+  return rowsOf(held === undefined ? [] : [{ document: held.document, number: held.number }]);
+};
+
+const claimable: ReadonlySet<string> = new Set(['due', 'claimed', 'waiting', 'unclear']);
+
+/** SHR-1 in one statement, as `exposeSql` does it. */
+function expose(s: Statement) {
+  const recipient = s.value<string>(2);
+  const wanted = s.array<string>(3).map((subjectKey, i) => ({
+    subjectKey,
+    purpose: s.array<string>(4)[i] ?? '',
+    digest: s.array<string>(5)[i] ?? '',
+    sealed: s.array<string>(6)[i] ?? '',
+    version: s.array<number>(7)[i] ?? 0,
+  }));
+  const until = s.now + s.value<number>(8);
+  const owner = s.value<string>(9);
+  const pending = new Set(s.array<string>(10));
+  const subjects = [...new Set(wanted.map(({ subjectKey }) => subjectKey))].sort();
+  for (const subjectKey of subjects) s.lock('delivery', keyOf(recipient, subjectKey));
+  return rowsOf(
+    subjects.map((subjectKey) => {
+      const mine = wanted.filter((w) => w.subjectKey === subjectKey);
+      const purposes = mine.map(({ purpose }) => purpose) as DeliveryRow['exposed'][number][];
+      const before = rowAt(s, recipient, subjectKey);
+      const row = before ?? emptyRow(recipient, subjectKey);
+      const held = pending.has(row.state);
+      const othersWindow = before !== undefined && (row.inFlightUntil ?? 0) > s.now && row.inFlightOwner !== owner;
+      if (!held)
+        putRow(s, {
+          ...row,
+          exposed: [...new Set([...row.exposed, ...purposes])].sort(),
+          inFlightOwner: othersWindow ? null : owner,
+          inFlightUntil: Math.max(row.inFlightUntil ?? 0, until),
+        });
+      const recorded = held
+        ? []
+        : mine.filter(({ version, purpose }) => row.version < version || row.desired.some((p) => p === purpose));
+      const known = s
+        .all<ExposureRow>('exposure')
+        .filter((e) => e.recipient === recipient && e.subjectKey === subjectKey);
+      const first = new Set(recorded.map(({ purpose }) => purpose).filter((p) => known.every((e) => e.purpose !== p)));
+      for (const { purpose, digest, sealed } of recorded) {
+        const id = [recipient, subjectKey, purpose, digest].join(' ');
+        const firstAt = s.get<ExposureRow>('exposure', id)?.firstAt ?? s.now;
+        s.put('exposure', id, { recipient, subjectKey, purpose, digest, sealed, firstAt, lastAt: s.now });
+      }
+      const { state, version, desired, revoked } = row;
+      return { subjectKey, state, version, desired, revoked, first: [...first].sort(), now: s.now };
+    }),
+  );
+}
+
+type Written = Omit<DeliveryRow, 'exposed'>;
+
+/** The connector runtime's statements: deliveries, exposures, catalogue, positions. */
+export const deliveryHandlers: Handlers = {
+  'INSERT INTO delivery (controller, recipient, subject_key)\n': (s) => {
+    s.array<string>(2).forEach((recipient, i) => {
+      const subjectKey = s.array<string>(3)[i] ?? '';
+      if (rowAt(s, recipient, subjectKey) === undefined) putRow(s, emptyRow(recipient, subjectKey));
+    });
+    return touched(s.array(2).length);
+  },
+  'SELECT d.* FROM unnest($2::text[], $3::text[]) AS k': (s) => {
+    const keys = s.array<string>(2).map((recipient, i) => [recipient, s.array<string>(3)[i] ?? ''] as const);
+    for (const [recipient, subjectKey] of keys)
+      if (rowAt(s, recipient, subjectKey) !== undefined) s.lock('delivery', keyOf(recipient, subjectKey));
+    return rowsOf(
+      keys.flatMap(([recipient, subjectKey]) => {
+        const row = rowAt(s, recipient, subjectKey);
+        return row === undefined ? [] : [{ ...row }];
+      }),
+    );
+  },
+  'ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED': (s) => {
+    const due = s
+      .all<DeliveryRow>('delivery')
+      .filter((r) => r.recipient === s.value(2) && claimable.has(r.state) && (r.nextAttemptAt ?? Infinity) <= s.now)
+      .filter((r) => !s.isLockedByAnother('delivery', keyOf(r.recipient, r.subjectKey)))
+      .sort((a, b) => (a.nextAttemptAt ?? 0) - (b.nextAttemptAt ?? 0) || (a.subjectKey < b.subjectKey ? -1 : 1))
+      .slice(0, s.value<number>(3));
+    for (const row of due) s.lock('delivery', keyOf(row.recipient, row.subjectKey));
+    return rowsOf(due.map((row) => ({ ...row })));
+  },
+  'vector IS NOT NULL AND (recipient, subject_key) > ($3, $4)': (s) => {
+    const after = keyOf(s.value(3), s.value(4));
+    const rows = s
+      .all<DeliveryRow>('delivery')
+      .filter((r) => r.catalogue < s.value<number>(2) && r.vector !== null && keyOf(r.recipient, r.subjectKey) > after)
+      .sort((a, b) => (keyOf(a.recipient, a.subjectKey) < keyOf(b.recipient, b.subjectKey) ? -1 : 1))
+      .slice(0, s.value<number>(5));
+    for (const row of rows) s.lock('delivery', keyOf(row.recipient, row.subjectKey));
+    return rowsOf(rows.map((row) => ({ ...row })));
+  },
+  'UPDATE delivery d SET\n    version = n.version': (s) => {
+    const rows = s.json<Written[]>(2);
+    for (const { recipient, subjectKey } of rows) s.lock('delivery', keyOf(recipient, subjectKey));
+    for (const written of rows) {
+      const held = rowAt(s, written.recipient, written.subjectKey);
+      if (held === undefined) continue;
+      const { exposed, inFlightOwner } = held;
+      putRow(s, { ...(written as DeliveryRow), exposed, inFlightOwner });
+    }
+    return touched(rows.length);
+  },
+  'INSERT INTO delivery AS d (controller, recipient, subject_key, version': (s) => {
+    const rows = s.json<Written[]>(2);
+    for (const { recipient, subjectKey } of rows) s.lock('delivery', keyOf(recipient, subjectKey));
+    return rowsOf(
+      rows.flatMap(({ recipient, subjectKey, version, vector, desired, catalogue: number, eventSealed }) => {
+        const held = rowAt(s, recipient, subjectKey);
+        if (held !== undefined && (held.version >= version || (held.state !== 'none' && held.state !== 'settled')))
+          return [];
+        const row = held ?? emptyRow(recipient, subjectKey);
+        putRow(s, { ...row, version, vector, desired, catalogue: number, eventSealed: eventSealed ?? row.eventSealed });
+        return [{ recipient, subjectKey }];
+      }),
+    );
+  },
+  'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now': (s) => rowsOf([{ now: s.now }]),
+  'INSERT INTO kafka_offset': (s) => {
+    const id = `${s.value<string>(1)}:${s.value<number>(2)}`;
+    const next = Number(s.value<string>(3));
+    s.lock('kafka_offset', id);
+    const held = s.get<{ next: number }>('kafka_offset', id);
+    if (held === undefined || held.next < next)
+      s.put('kafka_offset', id, { topic: s.value(1), partition: s.value(2), next });
+    return touched(1);
+  },
+  'next_offset::text AS next FROM kafka_offset': (s) =>
+    rowsOf(
+      s.array<string>(1).flatMap((topic, i) => {
+        const partition = s.array<number>(2)[i];
+        const held = s.get<{ next: number }>('kafka_offset', `${topic}:${partition}`);
+        return held === undefined ? [] : [{ topic, partition, next: String(held.next) }];
+      }),
+    ),
+  'DELETE FROM kafka_offset': (s) => {
+    s.delete('kafka_offset', `${s.value<string>(1)}:${s.value<number>(2)}`);
+    return touched(1);
+  },
+  'INSERT INTO quarantine': () => touched(1),
+  'SELECT document FROM catalogue WHERE controller = $1 FOR SHARE': catalogue,
+  'SELECT document FROM catalogue WHERE controller = $1 FOR UPDATE': (s) => {
+    s.lock('catalogue', 'one');
+    return catalogue(s);
+  },
+  'INSERT INTO catalogue (controller, number, document)': (s) => {
+    s.lock('catalogue', 'one');
+    const held = s.get<StoredCatalogue>('catalogue', 'one');
+    if (held !== undefined && held.number >= s.value<number>(2)) return touched(0);
+    s.put('catalogue', 'one', { number: s.value(2), document: s.json(3) });
+    return touched(1);
+  },
+  'SELECT number FROM catalogue WHERE controller = $1': catalogue,
+  'INSERT INTO delivery AS d (controller, recipient, subject_key, exposed': expose,
+  'UPDATE delivery d SET revoked = ARRAY': (s) => {
+    const recipient = s.value<string>(2);
+    const purposes = Map.groupBy(
+      s.array<string>(3).map((subjectKey, i) => ({ subjectKey, purpose: s.array<string>(4)[i] ?? '' })),
+      ({ subjectKey }) => subjectKey,
+    );
+    for (const subjectKey of purposes.keys()) s.lock('delivery', keyOf(recipient, subjectKey));
+    return rowsOf(
+      [...purposes].flatMap(([subjectKey, resumed]) => {
+        const row = rowAt(s, recipient, subjectKey);
+        if (row === undefined || (row.state !== 'none' && row.state !== 'settled')) return [];
+        putRow(s, { ...row, revoked: row.revoked.filter((p) => !resumed.some(({ purpose }) => purpose === p)) });
+        return [{ subjectKey, version: row.version, now: s.now }];
+      }),
+    );
+  },
+  'INSERT INTO attempt (controller': () => touched(1),
+  'array_agg(sealed) AS sealed': (s) => {
+    const rows = s.all<ExposureRow>('exposure').filter((e) => e.recipient === s.value(2));
+    return rowsOf(
+      s.array<string>(3).flatMap((subjectKey) => {
+        const sealed = [...new Set(rows.filter((e) => e.subjectKey === subjectKey).map((e) => e.sealed))].sort();
+        return sealed.length === 0 ? [] : [{ subjectKey, sealed }];
+      }),
+    );
+  },
+  // DLV-7: the comparison's table of people seen is of its session.
+  'CREATE TEMP TABLE IF NOT EXISTS seen': () => touched(0),
+  'TRUNCATE seen': (s) => {
+    s.backend.seen.clear();
+    return touched(0);
+  },
+  'INSERT INTO seen': (s) => {
+    for (const key of s.array<string>(1)) s.backend.seen.add(key);
+    return touched(s.array(1).length);
+  },
+  'SELECT DISTINCT recipient, subject_key AS "subjectKey" FROM exposure': (s) => {
+    const rows = s
+      .all<ExposureRow>('exposure')
+      .filter((e) => s.array<string>(2).includes(e.recipient) && e.firstAt < s.value<number>(3))
+      .filter((e) => !s.backend.seen.has(e.subjectKey));
+    const distinct = new Map(
+      rows.map(({ recipient, subjectKey }) => [keyOf(recipient, subjectKey), { recipient, subjectKey }]),
+    );
+    return rowsOf([...distinct.values()]);
+  },
+};
