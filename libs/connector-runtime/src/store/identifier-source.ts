@@ -13,8 +13,9 @@ export interface IdentifierSourceOptions {
 }
 
 /**
- * A person's identifiers at one recipient, or that some are missing: for good (`lacking`) or for now (`unreachable`). What
- * is known all the same identifies the person for a share; a revocation without the missing ones would not be whole.
+ * A person's identifiers at one recipient, or that some are missing: for good (`lacking`), or until the consent service
+ * answers again (`unreachable`). What is known all the same identifies the person for a share; a revocation without the
+ * missing ones would not be whole.
  */
 export interface Known {
   readonly kind: 'known' | 'lacking' | 'unreachable';

@@ -11,6 +11,7 @@ import {
 } from '@entente/connector-runtime';
 import type { HttpRequest, Shareable } from '@entente/gate';
 import { AccessTokens, type TokenFailure } from './access-tokens.ts';
+import { halves, inSequence } from '../../audience-batches.ts';
 import { ingestMembers, readMembers, removeMembers } from './client.ts';
 import { memberOf, planRemovals, userListOf, type Leaving, type Removal } from './plan.ts';
 import { GoogleDataManagerSettings } from './settings.ts';
@@ -135,15 +136,4 @@ async function remove({ list, persons }: Removal, token: string, context: Contex
   const repeated = (await inSequence(parts, (part) => remove({ list, persons: part }, token, context))).flat();
   const byPerson = new Map<Leaving, Outcome>(again.map((person, index) => [person, repeated[index] ?? noOutcome]));
   return persons.map((person) => byPerson.get(person) ?? badIdentifier);
-}
-
-function halves<T>(items: readonly T[]): T[][] {
-  const middle = Math.ceil(items.length / 2);
-  return [items.slice(0, middle), items.slice(middle)].filter((half) => half.length > 0);
-}
-
-async function inSequence<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (const item of items) results.push(await work(item));
-  return results;
 }

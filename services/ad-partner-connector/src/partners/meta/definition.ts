@@ -10,6 +10,7 @@ import {
   type ShareOutcome,
 } from '@entente/connector-runtime';
 import type { HttpRequest, Shareable } from '@entente/gate';
+import { halves, inSequence } from '../../audience-batches.ts';
 import { changeUsers, readUsers } from './client.ts';
 import { audienceOf, isMalformed, planRemovals, rowsOf, type Removal } from './plan.ts';
 import { MetaSettings } from './settings.ts';
@@ -45,9 +46,7 @@ async function addMembers(batch: Shareable<ShareItem>[], context: Context): Prom
     context.signal,
   );
   if (!someInvalid || batch.length === 1) return outcomes;
-  const middle = Math.ceil(batch.length / 2);
-  const halves = [batch.slice(0, middle), batch.slice(middle)];
-  return (await inSequence(halves, (half) => addMembers(half, context))).flat();
+  return (await inSequence(halves(batch), (half) => addMembers(half, context))).flat();
 }
 
 const invalidEntry: Outcome = { kind: 'refused', why: 'invalid-identifier' };
@@ -80,18 +79,9 @@ async function remove({ audience, persons }: Removal, context: Context): Promise
   const read =
     'failure' in result ? ({ kind: 'all', outcome: result.failure } as const) : readUsers(result.answer, rows.length);
   if (read.kind === 'all') return persons.map(({ revocation }) => [revocation, read.outcome]);
-  if (persons.length > 1) {
-    const middle = Math.ceil(persons.length / 2);
-    const halves = [persons.slice(0, middle), persons.slice(middle)];
-    return (await inSequence(halves, (half) => remove({ audience, persons: half }, context))).flat();
-  }
+  if (persons.length > 1)
+    return (await inSequence(halves(persons), (half) => remove({ audience, persons: half }, context))).flat();
   // A well-formed hash called invalid contradicts the share that recorded it: worth repeating before a person looks.
   const outcome: Outcome = rows.some(isMalformed) ? invalidEntry : { kind: 'retry', why: 'invalid-entries' };
   return persons.map(({ revocation }) => [revocation, outcome]);
-}
-
-async function inSequence<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (const item of items) results.push(await work(item));
-  return results;
 }

@@ -11,6 +11,7 @@ import {
 } from '@entente/connector-runtime';
 import type { HttpRequest, Shareable } from '@entente/gate';
 import { randomUUID } from 'node:crypto';
+import { halves, inSequence } from '../../audience-batches.ts';
 import { changeUsers, readUsers, type Asked } from './client.ts';
 import { audienceOf, emailsOf, planRemovals, type Leaving, type Removal } from './plan.ts';
 import { XAdsSettings } from './settings.ts';
@@ -112,15 +113,4 @@ async function remove({ audience, persons }: Removal, context: Context): Promise
   const repeated = (await inSequence(parts, (part) => remove({ audience, persons: part }, context))).flat();
   const byPerson = new Map<Leaving, Outcome>(again.map((person, index) => [person, repeated[index] ?? noOutcome]));
   return persons.map((person) => byPerson.get(person) ?? badIdentifier);
-}
-
-function halves<T>(items: readonly T[]): T[][] {
-  const middle = Math.ceil(items.length / 2);
-  return [items.slice(0, middle), items.slice(middle)].filter((half) => half.length > 0);
-}
-
-async function inSequence<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (const item of items) results.push(await work(item));
-  return results;
 }

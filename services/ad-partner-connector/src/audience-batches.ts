@@ -1,0 +1,12 @@
+/** The half before and the half after the middle, without an empty one: how the bad row of a batch is found. */
+export function halves<T>(items: readonly T[]): T[][] {
+  const middle = Math.ceil(items.length / 2);
+  return [items.slice(0, middle), items.slice(middle)].filter((half) => half.length > 0);
+}
+
+/** One after the other: a partner's answer to one part comes before the next part is sent. */
+export async function inSequence<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const item of items) results.push(await work(item));
+  return results;
+}
