@@ -2,11 +2,16 @@ export { answerOf, elements, failureOf, judged, member, retryAfterMs } from './p
 export type { Answer } from './partner/answer.ts';
 export { definePartner } from './partner/definition.ts';
 export type {
+  Confirmation,
+  ConfirmationOutcome,
+  Erasure,
   GatedEgress,
   GatedReinstatement,
   PartnerContext,
   PartnerDefinition,
   PartnerLimits,
+  ReadBack,
+  ReadBackItem,
   Reinstatement,
   Revocation,
   ShareItem,

@@ -6,7 +6,7 @@ import type { Pool } from '@entente/postgres';
 import { randomUUID } from 'node:crypto';
 import { retryPolicy } from '../../../libs/connector-runtime/src/delivery-step/next-step.ts';
 import { RecipientLimits } from '../../../libs/connector-runtime/src/limits/recipient-limits.ts';
-import { attemptTimeoutMs, bindRecipient } from '../../../libs/connector-runtime/src/partner/recipient.ts';
+import { bindRecipient, defaultAttemptTimeoutMs } from '../../../libs/connector-runtime/src/partner/recipient.ts';
 import { CatalogueKeeper } from '../../../libs/connector-runtime/src/receive/catalogue-keeper.ts';
 import { ChangeReceiver } from '../../../libs/connector-runtime/src/receive/change-receiver.ts';
 import { Reconciler } from '../../../libs/connector-runtime/src/receive/reconciler.ts';
@@ -122,7 +122,7 @@ export class Connector {
       now: () => world.scheduler.now,
     });
     const connections = new SimConnections(world, process, partner);
-    const egress = new Egress({ gate, clock, log, attemptTimeoutMs }, connections);
+    const egress = new Egress({ gate, clock, log, attemptTimeoutMs: defaultAttemptTimeoutMs }, connections);
     const relay = new Relay({
       ...{ service: name, pool, kafka, clock, log, metrics },
       connectDedicated: async () => (await world.connect(process, name, {})) as never,

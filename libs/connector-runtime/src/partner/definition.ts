@@ -40,6 +40,51 @@ export interface Revocation {
   readonly recipientPurposes: readonly PurposeId[];
 }
 
+/** A revocation this partner accepted, whose effect it has not yet shown. */
+export interface Confirmation {
+  readonly subjectKey: SubjectKey;
+  /** What the partner called the accepted request, where its answer named one. */
+  readonly reference?: string;
+  readonly identifiers: readonly Identifiers[];
+  /** What stays allowed at this recipient since then. */
+  readonly allowed: readonly PurposeId[];
+  readonly recipientPurposes: readonly PurposeId[];
+  /** Wall time of the acceptance in milliseconds. */
+  readonly acceptedAt: number;
+}
+
+/** What the partner says about the effect of an accepted revocation. */
+export type ConfirmationOutcome =
+  /** Seen to hold at the partner: its job ended well, or reading the person back shows it. */
+  | { readonly kind: 'confirmed' }
+  /** Still under way there; `afterMs` is the partner's own wish for the next question. */
+  | { readonly kind: 'pending'; readonly afterMs?: number }
+  /** The partner accepted and it did not happen, or only in part: the revocation is due again. */
+  | { readonly kind: 'failed'; readonly why: string }
+  /** It could not be asked. */
+  | Extract<Outcome, { kind: 'retry' | 'refused' | 'unclear' }>;
+
+/** Make a recipient delete all it holds of a person (Art. 17). */
+export interface Erasure {
+  readonly subjectKey: SubjectKey;
+  readonly version: number;
+  /** Every set of identifiers recorded at a share, and those of the event. Never empty. */
+  readonly identifiers: readonly Identifiers[];
+}
+
+/** A person whose state at the partner is compared with ours. */
+export interface ReadBackItem {
+  readonly subjectKey: SubjectKey;
+  readonly identifiers: readonly Identifiers[];
+  readonly recipientPurposes: readonly PurposeId[];
+}
+
+/** What the partner's own store says of one person. */
+export type ReadBack =
+  /** Purposes it still holds or serves them for; empty when it knows nobody by these identifiers. */
+  | { readonly kind: 'read'; readonly served: readonly PurposeId[] }
+  | Extract<Outcome, { kind: 'retry' | 'refused' | 'unclear' }>;
+
 /** Undo at the partner what a revocation did, before the first share after a new grant (DLV-5). */
 export interface Reinstatement {
   readonly subjectKey: SubjectKey;
@@ -111,6 +156,12 @@ export interface PartnerDefinition<S extends object> {
   revoke(batch: readonly Revocation[], context: PartnerContext<S>): Promise<Outcome[]>;
   /** One outcome per item, in the same order; gated like a share. */
   reinstate?(batch: readonly GatedReinstatement[], context: PartnerContext<S>): Promise<ShareOutcome[]>;
+  /** Asks what became of accepted revocations, by their reference. One outcome per item, in the same order. */
+  confirm?(batch: readonly Confirmation[], context: PartnerContext<S>): Promise<ConfirmationOutcome[]>;
+  /** Where the partner can be read: what it holds now. One answer per item, in the same order. */
+  readBack?(batch: readonly ReadBackItem[], context: PartnerContext<S>): Promise<ReadBack[]>;
+  /** Where the partner can delete a person; elsewhere an erasure is a revocation of everything. Same order. */
+  erase?(batch: readonly Erasure[], context: PartnerContext<S>): Promise<Outcome[]>;
 }
 
 /** Keeps the settings' type while a service lists partners of different settings. */

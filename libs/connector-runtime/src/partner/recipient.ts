@@ -29,6 +29,8 @@ export interface BoundRecipient {
   readonly limits: PartnerLimits;
   readonly shareBy: 'recipient' | 'purpose';
   readonly budget: RecipientLimits;
+  /** The hard end of one HTTP call, from its start. */
+  readonly attemptTimeoutMs: number;
   readonly reinstates: boolean;
   /** All purposes of this recipient in the gate's catalogue. */
   purposes(): readonly PurposeId[];
@@ -46,11 +48,13 @@ export interface BindOptions<S extends object> {
   readonly budget: RecipientLimits;
   readonly clock: Clock;
   readonly log: Logger;
+  /** As given to `egress`. */
+  readonly attemptTimeoutMs?: number;
 }
 
 /** Hands a partner's code its context, and nothing that would let data past the gate. */
 export function bindRecipient<S extends object>(options: BindOptions<S>): BoundRecipient {
-  const { id, definition, settings, gate, egress, budget, clock } = options;
+  const { id, definition, settings, gate, egress, budget, clock, attemptTimeoutMs = defaultAttemptTimeoutMs } = options;
   const log = options.log.child({ recipient: id });
   const purposes = (): readonly PurposeId[] => [...(gate.catalogue?.recipients.get(id)?.purposes ?? [])].sort();
   const allowed = (subjectKey: SubjectKey): PurposeId[] =>
@@ -95,6 +99,7 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
     limits: definition.limits,
     shareBy: definition.shareBy,
     budget,
+    attemptTimeoutMs,
     reinstates: definition.reinstate !== undefined,
     purposes,
     share: (batch, scope) => definition.share(batch, contextOf(scope, { sent: false })),
@@ -110,7 +115,7 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
 }
 
 /** One HTTP call at a partner, connecting included; its documentation never promises less than this is too long. */
-export const attemptTimeoutMs = 5_000;
+export const defaultAttemptTimeoutMs = 5_000;
 
 /** A revocation call with less time than this left would be cut off in vain. */
 const leastCallMs = 100;

@@ -9,7 +9,7 @@ import { SubjectKeys } from '../consent/subject-keys.ts';
 import { retryPolicy } from '../delivery-step/next-step.ts';
 import { RecipientLimits } from '../limits/recipient-limits.ts';
 import { connectorMigrations } from '../migrations/index.ts';
-import { attemptTimeoutMs, bindRecipient, type BoundRecipient } from '../partner/recipient.ts';
+import { bindRecipient, defaultAttemptTimeoutMs, type BoundRecipient } from '../partner/recipient.ts';
 import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
 import { Reconciler } from '../receive/reconciler.ts';
 import { ChangeReceiver } from '../receive/change-receiver.ts';
@@ -68,7 +68,7 @@ export class ConnectorParts {
     this.kafka = kafka;
     this.consent = consent;
     const controller = controllerId(config.controller);
-    this.egress = new Egress({ gate, clock, log, attemptTimeoutMs });
+    this.egress = new Egress({ gate, clock, log, attemptTimeoutMs: defaultAttemptTimeoutMs });
     this.relay = new Relay({
       service: name,
       connectDedicated: async () => {

@@ -2,14 +2,14 @@ import type { Identifiers, PurposeId, SubjectKey } from '@entente/contracts';
 import type { Gate, Intent } from '@entente/gate';
 import type { Clock, Metrics } from '@entente/observability';
 import type { ShareItem, ShareOutcome } from '../partner/definition.ts';
-import { attemptTimeoutMs, type AttemptScope, type BoundRecipient } from '../partner/recipient.ts';
+import type { AttemptScope, BoundRecipient } from '../partner/recipient.ts';
 import type { ExposureRegister, ExposureVerdict } from '../store/exposure-register.ts';
 import type { IdentifierVault } from '../store/identifier-vault.ts';
 import type { ShareRequest } from './share-request.ts';
 import type { ExposureWindows } from './windows.ts';
 
 /** SHR-1: from before the statement to the hard end of the last attempt it covers. */
-const windowMs = 2 * attemptTimeoutMs;
+const windowMs = ({ attemptTimeoutMs }: BoundRecipient): number => 2 * attemptTimeoutMs;
 
 /** A share that is about to be written, with its identifiers and the version at which the gate allowed it. */
 export interface ReadyShare {
@@ -62,11 +62,11 @@ export class ShareAttempt {
     startedAt: number,
     signal: AbortSignal,
   ): Promise<AttemptResult<R>> {
-    const { windows, clock, closeWindow } = this.#options;
+    const { recipient, windows, clock, closeWindow } = this.#options;
     for (const { intent } of ready) windows.takeOff(intent.subjectKey);
     const outcomes = new Map<R, ShareOutcome>();
     const left = new Set<R>();
-    const ownWindow = startedAt + windowMs;
+    const ownWindow = startedAt + windowMs(recipient);
     try {
       const registered = await this.#registered(ready, ownWindow, outcomes);
       // The window that ends first bounds what the whole batch may still begin.
@@ -97,7 +97,7 @@ export class ShareAttempt {
   ): Promise<Registered<R>[]> {
     const { recipient, register, vault, windows, clock } = this.#options;
     const nameOf = ({ intent, digest }: ReadyShare): string => `${intent.purpose} ${digest}`;
-    const hardEnd = clock.monotonic() + attemptTimeoutMs;
+    const hardEnd = clock.monotonic() + recipient.attemptTimeoutMs;
     const windowEnd = (item: R): number => windows.endOf(item.intent.subjectKey, nameOf(item));
     const covered = ready.filter((item) => windowEnd(item) >= hardEnd);
     const toRecord = ready.filter((item) => windowEnd(item) < hardEnd);
@@ -107,7 +107,7 @@ export class ShareAttempt {
         return { subjectKey: intent.subjectKey, purpose: intent.purpose, digest, sealed, version };
       }),
     );
-    const verdicts = intended.length === 0 ? [] : await register.record(recipient.id, intended, windowMs);
+    const verdicts = intended.length === 0 ? [] : await register.record(recipient.id, intended, windowMs(recipient));
     const passed: Registered<R>[] = covered.map((item) => ({ item, resume: null, windowEnd: windowEnd(item) }));
     toRecord.forEach((item, index) => {
       const verdict = verdicts[index] ?? { kind: 'held', state: 'none' };

@@ -2,7 +2,7 @@ import type { Identifiers, PurposeId } from '@entente/contracts';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PartnerDefinition } from '../partner/definition.ts';
-import { newPerson, RuntimeUnderTest, type TestPerson } from './runtime-under-test.ts';
+import { attemptTimeoutMs, newPerson, RuntimeUnderTest, type TestPerson } from './runtime-under-test.ts';
 
 /** The test's hand on a contract server: a process that judges requests as the partner does. */
 export interface ContractServer {
@@ -178,7 +178,7 @@ export function connectorContract(options: ConnectorContractOptions): void {
       'timeout: an answer that does not come in time is unclear',
       async () => {
         const person = await sharedPerson();
-        await faults({ kind: 'slow', ms: 8_000, when: 'before', match: operations.revoke, times: 1 });
+        await faults({ kind: 'slow', ms: 2 * attemptTimeoutMs, when: 'before', match: operations.revoke, times: 1 });
         await runtime.change(person, 2, []);
         await told(person, 'accepted@2');
         expect((await runtime.attempts(person))[0]).toBe('unclear: no-answer');

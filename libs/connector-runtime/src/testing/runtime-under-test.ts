@@ -29,7 +29,7 @@ import { retryPolicy } from '../delivery-step/next-step.ts';
 import { RecipientLimits } from '../limits/recipient-limits.ts';
 import { connectorMigrations } from '../migrations/index.ts';
 import type { PartnerDefinition } from '../partner/definition.ts';
-import { attemptTimeoutMs, bindRecipient, type BoundRecipient } from '../partner/recipient.ts';
+import { bindRecipient, type BoundRecipient } from '../partner/recipient.ts';
 import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
 import { ChangeReceiver } from '../receive/change-receiver.ts';
 import { Claims } from '../revoke/claims.ts';
@@ -45,6 +45,8 @@ import { IdentifierSource } from '../store/identifier-source.ts';
 import { IdentifierVault } from '../store/identifier-vault.ts';
 
 const schema = 'connector';
+/** Shorter than in production: tests wait for calls to end by it, and for exposure windows of twice its length. */
+export const attemptTimeoutMs = 1_500;
 export const controller = controllerId('acme');
 const notice = 'privacy@1' as NoticeRef;
 
@@ -151,6 +153,7 @@ export class RuntimeUnderTest {
       budget,
       clock,
       log,
+      attemptTimeoutMs,
     });
     this.#audience = newRing('a1');
     const vault = new IdentifierVault(newRing('s1'), this.#audience);
