@@ -10,6 +10,8 @@ export interface ForeignRecord {
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly value: string;
+  /** The record's own, in milliseconds. */
+  readonly timestamp: number;
 }
 
 /** Nothing new for this long means that the ends were reached. Milliseconds. */
@@ -48,6 +50,7 @@ export async function readTopics(bootstrap: readonly string[]): Promise<ForeignR
             [...message.headers].map(([name, value]) => [name.toString('utf8'), value.toString('utf8')]),
           ),
           value: message.value.toString('utf8'),
+          timestamp: Number(message.timestamp),
         });
       });
     });

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { within } from './deadline.ts';
 import { faultOf, KafkaFault } from './faults.ts';
 import { Client } from './kafkajs/client.ts';
@@ -25,9 +26,9 @@ export class ClusterAdmin implements Admin {
       const have = new Set(await admin.listTopics());
       const missing = specs.filter((s) => !have.has(s.name));
       const existing = specs.filter((s) => have.has(s.name));
-      if (missing.length > 0)
+      if (missing.length > 0) {
         await admin.createTopics({
-          waitForLeaders: true,
+          waitForLeaders: false,
           topics: missing.map((s) => ({
             topic: s.name,
             numPartitions: s.partitions,
@@ -35,6 +36,11 @@ export class ClusterAdmin implements Admin {
             configEntries: Object.entries(s.config).map(([name, value]) => ({ name, value })),
           })),
         });
+        await untilLed(
+          admin,
+          missing.map((s) => s.name),
+        );
+      }
       const asIs = await this.describe(
         admin,
         existing.map((s) => s.name),
@@ -142,3 +148,24 @@ export class ClusterAdmin implements Admin {
     current.admin.then((admin) => admin.disconnect()).catch(ignored);
   }
 }
+
+/** How often, and how many milliseconds apart, a new topic is asked for until it has its leaders. */
+const leaderQuestions = { most: 100, everyMs: 100 };
+
+/** kafkajs' own wait gives up when the broker it asks has not heard of the topic yet, as one of three may not have. */
+async function untilLed(admin: ClientAdmin, topics: string[]): Promise<void> {
+  for (let asked = 1; ; asked += 1) {
+    const last = asked === leaderQuestions.most;
+    try {
+      const described = await admin.fetchTopicMetadata({ topics });
+      if (described.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return;
+      if (last) throw new Error(`no leader yet for ${topics.join(', ')}`);
+    } catch (error) {
+      if (last || !isRetriable(error)) throw error;
+    }
+    await pause(leaderQuestions.everyMs);
+  }
+}
+
+const isRetriable = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'retriable' in error && error.retriable === true;

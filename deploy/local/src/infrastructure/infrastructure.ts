@@ -28,6 +28,8 @@ export interface Broker {
   id: number;
   host: string;
   port: number;
+  /** Where the proxy named by `advertise` has to lead. */
+  clientPort?: number | undefined;
   /** Of the broker's process now; undefined while it is down, or when it is not a process of this machine. */
   readonly pid?: number | undefined;
   /** Sends a signal; after SIGKILL or SIGTERM it resolves when the broker is gone. */
@@ -39,6 +41,8 @@ export interface Broker {
 export interface InfrastructureOptions {
   /** Three make a cluster that outlives the loss of one. Default 1. */
   brokers?: 1 | 3;
+  /** Native brokers only, one port each: clients that come by `clientPort` are told to use these, the caller's proxies. */
+  advertise?: readonly number[];
   /** Progress, one line at a time. */
   say?: (line: string) => void;
   /** Where DATABASE_URL, KAFKA_BOOTSTRAP, JAVA_HOME, TMPDIR and ENTENTE_CACHE_DIR are looked up. Default: this process's. */

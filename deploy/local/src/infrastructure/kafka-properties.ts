@@ -4,6 +4,8 @@ export interface BrokerPlace {
   port: number;
   controllerPort: number;
   logDirectory: string;
+  /** Where clients are to come in instead: they listen on one port and are told another, behind which a proxy stands. */
+  clients?: { port: number; advertised: number };
 }
 
 /**
@@ -13,15 +15,20 @@ export interface BrokerPlace {
 export function kafkaProperties(place: BrokerPlace, cluster: readonly BrokerPlace[]): string {
   const copies = cluster.length >= 3 ? 3 : 1;
   const inSync = copies === 3 ? 2 : 1;
+  const { clients } = place;
+  const own = clients ? [`CLIENT://127.0.0.1:${clients.port}`] : [];
+  const told = clients ? [`CLIENT://127.0.0.1:${clients.advertised}`] : [];
   const properties: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
     'node.id': place.id,
     'controller.quorum.voters': cluster.map((node) => `${node.id}@127.0.0.1:${node.controllerPort}`).join(','),
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://127.0.0.1:${place.port},CONTROLLER://127.0.0.1:${place.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${place.port}`,
+    listeners: [`PLAINTEXT://127.0.0.1:${place.port}`, `CONTROLLER://127.0.0.1:${place.controllerPort}`, ...own].join(
+      ',',
+    ),
+    'advertised.listeners': [`PLAINTEXT://127.0.0.1:${place.port}`, ...told].join(','),
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT',
     'log.dirs': place.logDirectory,
     'auto.create.topics.enable': false,
     'num.partitions': 1,

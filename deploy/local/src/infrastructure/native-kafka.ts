@@ -34,23 +34,27 @@ export async function nativeKafka(
   supervisor: Supervisor,
   config: InfrastructureConfig,
   home: string,
-  options: { brokers: 1 | 3; kept: boolean; say: (line: string) => void },
+  options: { brokers: 1 | 3; kept: boolean; advertise: readonly number[]; say: (line: string) => void },
 ): Promise<KafkaProvided> {
   await checkJava(config);
   const jars = await kafkaJars(supervisor, config, options.say);
   const template = await formattedTemplate(supervisor, config, jars);
   const { classPath, version } = jars;
   const base = { supervisor, config, classPath, template, home, kept: options.kept };
-  const { brokers } = await startCluster(base, options.brokers);
+  const { brokers } = await startCluster(base, options.brokers, options.advertise);
   return {
     info: { version, brokers },
     description: `Apache Kafka ${version} native KRaft, ${options.brokers === 1 ? '1 broker' : `${options.brokers} brokers`}`,
   };
 }
 
-async function startCluster(base: Omit<Cluster, 'places'>, count: number): Promise<{ brokers: NativeBroker[] }> {
+async function startCluster(
+  base: Omit<Cluster, 'places'>,
+  count: number,
+  advertise: readonly number[],
+): Promise<{ brokers: NativeBroker[] }> {
   for (let attempt = 1; ; attempt += 1) {
-    const cluster = { ...base, places: await choosePlaces(base.home, count) };
+    const cluster = { ...base, places: await choosePlaces(base.home, count, advertise) };
     await prepare(cluster);
     const brokers = cluster.places.map((place) => new NativeBroker(cluster, place));
     const started = await Promise.allSettled(brokers.map((broker) => broker.start()));
@@ -64,14 +68,16 @@ async function startCluster(base: Omit<Cluster, 'places'>, count: number): Promi
   }
 }
 
-async function choosePlaces(home: string, count: number): Promise<BrokerPlace[]> {
-  const ports = await freePorts(2 * count);
-  return Array.from({ length: count }, (_, index) => ({
-    id: index + 1,
-    port: ports[2 * index] as number,
-    controllerPort: ports[2 * index + 1] as number,
-    logDirectory: join(home, `n${index + 1}`),
-  }));
+async function choosePlaces(home: string, count: number, advertise: readonly number[]): Promise<BrokerPlace[]> {
+  const ports = await freePorts(3 * count);
+  return Array.from({ length: count }, (_, index) => {
+    const [port, controllerPort, clientPort] = ports.slice(3 * index) as [number, number, number];
+    const advertised = advertise[index];
+    return {
+      ...{ id: index + 1, port, controllerPort, logDirectory: join(home, `n${index + 1}`) },
+      ...(advertised === undefined ? {} : { clients: { port: clientPort, advertised } }),
+    };
+  });
 }
 
 /** Writes every node's settings, and formats what no earlier run has formatted. */
@@ -88,6 +94,7 @@ class NativeBroker implements Broker {
   readonly id: number;
   readonly host = '127.0.0.1';
   readonly port: number;
+  readonly clientPort: number | undefined;
   private server: Server | undefined;
 
   constructor(
@@ -96,6 +103,7 @@ class NativeBroker implements Broker {
   ) {
     this.id = place.id;
     this.port = place.port;
+    this.clientPort = place.clients?.port;
   }
 
   get pid(): number | undefined {

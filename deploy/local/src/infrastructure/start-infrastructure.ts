@@ -92,6 +92,7 @@ async function chooseKafka(start: Start, noDocker: string | undefined): Promise<
   const { say, config, home } = start;
   return nativeKafka(await start.supervisor(), config, join(home, 'kafka'), {
     brokers,
+    advertise: start.options.advertise ?? [],
     say,
     kept: start.options.dataDir !== undefined,
   });

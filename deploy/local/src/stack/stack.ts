@@ -66,6 +66,8 @@ export interface Stack {
   readonly partners: Readonly<Record<PartnerName, PartnerServer>>;
   readonly runDirectory: string;
   readonly wiring: Wiring;
+  /** One more instance of a service, not yet started, with its own port and, for a connector, its own gate directory. */
+  another(name: ServiceName): Promise<ServiceProcess>;
   client(id: ClientId): EntenteClient;
   token(id: ClientId): Promise<string>;
   stop(): Promise<void>;
@@ -141,7 +143,14 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
       }),
   );
   const { runDirectory } = supervisor;
-  return { controller, urls, services, ...(relay ? { relay } : {}), partners, runDirectory, wiring, client, token };
+  let instances = 1;
+  const another = async (name: ServiceName): Promise<ServiceProcess> => {
+    const [own] = (await freePorts(1)) as [number];
+    instances += 1;
+    return serviceOf(name, own, wiring, options, supervisor, instances);
+  };
+  const one = { controller, urls, services, partners, runDirectory, wiring };
+  return { ...one, ...(relay ? { relay } : {}), another, client, token };
 }
 
 const perService = <T>(make: (name: ServiceName) => T): Record<ServiceName, T> =>
@@ -159,13 +168,19 @@ function serviceOf(
   wiring: Wiring,
   { environment, separateRelay }: StackOptions,
   supervisor: Supervisor,
+  instance = 1,
 ): ServiceProcess {
   const relayElsewhere = name === 'consent' && separateRelay ? { RELAY: 'off' } : {};
+  const label = instance === 1 ? name : `${name}-${instance}`;
+  const own =
+    instance === 1
+      ? {}
+      : { INSTANCE: label, GATE_NAME: label, GATE_DIR: join(supervisor.runDirectory, `gate-${label}`) };
   return new ServiceProcess(
     {
-      name,
+      name: label,
       entry: repositoryFile(`services/${name}/dist/main.js`),
-      env: { ...environmentOf(name, port, wiring), ...relayElsewhere, ...environment?.[name] },
+      env: { ...environmentOf(name, port, wiring), ...relayElsewhere, ...own, ...environment?.[name] },
       readyUrl: `http://127.0.0.1:${port}/health/ready`,
     },
     supervisor,

@@ -1,0 +1,76 @@
+import type { ConsentChanged, EnforcementRecorded, GateBeat, GateConfirmed, Watermark } from '@entente/contracts';
+import { readTopics, type ForeignRecord } from '../../../e2e/foreign-client.ts';
+import type { HistoryEvent, TopicRecord } from '../../checker/index.ts';
+import { monotonicOfWall } from '../clock.ts';
+
+const types: Readonly<Record<string, TopicRecord['type']>> = {
+  'org.entente.consent.changed.v1': 'change',
+  'org.entente.relay.watermark.v1': 'watermark',
+  'org.entente.gate.beat.v1': 'beat',
+  'org.entente.gate.confirmed.v1': 'confirmation',
+  'org.entente.gate.signed-off.v1': 'sign-off',
+  'org.entente.enforcement.recorded.v1': 'enforcement',
+  'org.entente.sharing.exposed.v1': 'exposure',
+};
+
+/** Every record of every topic from its beginning, read at rest with a client of another maker. */
+export async function readLogs(bootstrap: readonly string[]): Promise<{ events: HistoryEvent[]; starts: GateStart[] }> {
+  const records = await readTopics(bootstrap);
+  const events = records.flatMap(eventsOf);
+  return { events, starts: startsIn(records) };
+}
+
+/** One start of a gate, and when its first beat stood in the log. */
+export interface GateStart {
+  readonly gate: string;
+  readonly start: string;
+  readonly at: number;
+}
+
+function startsIn(records: readonly ForeignRecord[]): GateStart[] {
+  const first = new Map<string, GateStart>();
+  for (const { headers, value, timestamp } of records) {
+    if (headers['ce_type'] !== 'org.entente.gate.beat.v1') continue;
+    const { gate, start } = JSON.parse(value) as GateBeat;
+    const at = monotonicOfWall(timestamp);
+    const known = first.get(start);
+    if (known === undefined || at < known.at) first.set(start, { gate, start, at });
+  }
+  return [...first.values()].sort((a, b) => a.at - b.at);
+}
+
+function eventsOf({ topic, partition, offset, key, headers, value, timestamp }: ForeignRecord): HistoryEvent[] {
+  const type = types[headers['ce_type'] ?? ''] ?? 'other';
+  const at = monotonicOfWall(timestamp);
+  const place = { topic, partition, offset: Number(offset), key };
+  const record: HistoryEvent = { kind: 'topic.record', at, ...place, type, ...contentOf(type, value) };
+  if (type !== 'confirmation') return [record];
+  const { controller, start, confirmed } = JSON.parse(value) as GateConfirmed;
+  return [
+    record,
+    ...confirmed.map(({ subjectKey: subject, version }): HistoryEvent => ({
+      ...{ kind: 'gate.confirmed', at, start, controller, subject, version },
+    })),
+  ];
+}
+
+function contentOf(type: TopicRecord['type'], value: string): Partial<TopicRecord> {
+  switch (type) {
+    case 'change':
+    case 'enforcement': {
+      const { controller, version, direction } = JSON.parse(value) as ConsentChanged | EnforcementRecorded;
+      return { controller, version, direction };
+    }
+    case 'watermark':
+      return { beats: (JSON.parse(value) as Watermark).beats };
+    case 'beat': {
+      const { start, number } = JSON.parse(value) as GateBeat;
+      return { beats: [[start, number]] };
+    }
+    case 'confirmation':
+    case 'sign-off':
+    case 'exposure':
+    case 'other':
+      return {};
+  }
+}

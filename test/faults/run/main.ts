@@ -1,0 +1,121 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { stackRecipients, starterCatalogue } from '@entente/local';
+import { check, defaultSettings, isBroken, writeHistory, type HistoryEvent } from '../checker/index.ts';
+import { Random } from '../../sim/engine/random.ts';
+import { monotonicMs } from './clock.ts';
+import { readDatabase } from './evidence/database.ts';
+import { readJournals } from './evidence/journals.ts';
+import { readPartnerStates } from './evidence/partner-states.ts';
+import { readLogs, type GateStart } from './evidence/topics.ts';
+import { faultMenu } from './fault-menu.ts';
+import { harass } from './nemesis.ts';
+import { parseOptions, type RunOptions } from './options.ts';
+import { quiesce } from './quiesce.ts';
+import { Recording } from './recording.ts';
+import { reportOf } from './report.ts';
+import { Workload } from './workload.ts';
+import { startWorld, type World } from './world.ts';
+
+/** What two cores carry beside three brokers, so that waiting is the faults' doing and not the machine's. */
+const pace = { decisionsPerSecond: 8, sharesPerSecond: 60 };
+/** After the last fault is healed (F20: converged within 60 s, on a machine with room). */
+const restWithinMs = 180_000;
+const progressMs = 15_000;
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+async function main(options: RunOptions): Promise<number> {
+  const recording = new Recording();
+  const began = performance.now();
+  const world = await startWorld(options.people, recording, say);
+  try {
+    say(`the system stands after ${((performance.now() - began) / 1000).toFixed(0)} s; seed ${options.seed}`);
+    return await run(world, recording, options);
+  } finally {
+    await world.stop();
+  }
+}
+
+async function run(world: World, recording: Recording, options: RunOptions): Promise<number> {
+  const random = new Random(options.seed);
+  const workload = new Workload(world, recording, random);
+  await workload.begin();
+  const menu = faultMenu(world, recording, random).filter(
+    ({ id }) => options.only.length === 0 || options.only.includes(id),
+  );
+  if (menu.length === 0) throw new Error(`no fault is called ${options.only.join(' or ')}`);
+  const [asking, striking] = [new AbortController(), new AbortController()];
+  const running = workload.run(pace, asking.signal);
+  const harassing = harass(menu, recording, random, striking.signal);
+  const ticker = setInterval(() => {
+    const { decisions, sent, denied, held } = workload.counts;
+    const faults = recording.events.filter(({ kind }) => kind === 'nemesis').length;
+    say(`${faults} faults so far; ${decisions} decisions; shares: ${sent} sent, ${denied} denied, ${held} held`);
+  }, progressMs);
+  try {
+    await Promise.race([pause(options.minutes * 60_000), running, harassing]);
+    striking.abort();
+    await harassing;
+    // A while of quiet under load: gates must open again.
+    await pause(10_000);
+    asking.abort();
+    await running;
+  } finally {
+    clearInterval(ticker);
+  }
+  say('all faults healed; waiting for rest');
+  const rest = await quiesce(world.infrastructure.databaseUrl, restWithinMs);
+  if (typeof rest === 'number') recording.add({ kind: 'mark', at: monotonicMs(), what: 'quiesced' });
+  else say(`not at rest: ${JSON.stringify(rest)}`);
+  const events = [...recording.events, ...(await evidenceOf(world, recording, workload))];
+  say(`judging ${events.length} events`);
+  const found = check({ settings: defaultSettings, events });
+  const violations = found.filter(isBroken);
+  await mkdir(options.out, { recursive: true });
+  const convergedMs = typeof rest === 'number' ? rest : null;
+  const report = reportOf({
+    ...{ minutes: options.minutes, seed: options.seed, infrastructure: world.infrastructure.description },
+    ...{ counts: workload.counts, events, violations, pauseLeaks: found.length - violations.length, convergedMs },
+  });
+  await writeFile(join(options.out, 'report.md'), report);
+  process.stdout.write(report);
+  if (violations.length === 0 && convergedMs !== null) return 0;
+  await writeHistory(join(options.out, 'history.jsonl'), { settings: defaultSettings, events });
+  say(`the history is in ${join(options.out, 'history.jsonl')}`);
+  return 1;
+}
+
+/** The final reads, past every proxy. */
+async function evidenceOf(world: World, recording: Recording, workload: Workload): Promise<HistoryEvent[]> {
+  const recipientsOf = (purpose: string): string[] =>
+    starterCatalogue.recipients
+      .filter(({ purposes }) => (purposes as readonly string[]).includes(purpose))
+      .map(({ id }) => id);
+  const { events: logs, starts } = await readLogs(world.infrastructure.bootstrap);
+  return [
+    ...(await readDatabase(world.infrastructure.databaseUrl, recipientsOf)),
+    ...logs,
+    ...(await readJournals(world, workload.keys)),
+    ...(await readPartnerStates(world, workload.keys)),
+    ...gateStarts(recording, starts),
+  ];
+}
+
+/** Which start of a gate belongs to which start of its process: the first to beat after it. */
+function gateStarts(recording: Recording, starts: readonly GateStart[]): HistoryEvent[] {
+  return stackRecipients.flatMap(({ connector }) => {
+    const began = recording.events.flatMap((event) =>
+      event.kind === 'process.started' && event.process === connector ? [event.at] : [],
+    );
+    return starts
+      .filter(({ gate }) => gate === `${connector}-1`)
+      .flatMap(({ start, at }): HistoryEvent[] => {
+        const since = began.findLast((from) => from <= at);
+        return since === undefined ? [] : [{ kind: 'process.started', at: since, process: connector, start }];
+      });
+  });
+}
+
+process.exitCode = await main(parseOptions(process.argv.slice(2)));

@@ -1,0 +1,40 @@
+import { parseArgs } from 'node:util';
+
+export interface RunOptions {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly people: number;
+  /** Fault ids to choose from; empty = all. */
+  readonly only: readonly string[];
+  /** Where history and report are written. */
+  readonly out: string;
+}
+
+export const usage = `npm run faults -- [--minutes 5] [--seed N] [--people 300] [--only F1,F6] [--out DIRECTORY]`;
+
+/** Throws with one line that says what is wrong. */
+export function parseOptions(args: readonly string[]): RunOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: 'string', default: '5' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+      people: { type: 'string', default: '300' },
+      only: { type: 'string', default: '' },
+      out: { type: 'string', default: '.entente/faults' },
+    },
+  });
+  const number = (name: 'minutes' | 'seed' | 'people', least: number, most: number): number => {
+    const value = Number(values[name]);
+    if (!(value >= least && value <= most))
+      throw new Error(`--${name} must be a number from ${least} to ${most}\n${usage}`);
+    return value;
+  };
+  return {
+    minutes: number('minutes', 0.1, 600),
+    seed: number('seed', 0, 2 ** 31),
+    people: number('people', 10, 10_000),
+    only: values.only === '' ? [] : values.only.split(','),
+    out: values.out,
+  };
+}

@@ -1,0 +1,69 @@
+import type { EventOf, HistoryEvent, Violation } from '../checker/index.ts';
+import { excerpt } from '../checker/index.ts';
+import type { Counts } from './workload.ts';
+
+export interface Outcome {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly infrastructure: string;
+  readonly counts: Counts;
+  readonly events: readonly HistoryEvent[];
+  readonly violations: readonly Violation[];
+  readonly pauseLeaks: number;
+  readonly convergedMs: number | null;
+}
+
+const percentile = (sorted: readonly number[], part: number): number =>
+  Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN);
+
+/** A page of Markdown: what was done, what was broken meanwhile, what was found. */
+export function reportOf({ counts, events, violations, ...run }: Outcome): string {
+  const of = <K extends HistoryEvent['kind']>(kind: K): EventOf<K>[] =>
+    events.filter((event): event is EventOf<K> => event.kind === kind);
+  const strikes = new Map<string, { times: number; ms: number }>();
+  for (const { fault, what, target, at, to = at } of of('nemesis')) {
+    const name = `${fault} ${what} ${target}`;
+    const known = strikes.get(name) ?? { times: 0, ms: 0 };
+    strikes.set(name, { times: known.times + 1, ms: known.ms + to - at });
+  }
+  const commits = new Map(of('db.change').map((change) => [`${change.subject} ${change.version}`, change.at]));
+  const closed = of('tracker.row')
+    .flatMap(({ subject, version, gateClosedAt }) => {
+      const at = commits.get(`${subject} ${version}`);
+      return at === undefined || gateClosedAt === undefined ? [] : [gateClosedAt - at];
+    })
+    .sort((a, b) => a - b);
+  const operations = counts.decisions + counts.shares + commits.size;
+  return [
+    `# Fault run of ${run.minutes} minutes, seed ${run.seed}`,
+    '',
+    `On ${run.infrastructure}; every service, broker and database behind a line that can be cut or slowed.`,
+    '',
+    '| what | count |',
+    '| --- | --- |',
+    `| operations (decisions, changes, share attempts) | ${operations} |`,
+    `| decisions asked / answered / without answer | ${counts.decisions} / ${counts.answered} / ${counts.unanswered} |`,
+    `| changes committed | ${commits.size} |`,
+    `| shares asked / sent / denied / held | ${counts.shares} / ${counts.sent} / ${counts.denied} / ${counts.held} |`,
+    `| sends the partners saw | ${of('egress.start').filter(({ effect }) => effect === 'share').length} |`,
+    `| revocations the partners saw | ${of('egress.start').filter(({ effect }) => effect === 'revoke').length} |`,
+    `| faults imposed | ${of('nemesis').length} |`,
+    `| events judged | ${events.length} |`,
+    `| **violations** | **${violations.length}** |`,
+    `| sends of a process that was stopped between decision and first byte | ${run.pauseLeaks} |`,
+    '',
+    `Gate closed after the commit: p50 ${percentile(closed, 0.5)} ms, p99 ${percentile(closed, 0.99)} ms, max ${percentile(closed, 1)} ms.`,
+    run.convergedMs === null
+      ? 'It did **not** come to rest in time.'
+      : `Everything at rest ${(run.convergedMs / 1000).toFixed(1)} s after the last fault was healed.`,
+    '',
+    '| fault | times | seconds in force |',
+    '| --- | --- | --- |',
+    ...[...strikes]
+      .sort(([a], [b]) => a.localeCompare(b))
+      .map(([name, { times, ms }]) => `| ${name} | ${times} | ${(ms / 1000).toFixed(0)} |`),
+    '',
+    ...violations.slice(0, 20).map((violation) => `\`\`\`\n${excerpt(violation)}\n\`\`\``),
+    '',
+  ].join('\n');
+}
