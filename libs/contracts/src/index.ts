@@ -1,6 +1,7 @@
 export * from './catalogue.ts';
 export * from './events/cloud-event.ts';
 export * from './events/schemas.ts';
+export { asyncApiDocument } from './events/asyncapi.ts';
 export * from './events/types.ts';
 export * from './identifiers.ts';
 export * from './ids.ts';
