@@ -45,7 +45,7 @@ export interface RecordResult {
   readonly errors: readonly RecordError[];
 }
 
-export interface RecordError {
+interface RecordError {
   readonly statusCode: string;
   readonly message: string;
   readonly fields: readonly string[];

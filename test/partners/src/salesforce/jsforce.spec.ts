@@ -84,8 +84,8 @@ describe('jsforce, unchanged, works against this server', () => {
       refreshFn: (renewed, done) => {
         sessions += 1;
         renewed.authorize({ grant_type: 'client_credentials' }).then(
-          () => done(null, renewed.accessToken ?? ''),
-          (error: unknown) => done(error as Error),
+          () => void done(null, renewed.accessToken ?? ''),
+          (error: unknown) => void done(error as Error),
         );
       },
     });

@@ -18,6 +18,8 @@ type Context = PartnerContext<AmplitudeSettings>;
 const deletionSize = 100;
 /** What was uploaded can be found "within 15 minutes most of the time" (Batch Event Upload API). */
 const ingestionPauseMs = 900_000;
+/** Beyond any ingestion: what still does not show by then has been lost. */
+const shownByMs = 3_600_000;
 
 /** One outcome per person: with the job's day and their users in it as the reference. */
 export async function deleteUsers(
@@ -80,14 +82,19 @@ export async function confirmRevocations(
   }
   const denials = batch.filter((confirmation) => !outcomes.has(confirmation));
   const shown = await readUsers(denials, context);
-  denials.forEach((confirmation, index) => outcomes.set(confirmation, denialState(confirmation, shown[index])));
+  denials.forEach((confirmation, index) =>
+    outcomes.set(confirmation, denialState(confirmation, shown[index] ?? notReadable, context.now())),
+  );
   return batch.map((confirmation) => outcomes.get(confirmation) ?? notReadable);
 }
 
-function denialState({ allowed }: Confirmation, shown: ReadBack = notReadable): ConfirmationOutcome {
+function denialState({ allowed, acceptedAt }: Confirmation, shown: ReadBack, now: number): ConfirmationOutcome {
   if (shown.kind !== 'read') return shown;
-  // A property may still be on its way: whether it has been lost is a question of time, which the runtime keeps.
-  return shown.served.some((purpose) => !allowed.includes(purpose)) ? { kind: 'pending' } : { kind: 'confirmed' };
+  if (shown.served.every((purpose) => allowed.includes(purpose))) return { kind: 'confirmed' };
+  // A property may still be on its way.
+  return now < acceptedAt + shownByMs
+    ? { kind: 'pending', afterMs: ingestionPauseMs }
+    : { kind: 'failed', why: 'still-served' };
 }
 
 /** One call per user id; a person is served for what any of their ids is. */

@@ -23,8 +23,7 @@ const Holds = (name: string, holds: Check, message: string): PropertyDecorator =
   ValidateBy({
     name,
     validator: {
-      validate: (value: unknown, args?: ValidationArguments) =>
-        holds(value, (args?.object ?? {}) as Partial<SalesforceSettings>),
+      validate: (value: unknown, args?: ValidationArguments) => holds(value, args?.object ?? {}),
       defaultMessage: () => message,
     },
   });
