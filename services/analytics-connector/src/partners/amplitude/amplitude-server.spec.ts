@@ -20,6 +20,7 @@ const ingestionMs = 60_000;
 
 let server: ContractServerControl & { url: string };
 let end: () => Promise<void>;
+let egresses: Egress[];
 /** How far the partner's clock was advanced: the connector lives by the same days. */
 let ahead: number;
 
@@ -28,7 +29,9 @@ beforeEach(async () => {
   const running = await startContractServer('amplitude', { journal: join(directory, 'journal.jsonl'), ingestionMs });
   server = { ...controlOf(running.controlUrl), url: running.url };
   ahead = 0;
+  egresses = [];
   end = async () => {
+    for (const egress of egresses) egress.close();
     await running.stop();
     await rm(directory, { recursive: true });
   };
@@ -47,6 +50,7 @@ function context(more: Partial<AmplitudeSettings> = {}, allowed: readonly Purpos
     onDenied: () => () => undefined,
   };
   const egress = new Egress({ gate, clock: systemClock, log });
+  egresses.push(egress);
   const settings = Object.assign(new AmplitudeSettings(), {
     eventsUrl: server.url,
     privacyUrl: server.url,

@@ -75,6 +75,7 @@ const passing = new Set([
 const reasons: Readonly<Record<string, string>> = {
   FIELD_CUSTOM_VALIDATION_EXCEPTION: 'validation-rule',
   DUPLICATE_EXTERNAL_ID: 'several-records',
+  DUPLICATE_VALUE: 'ids-differ-by-case',
   INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST: 'picklist-value',
   INVALID_FIELD: 'field-missing',
   INVALID_TYPE: 'object-missing',

@@ -6,7 +6,7 @@ import {
   type PartnerContext,
   type Revocation,
 } from '@entente/connector-runtime';
-import { confirmRevocations, eraseRecords, findRecords, readRecords } from './records.ts';
+import { confirmRevocations, eraseRecords, findRecords, readRecords, withId } from './records.ts';
 import {
   clearedBy,
   isMapped,
@@ -83,7 +83,7 @@ async function revokePersons(batch: readonly Revocation[], context: Context): Pr
     const gone = await absentRecords(target, written, context);
     for (const [revocation, writes] of writesOf)
       for (const { id } of writes) {
-        const outcome = written.get(id.toLowerCase()) ?? { kind: 'unclear', why: 'no-outcome' };
+        const outcome = written.get(id) ?? { kind: 'unclear', why: 'no-outcome' };
         outcomes.get(revocation)?.push(outcome.kind === 'absent' ? gone(id) : outcome);
       }
   }
@@ -114,9 +114,8 @@ async function absentRecords(
   if (ids.length === 0) return () => ({ kind: 'unclear', why: 'no-outcome' });
   const looked = await findRecords([{ target, ids }], context);
   if ('failure' in looked) return () => looked.failure;
-  const present = new Set(looked.found[0]?.map(({ id }) => id.toLowerCase()));
   return (id) => {
-    if (present.has(id.toLowerCase())) return { kind: 'refused', why: 'required-field-missing' };
+    if (withId(looked.found[0] ?? [], id).length > 0) return { kind: 'refused', why: 'required-field-missing' };
     return context.settings.viewsAllRecords
       ? { kind: 'nothing-to-do', why: 'unknown-record' }
       : { kind: 'refused', why: 'record-not-found' };

@@ -184,9 +184,7 @@ function consentWrite(
 export function merged(writes: readonly RecordWrite[]): RecordWrite[] {
   const byId = new Map<string, RecordWrite>();
   for (const { id, fields } of writes) {
-    // External ids match without regard to case.
-    const held = byId.get(id.toLowerCase());
-    byId.set(id.toLowerCase(), { id: held?.id ?? id, fields: { ...held?.fields, ...fields } });
+    byId.set(id, { id, fields: { ...byId.get(id)?.fields, ...fields } });
   }
   return [...byId.values()];
 }

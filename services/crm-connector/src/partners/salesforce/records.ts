@@ -63,6 +63,15 @@ export async function findRecords(
   return { found };
 }
 
+/**
+ * Records with this external id. Whether case counts is a property of the field: where it does, only the same text is the
+ * same person; where it does not, there is no other record.
+ */
+export function withId(found: readonly Found[], wanted: string): readonly Found[] {
+  const same = found.filter(({ id }) => id === wanted);
+  return same.length > 0 ? same : found.filter(({ id }) => id.toLowerCase() === wanted.toLowerCase());
+}
+
 /** Every record of a person, by object. */
 type Held = readonly { readonly target: Target; readonly records: readonly Found[] }[];
 
@@ -90,8 +99,8 @@ async function recordsOf(
   return {
     of: (identifiers) =>
       targets.map((target, index) => {
-        const ids = new Set(idsIn(target, identifiers).map((id) => id.toLowerCase()));
-        return { target, records: (looked.found[index] ?? []).filter(({ id }) => ids.has(id.toLowerCase())) };
+        const found = looked.found[index] ?? [];
+        return { target, records: idsIn(target, identifiers).flatMap((id) => withId(found, id)) };
       }),
   };
 }

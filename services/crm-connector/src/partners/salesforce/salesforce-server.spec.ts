@@ -20,6 +20,7 @@ const log = createLogger({ service: 'test', level: 'error' });
 
 let server: ContractServerControl & { url: string };
 let end: () => Promise<void>;
+let egresses: Egress[];
 let settings: SalesforceSettings;
 
 beforeEach(async () => {
@@ -41,7 +42,9 @@ beforeEach(async () => {
     consentIdField: field,
     contactPoints: { news: 'Email' },
   });
+  egresses = [];
   end = async () => {
+    for (const egress of egresses) egress.close();
     await running.stop();
     await rm(directory, { recursive: true });
   };
@@ -55,6 +58,7 @@ function context(more: Partial<SalesforceSettings> = {}, allowed: readonly Purpo
     onDenied: () => () => undefined,
   };
   const egress = new Egress({ gate, clock: systemClock, log });
+  egresses.push(egress);
   const made: PartnerContext<SalesforceSettings> = {
     recipient: recipientId('salesforce'),
     purposes,

@@ -29,7 +29,7 @@ function halves<T>(items: readonly T[]): T[][] {
   return [items.slice(0, middle), items.slice(middle)].filter((half) => half.length > 0);
 }
 
-/** Writes that need no gate: every record with its outcome, by its external id in lower case. */
+/** Writes that need no gate: every record with its outcome, by its external id. */
 export async function upsert(
   target: Target,
   writes: readonly RecordWrite[],
@@ -39,7 +39,7 @@ export async function upsert(
   for (let at = 0; at < writes.length; at += collectionSize) {
     const part = writes.slice(at, at + collectionSize);
     const written = await tokens.with(context, part, (token, records) => upsertOnce(target, records, token, context));
-    part.forEach(({ id }, index) => outcomes.set(id.toLowerCase(), written[index] ?? noOutcome));
+    part.forEach(({ id }, index) => outcomes.set(id, written[index] ?? noOutcome));
   }
   return outcomes;
 }
@@ -108,11 +108,11 @@ async function upsertGated<T>(
     const writes = writesOf(payloads);
     const result = readUpsert(answer, writes.length);
     if (result.kind === 'unreadable') return payloads.map(() => (payloads.length === 1 ? result.outcome : heldUp));
-    const byId = new Map(writes.map(({ id }, index) => [id.toLowerCase(), result.outcomes[index]]));
+    const byId = new Map(writes.map(({ id }, index) => [id, result.outcomes[index]]));
     return payloads.map((payload) =>
       worstOutcome(
         passage.writes(target, payload).map(({ id }) => {
-          const outcome = byId.get(id.toLowerCase()) ?? noOutcome;
+          const outcome = byId.get(id) ?? noOutcome;
           return outcome.kind === 'absent' ? passage.absent : outcome;
         }),
       ),
