@@ -27,6 +27,7 @@ describe('settings', () => {
     ['an operation for a property', { consentProperties: { a: '$unset' } }, 'without $'],
     ['a requester that is no address', { requester: 'privacy team' }, 'requester must be the e-mail address'],
     ['an address that is none', { eventsUrl: 'amplitude' }, 'eventsUrl must be a URL'],
+    ['an address that is null', { profileUrl: null }, 'profileUrl must be a URL'],
     ['ids of no length', { minIdLength: 0 }, 'minIdLength must not be less than 1'],
   ])('%s is refused with its reason', (_, more, reason) => {
     const errors = validateSync(plainToInstance(AmplitudeSettings, { ...given, ...more }));

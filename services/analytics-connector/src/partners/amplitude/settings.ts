@@ -3,12 +3,12 @@ import {
   IsEmail,
   IsInt,
   IsNotEmpty,
-  IsOptional,
   IsString,
   IsUrl,
   Max,
   Min,
   ValidateBy,
+  ValidateIf,
 } from 'class-validator';
 
 const url = { require_tld: false, protocols: ['https', 'http'], require_protocol: true };
@@ -34,7 +34,7 @@ export class AmplitudeSettings {
   privacyUrl = 'https://amplitude.com';
 
   /** User Profile API, e.g. `https://profile-api.amplitude.com`; absent = the project is not read back. */
-  @IsOptional()
+  @ValidateIf((_, value) => value !== undefined)
   @IsUrl(url)
   profileUrl?: string;
 

@@ -16,7 +16,7 @@ const request = (
   const body = content === undefined ? undefined : JSON.stringify(content);
   return {
     method,
-    url: new URL(`${settings.instanceUrl}/services/data/${settings.version}${path}`),
+    url: new URL(`/services/data/${settings.version}${path}`, settings.instanceUrl),
     headers: {
       authorization: `Bearer ${token}`,
       accept: 'application/json',

@@ -1,9 +1,9 @@
 import {
   definePartner,
   worstOutcome,
-  type Erasure,
   type Outcome,
   type PartnerContext,
+  type Reinstatement,
   type Revocation,
 } from '@entente/connector-runtime';
 import { confirmRevocations, eraseRecords, findRecords, readRecords, withId } from './records.ts';
@@ -50,16 +50,26 @@ export const salesforce = definePartner<SalesforceSettings>({
 
   // The consent record is written with the share itself.
   reinstate: (batch, context) => {
-    const purposes = new Map(batch.map(({ item, purpose }) => [item, purpose]));
-    const purposeOf = (item: (typeof batch)[number]['item']) => purposes.get(item) ?? item.intent.purpose;
+    const { settings } = context;
+    const whole = new Set(batch.filter(({ wholly }) => wholly).map(({ item }) => personAndPurpose(item.intent)));
+    const clears = (target: Target, intent: Parameters<typeof personAndPurpose>[0]) =>
+      clearedBy(target, intent.purpose, whole.has(personAndPurpose(intent)), settings);
     return inEveryTarget(
       batch.map(({ item }) => item),
       context,
       {
-        accepts: (item) => isMapped(purposeOf(item), context.settings),
-        concerns: (target, item) => clearedBy(target, purposeOf(item), context.settings).size > 0,
-        writes: (target, reinstatement) =>
-          reinstatementWrites(target, reinstatement, context.allowed(reinstatement.subjectKey), context.settings),
+        accepts: ({ intent }) => isMapped(intent.purpose, settings),
+        concerns: (target, { intent }) => clears(target, intent).size > 0,
+        writes: (target, reinstatement) => {
+          const allowed = context.allowed(reinstatement.subjectKey);
+          return reinstatementWrites(
+            target,
+            reinstatement.identifiers,
+            clears(target, reinstatement),
+            allowed,
+            settings,
+          );
+        },
         // Nobody is there whose "no" could be lifted; the share makes the record.
         absent: { kind: 'nothing-to-do', why: 'unknown-record' },
       },
@@ -68,8 +78,11 @@ export const salesforce = definePartner<SalesforceSettings>({
 
   confirm: confirmRevocations,
   readBack: readRecords,
-  erase: (batch: readonly Erasure[], context) => eraseRecords(batch, context),
+  erase: eraseRecords,
 });
+
+const personAndPurpose = ({ subjectKey, purpose }: Pick<Reinstatement, 'subjectKey' | 'purpose'>): string =>
+  `${subjectKey} ${purpose}`;
 
 /** One request per object for all persons, in the order in which the objects refer to each other. */
 async function revokePersons(batch: readonly Revocation[], context: Context): Promise<Outcome[]> {

@@ -1,4 +1,4 @@
-import type { Reinstatement, ShareItem } from '@entente/connector-runtime';
+import type { ShareItem } from '@entente/connector-runtime';
 import type { Identifiers, PurposeId } from '@entente/contracts';
 import type { SalesforceSettings } from './settings.ts';
 
@@ -136,22 +136,27 @@ export const takesShares = ({ object }: Target, purpose: PurposeId, { contactPoi
 /** Checkboxes to clear for a purpose that came back, unless another purpose keeps them ticked. */
 export function reinstatementWrites(
   target: Target,
-  { identifiers, purpose }: Reinstatement,
+  identifiers: readonly Identifiers[],
+  concerned: ReadonlySet<string>,
   allowed: readonly PurposeId[],
   settings: SalesforceSettings,
 ): RecordWrite[] {
-  const concerned = clearedBy(target, purpose, settings);
   const cleared = Object.entries(checkboxesOf(target, allowed, settings)).filter(
     ([field, ticked]) => !ticked && concerned.has(field),
   );
   return subjectIdsOf(identifiers).map((id) => ({ id, fields: Object.fromEntries(cleared) }));
 }
 
-/** The checkboxes of an object that a grant of this purpose may clear. */
-export function clearedBy({ object }: Target, purpose: PurposeId, settings: SalesforceSettings): ReadonlySet<string> {
+/** The checkboxes of an object that a withdrawal of this purpose has ticked; `wholly` = when nothing else was left. */
+export function clearedBy(
+  { object }: Target,
+  purpose: PurposeId,
+  wholly: boolean,
+  settings: SalesforceSettings,
+): ReadonlySet<string> {
   const map = object === 'Individual' ? settings.individualOptOutFields : settings.optOutFields;
   const own = object !== consentObject && Object.hasOwn(map, purpose) ? [map[purpose] ?? ''] : [];
-  return new Set(object === 'Individual' ? [...own, ...settings.individualFullOptOutFields] : own);
+  return new Set(object === 'Individual' && wholly ? [...own, ...settings.individualFullOptOutFields] : own);
 }
 
 function consentWrite(

@@ -5,6 +5,7 @@ import { validateSync } from 'class-validator';
 import { generateKeyPairSync } from 'node:crypto';
 import { deleteRecords, lookUpRecords } from './client.ts';
 import {
+  clearedBy,
   isMapped,
   merged,
   reinstatementWrites,
@@ -73,6 +74,8 @@ describe('settings', () => {
     ],
     ['consents without their id', without('consentIdField'), 'needs individualIdField and consentIdField'],
     ['an unknown contact point', { ...given, contactPoints: { news: 'Fax' } }, 'must name one of Email'],
+    ['a map that is null', { ...given, optOutFields: null }, 'optOutFields must name a field'],
+    ['an id field that is null', { ...given, consentIdField: null }, 'consentIdField must be the API name'],
     ['no purpose at all', without('optOutFields', 'individualOptOutFields', 'contactPoints'), 'at least one purpose'],
   ])('%s is refused with its reason', (_, plain, reason) => {
     const present = Object.fromEntries(Object.entries(plain).filter(([, value]) => value !== undefined));
@@ -186,23 +189,16 @@ describe('a share carries data, never consent', () => {
     ]);
   });
 
-  test('DLV-5: a grant clears its checkbox, unless another purpose keeps it', () => {
-    const back = (purpose: typeof news, allowed: (typeof news)[]): unknown =>
-      [individual, contact].map(
-        (target) =>
-          reinstatementWrites(
-            target,
-            { subjectKey: subjectKey('k1.AAAAAAAAAAAAAAAAAAAAAA'), identifiers: [{ 'subject-id': 's1' }], purpose },
-            allowed,
-            settings,
-          )[0]?.fields,
-      );
-    expect(back(ads, [ads])).toEqual([{ HasOptedOutSolicit: false, HasOptedOutProcessing: false }, {}]);
-    expect(back(ads, [ads, calls])).toEqual([
-      { HasOptedOutSolicit: false, HasOptedOutProcessing: false },
-      { Ads_Out__c: false },
-    ]);
-    expect(back(news, [news])).toEqual([{ HasOptedOutProcessing: false }, { HasOptedOutOfEmail: false }]);
+  test('DLV-5: a grant clears what its withdrawal ticked, unless another purpose keeps it', () => {
+    const back = (purpose: typeof news, allowed: (typeof news)[], wholly = false): unknown =>
+      [individual, contact].map((target) => {
+        const concerned = clearedBy(target, purpose, wholly, settings);
+        return reinstatementWrites(target, [{ 'subject-id': 's1' }], concerned, allowed, settings)[0]?.fields;
+      });
+    expect(back(ads, [ads])).toEqual([{ HasOptedOutSolicit: false }, {}]);
+    expect(back(ads, [ads], true)).toEqual([{ HasOptedOutSolicit: false, HasOptedOutProcessing: false }, {}]);
+    expect(back(ads, [ads, calls])).toEqual([{ HasOptedOutSolicit: false }, { Ads_Out__c: false }]);
+    expect(back(news, [news])).toEqual([{}, { HasOptedOutOfEmail: false }]);
   });
 
   test('two writes of one record are one; ids that differ by case are two people', () => {

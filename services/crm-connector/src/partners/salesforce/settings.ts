@@ -3,11 +3,11 @@ import {
   IsBoolean,
   IsIn,
   IsNotEmpty,
-  IsOptional,
   IsString,
   IsUrl,
   Matches,
   ValidateBy,
+  ValidateIf,
   type ValidationArguments,
 } from 'class-validator';
 import { createPrivateKey } from 'node:crypto';
@@ -16,6 +16,9 @@ import { createPrivateKey } from 'node:crypto';
 const apiName = /^[A-Za-z]\w*$/;
 const apiNameRule = { message: '$property must be the API name of a field, e.g. Consent_Subject_Id__c' };
 const url = { require_tld: false, protocols: ['https', 'http'], require_protocol: true };
+
+/** Absent is fine; null is not, as it would pass for a value later. */
+const IfGiven = (): PropertyDecorator => ValidateIf((_, value) => value !== undefined);
 
 type Check = (value: unknown, settings: Partial<SalesforceSettings>) => boolean;
 
@@ -48,11 +51,16 @@ function isRsaKey(value: unknown): boolean {
   }
 }
 
+const isFilled = (map: unknown): boolean => typeof map === 'object' && map !== null && Object.keys(map).length > 0;
+
+/** A map that is not empty needs the id field it is written by. */
+const needs = (map: unknown, idField: string | undefined): boolean => !isFilled(map) || typeof idField === 'string';
+
 const isOneWayToSignIn: Check = (_, { clientSecret, username, privateKey }) =>
   clientSecret === undefined ? username !== undefined && privateKey !== undefined : !(username ?? privateKey);
 
 const isAnyMapped: Check = (_, { optOutFields = {}, individualOptOutFields = {}, contactPoints = {} }) =>
-  [optOutFields, individualOptOutFields, contactPoints].some((map) => Object.keys(map).length > 0);
+  [optOutFields, individualOptOutFields, contactPoints].some(isFilled);
 
 /** One Salesforce organisation, and where in it a purpose is told. */
 export class SalesforceSettings {
@@ -61,7 +69,7 @@ export class SalesforceSettings {
   instanceUrl!: string;
 
   /** Where sessions come from: My Domain for client credentials, also the login host for JWT. Default: `instanceUrl`. */
-  @IsOptional()
+  @IfGiven()
   @IsUrl(url)
   loginUrl?: string;
 
@@ -75,24 +83,24 @@ export class SalesforceSettings {
   )
   clientId!: string;
 
-  @IsOptional()
+  @IfGiven()
   @IsString()
   @IsNotEmpty()
   clientSecret?: string;
 
   /** The user a JWT stands for. */
-  @IsOptional()
+  @IfGiven()
   @IsString()
   @IsNotEmpty()
   username?: string;
 
   /** Key of the connected app's certificate, PEM. */
-  @IsOptional()
+  @IfGiven()
   @Holds('isRsaKey', isRsaKey, 'privateKey must be an RSA key in PEM')
   privateKey?: string;
 
   /** `aud` of the JWT; `https://test.salesforce.com` for sandboxes. */
-  @IsOptional()
+  @IfGiven()
   @IsUrl(url)
   audience?: string;
 
@@ -117,7 +125,7 @@ export class SalesforceSettings {
   optOutFields: Readonly<Record<string, string>> = {};
 
   /** External id (unique) of Individual; absent = Individuals are left alone. */
-  @IsOptional()
+  @IfGiven()
   @Matches(apiName, apiNameRule)
   individualIdField?: string;
 
@@ -136,7 +144,7 @@ export class SalesforceSettings {
   individualFullOptOutFields: readonly string[] = [];
 
   /** External id (unique) of ContactPointTypeConsent, at least 200 characters. */
-  @IsOptional()
+  @IfGiven()
   @Matches(apiName, apiNameRule)
   consentIdField?: string;
 
@@ -175,7 +183,3 @@ export class SalesforceSettings {
   @IsBoolean()
   viewsAllRecords = false;
 }
-
-/** A map that is not empty needs the id field it is written by. */
-const needs = (map: unknown, idField: string | undefined): boolean =>
-  idField !== undefined || (typeof map === 'object' && map !== null && Object.keys(map).length === 0);
