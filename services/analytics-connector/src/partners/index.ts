@@ -1,1 +1,2 @@
+export { amplitude } from './amplitude/definition.ts';
 export { segment } from './segment/definition.ts';
