@@ -1,1 +1,2 @@
 export { segment } from './segment/definition.ts';
+export { posthog } from './posthog/definition.ts';
