@@ -140,13 +140,13 @@ export function ingestionOperations(store: MixpanelStore, token: string): readon
       asks: askEvents,
       handle: track,
     })),
-    {
+    ...['POST', 'GET'].map((method) => ({
       op: 'profiles.update',
-      method: 'POST',
+      method,
       paths: ['/engage'],
-      asks: (request) => asksOf(request).map((update) => ({ ...updated(update), what: 'update' })),
+      asks: (request: PartnerRequest) => asksOf(request).map((update) => ({ ...updated(update), what: 'update' })),
       handle: engage,
-    },
+    })),
   ];
 }
 
