@@ -15,6 +15,10 @@ describe('consent as properties of a person', () => {
     expect(denialOf(allowed, [stats, ads, other], properties)).toEqual({ denied, unmapped });
   });
 
+  test('a purpose that the recipient no longer has is denied too', () => {
+    expect(denialOf([stats], [stats], properties)).toEqual({ denied: { ads_consent: 'denied' }, unmapped: [] });
+  });
+
   test('a share writes its own purpose alone, and none without a property', () => {
     expect(grantedBy(ads, properties)).toEqual({ ads_consent: 'granted' });
     expect(grantedBy(other, properties)).toBeUndefined();

@@ -16,20 +16,23 @@ export function grantedBy(purpose: PurposeId, properties: ConsentProperties): De
 /** What must be written about a person for whom `allowed` is all that may stay. */
 export interface Denial {
   readonly denied: Decisions;
-  /** Purposes that fell away and that no property stands for: a person must see to them. */
+  /** Purposes that may not stay and that no property stands for: a person must see to them. */
   readonly unmapped: readonly PurposeId[];
 }
 
+/** Every property whose purpose may not stay, that of a purpose the recipient no longer has included. */
 export function denialOf(
   allowed: readonly PurposeId[],
   recipientPurposes: readonly PurposeId[],
   properties: ConsentProperties,
 ): Denial {
-  const fallen = recipientPurposes.filter((purpose) => !allowed.includes(purpose));
-  const named = fallen.flatMap((purpose) => propertyOf(purpose, properties) ?? []);
+  const stays: ReadonlySet<string> = new Set(allowed);
+  const denied = Object.entries(properties).filter(([purpose]) => !stays.has(purpose));
   return {
-    denied: Object.fromEntries(named.map((property) => [property, 'denied'])),
-    unmapped: fallen.filter((purpose) => propertyOf(purpose, properties) === undefined),
+    denied: Object.fromEntries(denied.map(([, property]) => [property, 'denied'])),
+    unmapped: recipientPurposes.filter(
+      (purpose) => !stays.has(purpose) && propertyOf(purpose, properties) === undefined,
+    ),
   };
 }
 

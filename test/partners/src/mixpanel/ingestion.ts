@@ -161,7 +161,7 @@ function updated(update: unknown): Deed {
 const millisecondsOf = (time: number): number => (time < 100_000_000_000 ? time * 1_000 : time);
 
 /** The project token goes there with an empty password (reference, "Import events", authentication). */
-export function basicUserOf({ headers }: PartnerRequest): string | undefined {
+function basicUserOf({ headers }: PartnerRequest): string | undefined {
   const { authorization } = headers;
   if (authorization?.startsWith('Basic ') !== true) return undefined;
   return Buffer.from(authorization.slice('Basic '.length), 'base64').toString('utf8').split(':')[0];

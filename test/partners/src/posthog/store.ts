@@ -35,7 +35,7 @@ export interface EventDeletion {
 }
 
 /** Derived from the distinct id, as PostHog does: a person who comes back has the same. */
-export function uuidOf(distinctId: string): string {
+function uuidOf(distinctId: string): string {
   const hex = createHash('sha256').update(distinctId).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -7,10 +7,10 @@ import {
   worstOutcome,
   type Outcome,
   type PartnerContext,
+  type Revocation,
   type ShareItem,
   type ShareOutcome,
 } from '@entente/connector-runtime';
-import type { Identifiers, PurposeId } from '@entente/contracts';
 import type { Shareable } from '@entente/gate';
 import { shareSound } from '../../sound-shares.ts';
 import { collectRequest, deletionRequest, readCollect, readDeletion, scopeOf } from './client.ts';
@@ -40,23 +40,12 @@ export const ga4 = definePartner<Ga4Settings>({
   documentedDelay: 'gone from reports within 72 hours, from servers at the next run, about every two months',
   shareBy: 'recipient',
   share: (batch, context) => Promise.all(batch.map((item) => shareEvent(item, context))),
-  revoke: (batch, context) =>
-    deletePersons(
-      batch.map(({ identifiers, allowed, recipientPurposes }) => ({
-        identifiers,
-        fallen: recipientPurposes.filter((purpose) => !allowed.includes(purpose)),
-      })),
-      context,
-    ),
+  revoke: deletePersons,
   // A deletion covers what came before it, and each share carries its own consent: there is nothing to reinstate. Google
   // has no call that tells whether a deletion was done: acceptance is all that can be had.
   erase: (batch, context) =>
     deletePersons(
-      // Every property of the settings, whatever the catalogue still names.
-      batch.map(({ identifiers }) => ({
-        identifiers,
-        fallen: Object.keys(context.settings.properties) as PurposeId[],
-      })),
+      batch.map(({ identifiers }) => ({ identifiers, allowed: [], recipientPurposes: [] })),
       context,
     ),
 });
@@ -75,15 +64,13 @@ async function shareEvent(item: Shareable<ShareItem>, context: Context): Promise
   return outcome;
 }
 
-interface Leaving {
-  readonly identifiers: readonly Identifiers[];
-  /** Purposes that may not stay. */
-  readonly fallen: readonly PurposeId[];
-}
+type Leaving = Pick<Revocation, 'identifiers' | 'allowed' | 'recipientPurposes'>;
 
 async function deletePersons(batch: readonly Leaving[], context: Context): Promise<Outcome[]> {
   const { properties, deletedBy } = context.settings;
-  const plans = batch.map(({ fallen, identifiers }) => planDeletions(fallen, identifiers, properties, deletedBy));
+  const plans = batch.map(({ allowed, recipientPurposes, identifiers }) =>
+    planDeletions(allowed, recipientPurposes, identifiers, properties, deletedBy),
+  );
   // First the denials: each is an event of its own, which the deletion then covers.
   const denied: Outcome[][] = [];
   for (const plan of plans) denied.push(await denyAds(plan, context));
@@ -91,21 +78,22 @@ async function deletePersons(batch: readonly Leaving[], context: Context): Promi
     plans.flatMap(({ deletions }) => deletions),
     context,
   );
-  return plans.map(({ deletions, unmapped }, index) => {
+  return plans.map(({ deletions, unmapped, lacksId }, index) => {
     const outcomes = [...(denied[index] ?? []), ...deletions.map((deletion) => deleted.get(deletion) ?? noOutcome)];
     // What can be deleted was; the rest a person must see to.
     if (unmapped.length > 0) outcomes.push({ kind: 'refused', why: 'purpose-not-mapped' });
-    if (deletions.length === 0 && unmapped.length < (batch[index]?.fallen.length ?? 0))
-      outcomes.push({ kind: 'refused', why: 'missing-identifier' });
+    if (lacksId) outcomes.push({ kind: 'refused', why: 'missing-identifier' });
     return worstOutcome(outcomes);
   });
 }
 
 /** What went wrong with it; that it went well Google never says. */
-async function denyAds({ denials }: DeletionPlan, { settings, call }: Context): Promise<Outcome[]> {
+async function denyAds({ denials }: DeletionPlan, context: Context): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const { property, id } of denials)
-    outcomes.push(judged(await call(collectRequest(settings, property, denialPayload(id))), readCollect));
+    outcomes.push(
+      judged(await context.call(collectRequest(context.settings, property, denialPayload(id))), readCollect),
+    );
   return outcomes.filter(({ kind }) => kind !== 'applied');
 }
 
@@ -115,11 +103,11 @@ async function requestDeletions(
   context: Context,
 ): Promise<ReadonlyMap<Deletion, Outcome>> {
   if (deletions.length === 0) return new Map();
-  const { settings, call } = context;
+  const { settings } = context;
   const outcomes = await withToken(context, deletions, async (token, some) => {
     const read: Outcome[] = [];
     for (const deletion of some) {
-      const result = answerOf(await call(deletionRequest(settings, token, deletion)));
+      const result = answerOf(await context.call(deletionRequest(settings, token, deletion)));
       read.push('failure' in result ? result.failure : readDeletion(result.answer, settings, deletion));
     }
     return read;

@@ -25,7 +25,7 @@ const consentOf = ({ adUserData, adPersonalization }: PropertyOfPurpose): Payloa
 });
 
 /** Whether Google was ever told that it may use the data for advertising. */
-export const isForAds = ({ adUserData, adPersonalization }: PropertyOfPurpose): boolean =>
+const isForAds = ({ adUserData, adPersonalization }: PropertyOfPurpose): boolean =>
   adUserData === true || adPersonalization === true;
 
 /** A share with a field `event` is something the person did; one without is what is known of them. */
@@ -33,7 +33,7 @@ export function payloadOf({ identifiers, fields }: ShareItem, property: Property
   const id = identifiers['subject-id'] ?? '';
   const base = { client_id: id, user_id: id, consent: consentOf(property) };
   const { event, ...rest } = fields;
-  if (event !== undefined) return { ...base, events: [{ name: String(event), params: rest }] };
+  if (event !== undefined) return { ...base, events: [{ name: typeof event === 'string' ? event : '', params: rest }] };
   const known = Object.entries(fields).map(([name, value]) => [name, { value }] as const);
   return { ...base, user_properties: Object.fromEntries(known), events: [{ name: 'profile_update', params: {} }] };
 }
@@ -102,22 +102,32 @@ export interface DeletionPlan {
   readonly denials: readonly { readonly property: PropertyOfPurpose; readonly id: string }[];
   /** Purposes that no property stands for: a person must see to them. */
   readonly unmapped: readonly PurposeId[];
+  /** There is something to delete, and no id to delete it by. */
+  readonly lacksId: boolean;
 }
 
-/** A property loses a person when its purpose may not stay, under exactly the ids they were shared by. */
+/**
+ * A property loses a person when its purpose may not stay (that of a purpose the recipient no longer has included), under
+ * exactly the ids they were shared by.
+ */
 export function planDeletions(
-  fallen: readonly PurposeId[],
+  allowed: readonly PurposeId[],
+  recipientPurposes: readonly PurposeId[],
   identifiers: readonly Identifiers[],
   properties: Properties,
   deletedBy: readonly IdType[],
 ): DeletionPlan {
+  const stays: ReadonlySet<string> = new Set(allowed);
   const ids = [...new Set(identifiers.flatMap((set) => set['subject-id'] ?? []))];
-  const mapped = fallen.flatMap((purpose) => propertyOf(purpose, properties) ?? []);
+  const leaving = Object.entries(properties).flatMap(([purpose, property]) => (stays.has(purpose) ? [] : [property]));
   return {
-    deletions: mapped.flatMap(({ propertyId }) =>
+    deletions: leaving.flatMap(({ propertyId }) =>
       ids.flatMap((id) => deletedBy.map((type) => ({ propertyId, type, id }))),
     ),
-    denials: mapped.filter(isForAds).flatMap((property) => ids.map((id) => ({ property, id }))),
-    unmapped: fallen.filter((purpose) => propertyOf(purpose, properties) === undefined),
+    denials: leaving.filter(isForAds).flatMap((property) => ids.map((id) => ({ property, id }))),
+    unmapped: recipientPurposes.filter(
+      (purpose) => !stays.has(purpose) && propertyOf(purpose, properties) === undefined,
+    ),
+    lacksId: leaving.length > 0 && ids.length === 0,
   };
 }

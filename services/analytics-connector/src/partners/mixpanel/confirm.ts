@@ -41,11 +41,11 @@ export async function confirm(batch: readonly Confirmation[], context: Context):
 type TaskStatus = ReturnType<typeof readTaskStatus>;
 
 /** While an earlier denial might still be what a profile shows, looking proves nothing, and queries are scarce. */
-const pendingMs = ({ acceptedAt }: Confirmation, { settings, now }: Context): number =>
-  Math.max(0, acceptedAt + settings.shownWithinMs - now());
+const pendingMs = ({ acceptedAt }: Confirmation, context: Context): number =>
+  Math.max(0, acceptedAt + context.settings.shownWithinMs - context.now());
 
-async function taskStatus(task: string, { settings, call }: Context): Promise<TaskStatus> {
-  const result = answerOf(await call(showDeletion(settings, task)));
+async function taskStatus(task: string, context: Context): Promise<TaskStatus> {
+  const result = answerOf(await context.call(showDeletion(context.settings, task)));
   return 'failure' in result ? () => result.failure : readTaskStatus(result.answer);
 }
 
@@ -77,8 +77,9 @@ export async function readBack(batch: readonly ReadBackItem[], context: Context)
 
 async function profilesOf(
   persons: readonly { readonly identifiers: readonly Identifiers[] }[],
-  { settings, call }: Context,
+  context: Context,
 ): Promise<{ readonly profiles: Profiles } | Failure> {
+  const { settings } = context;
   const { serviceAccount } = settings;
   if (persons.length === 0) return { profiles: new Map() };
   if (serviceAccount === undefined) return { kind: 'refused', why: 'no-service-account' };
@@ -86,7 +87,7 @@ async function profilesOf(
   const profiles = new Map<string, Readonly<Record<string, unknown>>>();
   for (let at = 0; at < ids.length; at += queryBatch) {
     const request = queryProfiles(settings, serviceAccount, ids.slice(at, at + queryBatch));
-    const result = answerOf(await call(request));
+    const result = answerOf(await context.call(request));
     const read = 'failure' in result ? result.failure : readProfiles(result.answer);
     if (!('profiles' in read)) return read;
     for (const [id, properties] of read.profiles) profiles.set(id, properties);

@@ -10,19 +10,21 @@ export type Failure = Extract<Outcome, { kind: 'retry' | 'refused' | 'unclear' }
 const lookUpBatch = 50;
 
 /** One batch of decisions; with nothing in it no call is made. */
-export const capture = async (events: readonly CapturedEvent[], { settings, call }: Context): Promise<Outcome> =>
+export const capture = async (events: readonly CapturedEvent[], context: Context): Promise<Outcome> =>
   events.length === 0
     ? { kind: 'nothing-to-do', why: 'no-call-needed' }
-    : judged(await call(captureRequest(settings, events)), readCapture);
+    : judged(await context.call(captureRequest(context.settings, events)), readCapture);
 
 /** The persons behind these distinct ids, or why they cannot be seen. */
 export async function lookUp(
   distinctIds: readonly string[],
-  { settings, call }: Context,
+  context: Context,
 ): Promise<{ readonly persons: ReadonlyMap<string, Person> } | Failure> {
   const found = new Map<string, Person>();
   for (let at = 0; at < distinctIds.length; at += lookUpBatch) {
-    const result = answerOf(await call(lookUpRequest(settings, distinctIds.slice(at, at + lookUpBatch))));
+    const result = answerOf(
+      await context.call(lookUpRequest(context.settings, distinctIds.slice(at, at + lookUpBatch))),
+    );
     const read = 'failure' in result ? result.failure : readPersons(result.answer);
     if (!('persons' in read)) return read;
     for (const [distinctId, person] of read.persons) found.set(distinctId, person);

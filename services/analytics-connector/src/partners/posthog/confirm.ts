@@ -39,14 +39,15 @@ function denialOutcome(
   { allowed, recipientPurposes, acceptedAt }: Confirmation,
   mark: string | undefined,
   persons: readonly (Person | undefined)[],
-  { settings, now }: Pick<Context, 'settings' | 'now'>,
+  context: Context,
 ): ConfirmationOutcome {
+  const { settings } = context;
   const { denied } = denialOf(allowed, recipientPurposes, settings.consentProperties);
   const known = persons.filter((person) => person !== undefined);
   const holds = known.every(({ properties }) => shows(properties, denied));
   if (holds && known.length > 0 && known.length === persons.length && isMarked(known, mark, settings))
     return { kind: 'confirmed' };
-  if (now() < acceptedAt + settings.ingestedWithinMs) return { kind: 'pending', afterMs: ingestionMs };
+  if (context.now() < acceptedAt + settings.ingestedWithinMs) return { kind: 'pending', afterMs: ingestionMs };
   return holds ? { kind: 'confirmed' } : { kind: 'failed', why: 'not-shown' };
 }
 
@@ -58,19 +59,19 @@ async function deletionOutcome(
   { acceptedAt }: Confirmation,
   uuids: readonly string[],
   persons: readonly (Person | undefined)[],
-  { settings, call, now }: Context,
+  context: Context,
 ): Promise<ConfirmationOutcome> {
   if (persons.some((person) => person !== undefined))
-    return now() < acceptedAt + settings.ingestedWithinMs
+    return context.now() < acceptedAt + context.settings.ingestedWithinMs
       ? { kind: 'pending', afterMs: ingestionMs }
       : { kind: 'failed', why: 'person-exists' };
   for (const uuid of uuids) {
-    const result = answerOf(await call(deletionStatusRequest(settings, uuid)));
+    const result = answerOf(await context.call(deletionStatusRequest(context.settings, uuid)));
     const read = 'failure' in result ? result.failure : readDeletionStatus(result.answer);
     if (!('row' in read)) return read;
     const { row } = read;
     if (row === undefined)
-      return now() < acceptedAt + listedWithinMs
+      return context.now() < acceptedAt + listedWithinMs
         ? { kind: 'pending', afterMs: deletionMs }
         : { kind: 'failed', why: 'no-deletion-record' };
     // PostHog keeps one deletion of events per person: of an older one nothing follows for what was stored since.

@@ -53,12 +53,9 @@ export async function erase(batch: readonly Erasure[], context: Context): Promis
 }
 
 /** One request for all; the outcome of each of them. */
-async function deletePersons(
-  persons: readonly string[],
-  { settings, call }: Context,
-): Promise<(person: string) => Outcome> {
+async function deletePersons(persons: readonly string[], context: Context): Promise<(person: string) => Outcome> {
   if (persons.length === 0) return () => ({ kind: 'unclear', why: 'no-outcome' });
-  const result = answerOf(await call(deletionRequest(settings, persons)));
+  const result = answerOf(await context.call(deletionRequest(context.settings, persons)));
   return 'failure' in result ? () => result.failure : readDeletion(result.answer, persons);
 }
 

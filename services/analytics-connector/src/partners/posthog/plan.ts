@@ -28,7 +28,7 @@ export function shareFault(
   // `$identify`, `$create_alias` and their like merge persons.
   if (event !== undefined && (typeof event !== 'string' || event === '' || event.startsWith('$')))
     return 'invalid-event';
-  return isDistinctId(identifiers['subject-id']) ? undefined : 'invalid-identifier';
+  return isDistinctId(identifiers['subject-id']) ? undefined : 'unusable-identifier';
 }
 
 export const isDistinctId = (id: string | undefined): boolean =>
