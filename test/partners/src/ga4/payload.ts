@@ -16,7 +16,7 @@ const said = (fieldPath: string, validationCode: string, description: string): V
 const eventName = /^[A-Za-z][A-Za-z0-9_]{0,39}$/;
 const paramName = /^[A-Za-z][A-Za-z0-9_]{0,39}$/;
 const userPropertyName = /^[A-Za-z][A-Za-z0-9_]{0,23}$/;
-const reservedPrefix = /^(_|firebase_|ga_|google_|gtag\.)/;
+const reservedPrefix = /^(firebase_|ga_|google_|gtag\.)/;
 const reservedEvents = new Set([
   'app_remove',
   'error',
