@@ -7,7 +7,7 @@ import type { Fault, FaultSet } from './faults.ts';
 import type { Journal } from './journal.ts';
 import type { Answer, Deed, Operation, Partner, PartnerRequest } from './partner.ts';
 import type { RateReading, RateWindow } from './rate-window.ts';
-import { parseBody, readBody } from './request-body.ts';
+import { parseBody, readBody, unpacked } from './request-body.ts';
 import type { Route } from './routes.ts';
 
 /** Everything a request meets; one per server. */
@@ -56,7 +56,7 @@ export async function exchange(
   journal.append({ t: 'arrived', id, method, path: route?.template ?? arrival.url.pathname, port, ...arrival.at });
 
   const body = await readBody(request, partner.maxBodyBytes);
-  const raw = body.bytes.toString('utf8');
+  const raw = unpacked(request.headers['content-encoding'], body.bytes).toString('utf8');
   const asked: PartnerRequest = {
     op,
     method,

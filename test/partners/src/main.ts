@@ -3,7 +3,7 @@ import { type PartnerName, partnerNames } from './partner.ts';
 import { parseRate } from './rate-window.ts';
 import { type ContractServerOptions, startContractServer } from './start.ts';
 
-const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manager|x-ads|salesforce|amplitude --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
+const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manager|x-ads|salesforce|amplitude|ga4|mixpanel|posthog --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
   [--fsync] [--seed N] [--watch-stdin]
   hubspot  [--subscription ID]... [--property NAME]... [--enterprise]
   segment  [--write-key K] [--regulation-running-after-ms N] [--regulation-finished-after-ms N]
@@ -14,7 +14,11 @@ const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manag
   x-ads    [--audience ID]... [--account ID] [--consumer-key K] [--consumer-secret S] [--access-token T] [--access-token-secret S]
            [--processing-ms N]
   salesforce  [--client-id I] [--client-secret S] [--username U] [--certificate-key BASE64] [--session-ms N] [--property OBJECT.FIELD[:text]]...
-  amplitude   [--api-key K] [--secret-key S] [--ingestion-ms N] [--deletion-after-ms N]`;
+  amplitude   [--api-key K] [--secret-key S] [--ingestion-ms N] [--deletion-after-ms N]
+  ga4      [--stream MEASUREMENT_ID:API_SECRET:PROPERTY_ID]... [--service-account-email E] [--service-account-public-key BASE64]
+           [--processing-ms N]
+  mixpanel [--token T] [--project ID] [--gdpr-token T] [--credentials USER:SECRET] [--processing-ms N]
+  posthog  [--token T] [--project ID] [--api-key K] [--ingested-after-ms N] [--processing-ms N]`;
 
 const one = { type: 'string' } as const;
 const many = { type: 'string', multiple: true } as const;
@@ -66,6 +70,10 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
       'secret-key': one,
       'ingestion-ms': one,
       'deletion-after-ms': one,
+      stream: many,
+      project: one,
+      'gdpr-token': one,
+      'ingested-after-ms': one,
     },
   });
   const partner = partnerNames.find((name) => name === positionals[0]);
@@ -116,6 +124,10 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
     secretKey: values['secret-key'],
     ingestionMs: number('ingestion-ms', values['ingestion-ms']),
     deletionAfterMs: number('deletion-after-ms', values['deletion-after-ms']),
+    streams: values.stream,
+    project: values.project,
+    gdprToken: values['gdpr-token'],
+    ingestedAfterMs: number('ingested-after-ms', values['ingested-after-ms']),
   };
   return {
     partner,

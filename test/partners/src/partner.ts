@@ -12,6 +12,9 @@ export const partnerNames = [
   'x-ads',
   'salesforce',
   'amplitude',
+  'ga4',
+  'mixpanel',
+  'posthog',
 ] as const;
 export type PartnerName = (typeof partnerNames)[number];
 

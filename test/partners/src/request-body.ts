@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { gunzipSync } from 'node:zlib';
 import { isRecord, parsed } from './narrow.ts';
 import type { PartnerRequest } from './partner.ts';
 
@@ -25,6 +26,20 @@ export function readBody(request: IncomingMessage, limit: number): Promise<BodyR
     request.on('close', () => finish('aborted'));
   });
 }
+
+/** The bytes before gzip, where the sender says it used it; bytes that are no gzip stay as they are, and are malformed. */
+export function unpacked(encoding: string | undefined, bytes: Buffer): Buffer {
+  if (encoding !== 'gzip') return bytes;
+  try {
+    return gunzipSync(bytes, { maxOutputLength: unpackedBytes });
+  } catch {
+    // A contract server judges what it was sent: a broken or oversized stream is the caller's mistake.
+    return bytes;
+  }
+}
+
+/** Largest body read out of a compressed one, in bytes. */
+const unpackedBytes = 25_000_000;
 
 /** Form bodies become an object of strings; everything else is JSON or malformed. */
 export function parseBody(contentType: string | undefined, raw: string): Pick<PartnerRequest, 'body' | 'bodyState'> {

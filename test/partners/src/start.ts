@@ -1,10 +1,13 @@
 import { amplitude, type AmplitudeOptions } from './amplitude/amplitude.ts';
+import { ga4, type Ga4Options } from './ga4/ga4.ts';
 import { googleDataManager, type GoogleDataManagerOptions } from './google-data-manager/google-data-manager.ts';
 import { hubspot, type HubspotOptions } from './hubspot/hubspot.ts';
 import { klaviyo, type KlaviyoOptions } from './klaviyo/klaviyo.ts';
 import { meta, type MetaOptions } from './meta/meta.ts';
+import { mixpanel, type MixpanelOptions } from './mixpanel/mixpanel.ts';
 import type { Partner, PartnerName } from './partner.ts';
 import { salesforce, type SalesforceOptions } from './salesforce/salesforce.ts';
+import { posthog, type PosthogOptions } from './posthog/posthog.ts';
 import { segment, type SegmentOptions } from './segment/segment.ts';
 import { type RunningServer, serve, type ServeOptions } from './server.ts';
 import { unomi, type UnomiOptions } from './unomi/unomi.ts';
@@ -20,7 +23,10 @@ export type ContractServerOptions = ServeOptions &
   GoogleDataManagerOptions &
   XAdsOptions &
   SalesforceOptions &
-  AmplitudeOptions;
+  AmplitudeOptions &
+  Ga4Options &
+  MixpanelOptions &
+  PosthogOptions;
 
 const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) => Partner>> = {
   hubspot,
@@ -32,6 +38,9 @@ const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) =>
   'x-ads': xAds,
   salesforce,
   amplitude,
+  ga4,
+  mixpanel,
+  posthog,
 };
 
 /** A contract server inside this process; the store is rebuilt from the journal when the file already exists. */

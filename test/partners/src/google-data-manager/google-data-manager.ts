@@ -20,6 +20,7 @@ export interface GoogleDataManagerOptions {
 
 const halfHourMs = 1_800_000;
 const tokenOp = 'token';
+const scope = 'https://www.googleapis.com/auth/datamanager';
 
 /** Google Data Manager API and the token endpoint in front of it, as in partner-apis.md §3. */
 export function googleDataManager(options: GoogleDataManagerOptions): Partner {
@@ -130,7 +131,7 @@ function operations(store: UserListStore, options: GoogleDataManagerOptions): re
       handle: (request) =>
         publicKey === undefined
           ? answers.oauthError('invalid_client', 'No service account is known')
-          : grantToken(request, { email, publicKey }),
+          : grantToken(request, { email, publicKey }, [scope]),
     },
   ];
 }

@@ -4,7 +4,6 @@ import type { Answer, PartnerRequest } from '../partner.ts';
 import { oauthError } from './answers.ts';
 
 const grantType = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
-const scope = 'https://www.googleapis.com/auth/datamanager';
 /** An assertion may live an hour at most, and so does the token (Google, "Using OAuth 2.0 for server to server"). */
 const hourSeconds = 3_600;
 /** How far the client's clock may be ahead. */
@@ -16,25 +15,38 @@ export interface ServiceAccount {
   readonly publicKey: string;
 }
 
-/** The service account grant (RFC 7523): signature, issuer, audience, scope and times all count. */
-export function grantToken(request: PartnerRequest, account: ServiceAccount): Answer {
+/** The service account grant (RFC 7523): signature, issuer, audience, scopes and times all count. */
+export function grantToken(request: PartnerRequest, account: ServiceAccount, scopes: readonly string[]): Answer {
   const form = record(request.body);
   if (request.headers['content-type']?.startsWith('application/x-www-form-urlencoded') !== true)
     return oauthError('invalid_request', 'Content-Type must be application/x-www-form-urlencoded');
   if (form['grant_type'] !== grantType) return oauthError('unsupported_grant_type', 'Invalid grant_type');
-  const fault = assertionFault(filled(form['assertion']) ?? '', request, account);
+  const assertion = filled(form['assertion']) ?? '';
+  const fault = assertionFault(assertion, request, account, scopes);
   if (fault !== undefined) return oauthError('invalid_grant', fault);
   const token = `ya29.${randomBytes(32).toString('base64url')}`;
   const expiresMs = request.nowMs + hourSeconds * 1_000;
   return {
     status: 200,
     body: { access_token: token, expires_in: hourSeconds - 1, token_type: 'Bearer' },
-    effects: [{ what: 'tokenIssued', identifiers: [], scope: 'token', detail: { token, expiresMs } }],
+    effects: [
+      {
+        what: 'tokenIssued',
+        identifiers: [],
+        scope: 'token',
+        detail: { token, expiresMs, scope: partOf(assertion.split('.')[1] ?? '')['scope'] },
+      },
+    ],
   };
 }
 
 /** What Google would find wrong with an assertion, undefined when nothing. */
-function assertionFault(assertion: string, request: PartnerRequest, account: ServiceAccount): string | undefined {
+function assertionFault(
+  assertion: string,
+  request: PartnerRequest,
+  account: ServiceAccount,
+  scopes: readonly string[],
+): string | undefined {
   const [head = '', claims = '', signature = '', ...rest] = assertion.split('.');
   const header = partOf(head);
   if (rest.length > 0 || signature === '' || header['alg'] !== 'RS256')
@@ -46,7 +58,8 @@ function assertionFault(assertion: string, request: PartnerRequest, account: Ser
   const { iss, aud, scope: asked, iat, exp } = partOf(claims);
   if (iss !== account.email) return 'Invalid JWT: iss is not a service account';
   if (aud !== `http://${request.headers.host ?? ''}/token`) return 'Invalid JWT: aud must be the token endpoint';
-  if (typeof asked !== 'string' || !asked.split(' ').includes(scope)) return 'Invalid JWT: scope';
+  if (typeof asked !== 'string' || !asked.split(' ').every((scope) => scopes.includes(scope)))
+    return 'Invalid JWT: scope';
   if (typeof iat !== 'number' || typeof exp !== 'number' || exp - iat > hourSeconds || exp <= iat)
     return 'Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.';
   const now = request.nowMs / 1_000;
