@@ -25,6 +25,7 @@ const pureFiles = [
   '^services/consent/src/ledger/(vector-access|grant-rules)\\.ts$',
   '^libs/http/src/auth/auth-refusals\\.ts$',
   '^libs/config/src/convert\\.ts$',
+  '^services/ad-partner-connector/src/audience-removals\\.ts$',
 ];
 
 const specs = '\\.(it-|e2e-)?spec\\.ts$';

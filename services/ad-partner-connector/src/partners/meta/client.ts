@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { failureOf, member, retryAfterMs, type Answer, type Outcome } from '@entente/connector-runtime';
 import type { HttpRequest } from '@entente/gate';
+import type { RowsAnswer } from '../../audience-batches.ts';
 import { schema, type Row } from './plan.ts';
 import type { MetaSettings } from './settings.ts';
 
@@ -72,17 +73,15 @@ function regainAccess({ headers }: Answer): { afterMs?: number } {
   }
 }
 
-/** What an answer says about `rows` rows: all taken, none of it, or some that Meta calls invalid without saying which. */
-export type UsersAnswer = { readonly kind: 'all'; readonly outcome: Outcome } | { readonly kind: 'some-invalid' };
-
-export function readUsers(answer: Answer, rows: number): UsersAnswer {
+/** All taken, none of it, or some that Meta calls invalid without saying which. */
+export function readUsers(answer: Answer, rows: number): RowsAnswer {
   if (answer.status !== 200 || member(answer.json, 'error') !== undefined)
     return { kind: 'all', outcome: errorOutcome(answer) };
   const received = member(answer.json, 'num_received');
   const invalid = member(answer.json, 'num_invalid_entries');
   if (typeof received !== 'number' || typeof invalid !== 'number' || received !== rows)
     return { kind: 'all', outcome: { kind: 'unclear', why: 'unexpected-answer' } };
-  if (invalid > 0) return { kind: 'some-invalid' };
+  if (invalid > 0) return { kind: 'some-bad' };
   const session = member(answer.json, 'session_id');
   const reference = typeof session === 'string' || typeof session === 'number' ? String(session) : undefined;
   return { kind: 'all', outcome: { kind: 'applied', ...(reference === undefined ? {} : { reference }) } };
