@@ -7,16 +7,17 @@ import {
   type ShareOutcome,
 } from '@entente/connector-runtime';
 import type { HttpRequest, Shareable } from '@entente/gate';
+import { accessTokens } from '../../access-tokens.ts';
 import { addToAudience, readRows, removeFromAudiences } from '../../audience-batches.ts';
 import { planRemovals, type Leaving } from '../../audience-removals.ts';
-import { AccessTokens, type TokenFailure } from './access-tokens.ts';
+import { serviceAccountGrant } from './access-tokens.ts';
 import { ingestMembers, readMembers, removeMembers } from './client.ts';
 import { memberLimit, memberOf, membersOf, type Member } from './plan.ts';
 import { GoogleDataManagerSettings } from './settings.ts';
 
 type Context = PartnerContext<GoogleDataManagerSettings>;
 
-const tokens = new AccessTokens();
+const withToken = accessTokens(serviceAccountGrant);
 
 /** Google Data Manager API: hashed members, one user list per purpose (partner-apis.md §3). */
 export const googleDataManager = definePartner<GoogleDataManagerSettings>({
@@ -31,30 +32,6 @@ export const googleDataManager = definePartner<GoogleDataManagerSettings>({
   share: (batch, context) => withToken(context, batch, (token, items) => addMembers(items, token, context)),
   revoke: removePersons,
 });
-
-/**
- * Sends with the account's access token. What the server refuses for its token is sent once more with a new one, then a
- * person must look (partner-apis.md §15); what has an outcome of its own keeps it.
- */
-async function withToken<T, O extends Outcome | ShareOutcome>(
-  context: Context,
-  items: readonly T[],
-  send: (token: string, items: T[]) => Promise<O[]>,
-): Promise<(O | TokenFailure)[]> {
-  const first = await tokens.of(context);
-  if ('failure' in first) return items.map(() => first.failure);
-  const outcomes = await send(first.token, [...items]);
-  const again = items.filter((_, index) => isUnauthenticated(outcomes[index]));
-  if (again.length === 0) return outcomes;
-  tokens.drop(context.settings, first.token);
-  const second = await tokens.of(context);
-  const repeated = 'failure' in second ? again.map(() => second.failure) : await send(second.token, again);
-  const renewed = new Map(again.map((item, index) => [item, repeated[index]]));
-  return outcomes.map((outcome, index) => renewed.get(items[index] as T) ?? outcome);
-}
-
-const isUnauthenticated = (outcome: Outcome | ShareOutcome | undefined): boolean =>
-  outcome?.kind === 'refused' && outcome.why === 'authentication';
 
 /** One bad record fails the whole request: what it held up goes again without it. */
 function addMembers(batch: Shareable<ShareItem>[], token: string, context: Context): Promise<ShareOutcome[]> {

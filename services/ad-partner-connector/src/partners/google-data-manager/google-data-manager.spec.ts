@@ -7,7 +7,7 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { jwtVerify } from 'jose';
 import { generateKeyPairSync } from 'node:crypto';
-import { readGrant } from './access-tokens.ts';
+import { readGrant } from '../../access-tokens.ts';
 import { ingestMembers, readMembers } from './client.ts';
 import { googleDataManager } from './definition.ts';
 import { membersOf } from './plan.ts';
