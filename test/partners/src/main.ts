@@ -3,7 +3,7 @@ import { type PartnerName, partnerNames } from './partner.ts';
 import { parseRate } from './rate-window.ts';
 import { type ContractServerOptions, startContractServer } from './start.ts';
 
-const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manager|x-ads --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
+const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manager|x-ads|linkedin|tiktok --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
   [--fsync] [--seed N] [--watch-stdin]
   hubspot  [--subscription ID]... [--property NAME]... [--enterprise]
   segment  [--write-key K] [--regulation-running-after-ms N] [--regulation-finished-after-ms N]
@@ -12,7 +12,9 @@ const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manag
   meta     [--audience ID]... [--flagged-audience ID]... [--account ID] [--app-secret S] [--max-payload-bytes N] [--processing-ms N]
   google-data-manager  [--audience ID]... [--account ID] [--service-account-email E] [--service-account-public-key BASE64] [--processing-ms N]
   x-ads    [--audience ID]... [--account ID] [--consumer-key K] [--consumer-secret S] [--access-token T] [--access-token-secret S]
-           [--processing-ms N]`;
+           [--processing-ms N]
+  linkedin [--audience ID]... [--api-version YYYYMM]... [--refresh-token T] [--client-id I] [--client-secret S] [--processing-ms N]
+  tiktok   [--audience ID]... [--account ID] [--row-limit N] [--processing-ms N]`;
 
 const one = { type: 'string' } as const;
 const many = { type: 'string', multiple: true } as const;
@@ -56,6 +58,11 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
       credentials: one,
       'merged-profile': many,
       'job-finished-after-ms': one,
+      'api-version': many,
+      'refresh-token': one,
+      'client-id': one,
+      'client-secret': one,
+      'row-limit': one,
     },
   });
   const partner = partnerNames.find((name) => name === positionals[0]);
@@ -98,6 +105,11 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
     credentials: values.credentials,
     mergedProfiles: values['merged-profile'],
     jobFinishedAfterMs: number('job-finished-after-ms', values['job-finished-after-ms']),
+    versions: values['api-version'],
+    refreshToken: values['refresh-token'],
+    clientId: values['client-id'],
+    clientSecret: values['client-secret'],
+    rowLimit: number('row-limit', values['row-limit']),
   };
   return {
     partner,

@@ -2,7 +2,17 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { StatusFault } from './faults.ts';
 import type { RateReading } from './rate-window.ts';
 
-export const partnerNames = ['hubspot', 'segment', 'meta', 'unomi', 'klaviyo', 'google-data-manager', 'x-ads'] as const;
+export const partnerNames = [
+  'hubspot',
+  'segment',
+  'meta',
+  'unomi',
+  'klaviyo',
+  'google-data-manager',
+  'x-ads',
+  'linkedin',
+  'tiktok',
+] as const;
 export type PartnerName = (typeof partnerNames)[number];
 
 /** What a request asks for (`add`, `remove`, `track`) or what came of it (`added`, `removed`, `filtered`), per person. */

@@ -90,6 +90,7 @@ function flagsOf(options: ContractServerOptions): readonly string[] {
     flaggedAudiences: 'flagged-audience',
     scopes: 'scope',
     mergedProfiles: 'merged-profile',
+    versions: 'api-version',
   };
   return Object.entries(options).flatMap(([option, value]: [string, unknown]) => {
     const name = `--${names[option] ?? option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

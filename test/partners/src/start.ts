@@ -1,10 +1,12 @@
 import { googleDataManager, type GoogleDataManagerOptions } from './google-data-manager/google-data-manager.ts';
 import { hubspot, type HubspotOptions } from './hubspot/hubspot.ts';
 import { klaviyo, type KlaviyoOptions } from './klaviyo/klaviyo.ts';
+import { linkedin, type LinkedInOptions } from './linkedin/linkedin.ts';
 import { meta, type MetaOptions } from './meta/meta.ts';
 import type { Partner, PartnerName } from './partner.ts';
 import { segment, type SegmentOptions } from './segment/segment.ts';
 import { type RunningServer, serve, type ServeOptions } from './server.ts';
+import { tiktok, type TikTokOptions } from './tiktok/tiktok.ts';
 import { unomi, type UnomiOptions } from './unomi/unomi.ts';
 import { xAds, type XAdsOptions } from './x-ads/x-ads.ts';
 
@@ -16,7 +18,9 @@ export type ContractServerOptions = ServeOptions &
   UnomiOptions &
   KlaviyoOptions &
   GoogleDataManagerOptions &
-  XAdsOptions;
+  XAdsOptions &
+  LinkedInOptions &
+  TikTokOptions;
 
 const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) => Partner>> = {
   hubspot,
@@ -26,6 +30,8 @@ const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) =>
   klaviyo,
   'google-data-manager': googleDataManager,
   'x-ads': xAds,
+  linkedin,
+  tiktok,
 };
 
 /** A contract server inside this process; the store is rebuilt from the journal when the file already exists. */
