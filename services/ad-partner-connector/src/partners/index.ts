@@ -2,3 +2,4 @@ export { metaCustomAudiences } from './meta/definition.ts';
 export { googleDataManager } from './google-data-manager/definition.ts';
 export { xAds } from './x-ads/definition.ts';
 export { linkedInMatchedAudiences } from './linkedin/definition.ts';
+export { tikTokAudiences } from './tiktok/definition.ts';

@@ -75,8 +75,9 @@ const dayMs = 86_400_000;
 const warnedAt = new WeakMap<LinkedInSettings, number>();
 
 /** Once a day: a version that is switched off ends every revocation here, and there is no other sign before it happens. */
-function warnBeforeSunset({ settings, now, log }: Context): void {
-  const at = now();
+function warnBeforeSunset(context: Context): void {
+  const { settings, log } = context;
+  const at = context.now();
   if (at - (warnedAt.get(settings) ?? -dayMs) < dayMs) return;
   const monthsLeft = monthsToSunset(settings.version, at);
   if (monthsLeft === null) return;

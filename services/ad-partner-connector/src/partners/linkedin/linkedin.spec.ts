@@ -1,5 +1,6 @@
 import type { Outcome } from '@entente/connector-runtime';
 import type { HttpRequest } from '@entente/gate';
+import { createLogger } from '@entente/observability';
 import { describe, expect, test } from '@jest/globals';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
@@ -60,6 +61,22 @@ describe('requests', () => {
   ])('version %s on %s: %s months left', (version, on, left) =>
     expect(monthsToSunset(version, Date.parse(on))).toBe(left),
   );
+});
+
+test('a version near its end is warned of once a day, and never without cause', async () => {
+  const lines: string[] = [];
+  const log = createLogger({ service: 'test', level: 'warn', destination: { write: (line) => void lines.push(line) } });
+  const context = contextOf(settingsOf(), () => answered(200, { elements: [{ status: 201 }] }));
+  const revokeAt = (on: string) =>
+    linkedInMatchedAudiences.revoke([revocationOf([{ 'linkedin-email': hash('a') }])], {
+      ...context,
+      log,
+      now: () => Date.parse(on),
+    });
+  await revokeAt('2026-11-22T08:00Z');
+  expect(lines).toEqual([]);
+  for (const on of ['2027-03-01T08:00Z', '2027-03-01T20:00Z', '2027-03-02T09:00Z']) await revokeAt(on);
+  expect(lines.map((line) => (JSON.parse(line) as { monthsLeft: number }).monthsLeft)).toEqual([1, 1]);
 });
 
 describe('answers', () => {
