@@ -3,7 +3,7 @@ import { type PartnerName, partnerNames } from './partner.ts';
 import { parseRate } from './rate-window.ts';
 import { type ContractServerOptions, startContractServer } from './start.ts';
 
-const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manager|x-ads|linkedin|tiktok --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
+const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manager|x-ads|linkedin|tiktok|iab-data-deletion --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
   [--fsync] [--seed N] [--watch-stdin]
   hubspot  [--subscription ID]... [--property NAME]... [--enterprise]
   segment  [--write-key K] [--regulation-running-after-ms N] [--regulation-finished-after-ms N]
@@ -14,7 +14,9 @@ const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manag
   x-ads    [--audience ID]... [--account ID] [--consumer-key K] [--consumer-secret S] [--access-token T] [--access-token-secret S]
            [--processing-ms N]
   linkedin [--audience ID]... [--api-version YYYYMM]... [--refresh-token T] [--client-id I] [--client-secret S] [--processing-ms N]
-  tiktok   [--audience ID]... [--account ID] [--row-limit N] [--processing-ms N]`;
+  tiktok   [--audience ID]... [--account ID] [--row-limit N] [--processing-ms N]
+  iab-data-deletion  [--vendor DOMAIN] [--requester DOMAIN] [--requester-public-key BASE64] [--body-form json|jwt] [--identifier-format F]
+           [--vendor-script] [--processing-ms N]`;
 
 const one = { type: 'string' } as const;
 const many = { type: 'string', multiple: true } as const;
@@ -63,6 +65,12 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
       'client-id': one,
       'client-secret': one,
       'row-limit': one,
+      vendor: one,
+      requester: one,
+      'requester-public-key': one,
+      'body-form': one,
+      'identifier-format': one,
+      'vendor-script': flag,
     },
   });
   const partner = partnerNames.find((name) => name === positionals[0]);
@@ -110,6 +118,12 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
     clientId: values['client-id'],
     clientSecret: values['client-secret'],
     rowLimit: number('row-limit', values['row-limit']),
+    vendor: values.vendor,
+    requester: values.requester,
+    requesterPublicKey: values['requester-public-key'],
+    bodyForm: values['body-form'],
+    identifierFormat: values['identifier-format'],
+    vendorScript: values['vendor-script'],
   };
   return {
     partner,

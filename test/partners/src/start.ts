@@ -1,5 +1,6 @@
 import { googleDataManager, type GoogleDataManagerOptions } from './google-data-manager/google-data-manager.ts';
 import { hubspot, type HubspotOptions } from './hubspot/hubspot.ts';
+import { iabDataDeletion, type IabDataDeletionOptions } from './iab-data-deletion/iab-data-deletion.ts';
 import { klaviyo, type KlaviyoOptions } from './klaviyo/klaviyo.ts';
 import { linkedin, type LinkedInOptions } from './linkedin/linkedin.ts';
 import { meta, type MetaOptions } from './meta/meta.ts';
@@ -20,7 +21,8 @@ export type ContractServerOptions = ServeOptions &
   GoogleDataManagerOptions &
   XAdsOptions &
   LinkedInOptions &
-  TikTokOptions;
+  TikTokOptions &
+  IabDataDeletionOptions;
 
 const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) => Partner>> = {
   hubspot,
@@ -32,6 +34,7 @@ const partners: Readonly<Record<PartnerName, (options: ContractServerOptions) =>
   'x-ads': xAds,
   linkedin,
   tiktok,
+  'iab-data-deletion': iabDataDeletion,
 };
 
 /** A contract server inside this process; the store is rebuilt from the journal when the file already exists. */

@@ -3,3 +3,4 @@ export { googleDataManager } from './google-data-manager/definition.ts';
 export { xAds } from './x-ads/definition.ts';
 export { linkedInMatchedAudiences } from './linkedin/definition.ts';
 export { tikTokAudiences } from './tiktok/definition.ts';
+export { iabDataDeletion } from './iab-data-deletion/definition.ts';
