@@ -19,7 +19,7 @@ interface Held {
 }
 
 /** Why there is no token: nothing about a person was sent. */
-export type TokenFailure = Extract<Outcome, { kind: 'retry' | 'refused' }>;
+type TokenFailure = Extract<Outcome, { kind: 'retry' | 'refused' }>;
 
 /** Sends with an account's access token; where the server refuses it, once more with a new one. */
 export type WithToken<S extends object> = <T, O extends Outcome | ShareOutcome>(

@@ -11,7 +11,7 @@ export interface Leaving<Row> {
 }
 
 /** Persons to remove from one audience in one request. */
-export interface Removal<Row> {
+interface Removal<Row> {
   readonly audience: string;
   readonly persons: readonly Leaving<Row>[];
 }

@@ -7,7 +7,7 @@ import { acknowledgementIn, requestToken, verified, type Deletion } from './toke
 
 type Context = PartnerContext<IabDataDeletionSettings>;
 
-export function deletionRequest(settings: IabDataDeletionSettings, endpoint: URL, rqJWT: string): HttpRequest {
+function deletionRequest(settings: IabDataDeletionSettings, endpoint: URL, rqJWT: string): HttpRequest {
   const body = settings.body === 'json' ? JSON.stringify({ rqJWT }) : rqJWT;
   return {
     method: 'POST',

@@ -78,6 +78,6 @@ const isAtVendor = ({ host, hostname }: URL, { domain, endpointHosts }: IabDataD
 /** An array of keys, or a key set (RFC 7517 §5): the framework shows the first and speaks of the second. */
 function keysIn(json: unknown): JWK[] {
   const published = member(json, 'publicKey');
-  const keys = Array.isArray(published) ? published : elements(member(published, 'keys'));
+  const keys = elements(Array.isArray(published) ? published : member(published, 'keys'));
   return keys.filter((key): key is JWK => ['RSA', 'EC', 'OKP'].includes(String(member(key, 'kty'))));
 }

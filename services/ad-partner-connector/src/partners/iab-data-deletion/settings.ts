@@ -15,7 +15,7 @@ import { createPrivateKey } from 'node:crypto';
 import { httpUrl } from '../../settings-checks.ts';
 
 /** How a request JWT stands in the body: the framework does not say (partner-apis.md §9). */
-export const bodyForms = ['json', 'jwt'] as const;
+const bodyForms = ['json', 'jwt'] as const;
 type BodyForm = (typeof bodyForms)[number];
 
 function isSigningKey(value: unknown): boolean {
