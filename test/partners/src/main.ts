@@ -9,7 +9,7 @@ const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manag
   segment  [--write-key K] [--regulation-running-after-ms N] [--regulation-finished-after-ms N]
   klaviyo  [--job-finished-after-ms N]
   unomi    [--scope NAME]... [--peer-key K] [--api-key K] [--credentials USER:PASSWORD] [--merged-profile ID=MASTER]...
-  meta     [--audience ID]... [--flagged-audience ID]... [--account ID] [--app-secret S] [--max-payload-bytes N] [--processing-ms N]
+  meta     [--audience ID]... [--flagged-audience ID]... [--account ID] [--app-secret S] [--pixel ID] [--max-payload-bytes N] [--processing-ms N]
   google-data-manager  [--audience ID]... [--account ID] [--service-account-email E] [--service-account-public-key BASE64] [--processing-ms N]
   x-ads    [--audience ID]... [--account ID] [--consumer-key K] [--consumer-secret S] [--access-token T] [--access-token-secret S]
            [--processing-ms N]
@@ -46,6 +46,7 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
       'flagged-audience': many,
       account: one,
       'app-secret': one,
+      pixel: one,
       'max-payload-bytes': one,
       'processing-ms': one,
       'service-account-email': one,
@@ -99,6 +100,7 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
     flaggedAudiences: values['flagged-audience'],
     account: values.account,
     appSecret: values['app-secret'],
+    pixel: values.pixel,
     maxPayloadBytes: number('max-payload-bytes', values['max-payload-bytes']),
     processingMs: number('processing-ms', values['processing-ms']),
     serviceAccountEmail: values['service-account-email'],

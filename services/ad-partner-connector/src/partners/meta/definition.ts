@@ -7,10 +7,10 @@ import {
   type ShareOutcome,
 } from '@entente/connector-runtime';
 import type { Shareable } from '@entente/gate';
-import { addToAudience, badIdentifier, readRows, removeFromAudiences } from '../../audience-batches.ts';
+import { addToAudience, readRows, removeFromAudiences } from '../../audience-batches.ts';
 import { planRemovals, type Leaving } from '../../audience-removals.ts';
-import { changeUsers, readUsers } from './client.ts';
-import { isMalformed, rowLimit, rowsOf, type Row } from './plan.ts';
+import { calledInvalid, changeUsers, readUsers } from './client.ts';
+import { rowLimit, rowsOf, type Row } from './plan.ts';
 import { MetaSettings } from './settings.ts';
 
 type Context = PartnerContext<MetaSettings>;
@@ -52,7 +52,3 @@ function removeMembers(batch: readonly Revocation[], context: Context): Promise<
   };
   return removeFromAudiences(batch, plan, send, calledInvalid);
 }
-
-/** A well-formed hash called invalid contradicts the share that recorded it: worth repeating before a person looks. */
-const calledInvalid = ({ rows }: Leaving<Row>): Outcome =>
-  rows.some(isMalformed) ? badIdentifier : { kind: 'retry', why: 'invalid-entries' };
