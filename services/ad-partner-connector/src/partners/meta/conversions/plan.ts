@@ -5,7 +5,7 @@ import type { ShareItem } from '@entente/connector-runtime';
 const oldestSeconds = { physical_store: 62 * 86_400, other: 7 * 86_400 } as const;
 
 /** What the settings say about Limited Data Use (partner-apis.md §2). */
-export interface LimitedUse {
+interface LimitedUse {
   readonly limitedPurposes: readonly string[];
   readonly limitedWithout?: string;
   readonly limitedCountry: number;
