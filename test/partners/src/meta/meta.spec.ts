@@ -74,6 +74,8 @@ describe('Meta audience members', () => {
     expect((await send(now)).status).toBe(200);
     expect(await send(now - 1_000)).toMatchObject({ status: 400, body: { error: { code: 100 } } });
     expect((await add(meta, single(ann))).status).toBe(400);
+    const timeless = createHmac('sha256', 'secret').update('test-token').digest('hex');
+    expect((await meta.call('POST', `${users}${token}&appsecret_proof=${timeless}`, single(ann))).status).toBe(200);
   });
 });
 

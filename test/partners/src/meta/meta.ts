@@ -219,16 +219,16 @@ function refuseToken(request: PartnerRequest, options: MetaOptions): Answer | un
     : answers.invalidParameter('API calls from the server require a valid appsecret_proof argument');
 }
 
-/** HMAC-SHA256 keyed with the app secret over `token|timestamp` (partner-apis.md §1). */
+/**
+ * HMAC-SHA256 keyed with the app secret over `token|timestamp` (partner-apis.md §1); over the token alone where no time is
+ * given, as Meta's own SDK does it.
+ */
 function proven(request: PartnerRequest, token: string, appSecret: string): boolean {
   const time = parameter(request, 'appsecret_time');
   const proof = Buffer.from(text(parameter(request, 'appsecret_proof')) ?? '');
-  const expected = Buffer.from(
-    createHmac('sha256', appSecret)
-      .update(`${token}|${String(time)}`)
-      .digest('hex'),
-  );
-  const fresh = Math.abs(request.nowMs / 1000 - Number(time)) <= proofAgeSeconds;
+  const signed = time === undefined ? token : `${token}|${String(time)}`;
+  const expected = Buffer.from(createHmac('sha256', appSecret).update(signed).digest('hex'));
+  const fresh = time === undefined || Math.abs(request.nowMs / 1000 - Number(time)) <= proofAgeSeconds;
   return fresh && proof.length === expected.length && timingSafeEqual(proof, expected);
 }
 
