@@ -26,6 +26,7 @@ const pureFiles = [
   '^libs/http/src/auth/auth-refusals\\.ts$',
   '^libs/config/src/convert\\.ts$',
   '^services/analytics-connector/src/consent-properties\\.ts$',
+  '^services/ad-partner-connector/src/audience-removals\\.ts$',
 ];
 
 const specs = '\\.(it-|e2e-)?spec\\.ts$';

@@ -38,7 +38,7 @@ export interface Notice {
 export const recipientKinds = ['crm', 'analytics', 'ad-partner'] as const;
 export type RecipientKind = (typeof recipientKinds)[number];
 
-/** Kinds of identifier a recipient may be given. `meta-*`, `google-*` and `x-*` are SHA-256 hashes made for that partner alone. */
+/** Kinds of identifier a recipient may be given. Those that begin with a partner's name are SHA-256 hashes made for it alone. */
 export const identifierKinds = [
   'email',
   'phone',
@@ -48,6 +48,12 @@ export const identifierKinds = [
   'google-email',
   'google-phone',
   'x-email',
+  'linkedin-email',
+  'tiktok-email',
+  'tiktok-email-stripped',
+  'tiktok-phone',
+  'tiktok-phone-digits',
+  'iab-email',
 ] as const;
 export type IdentifierKind = (typeof identifierKinds)[number];
 export type Identifiers = Readonly<Partial<Record<IdentifierKind, string>>>;

@@ -134,6 +134,22 @@ describe('identifiers (SEAL-1)', () => {
       'x-email': hash('a.b+c@example.com'),
     });
   });
+  test('TikTok’s sources disagree, so each form is a kind of its own', () => {
+    const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+    const raw = { email: ' A.b+c@Example.com ', phone: '+33 6 12 34 56 78', subjectId: 'u1' };
+    const kinds = ['tiktok-email', 'tiktok-email-stripped', 'tiktok-phone', 'tiktok-phone-digits'] as const;
+    expect(deriveIdentifiers(raw, kinds)).toEqual({
+      'tiktok-email': hash('a.b+c@example.com'),
+      'tiktok-email-stripped': hash('ab@example.com'),
+      'tiktok-phone': hash('+33612345678'),
+      'tiktok-phone-digits': hash('33612345678'),
+    });
+    expect(deriveIdentifiers({ ...raw, phone: '0612345678' }, ['tiktok-phone', 'tiktok-phone-digits'])).toEqual({});
+    expect(deriveIdentifiers(raw, ['linkedin-email', 'iab-email'])).toEqual({
+      'linkedin-email': hash('a.b+c@example.com'),
+      'iab-email': hash('a.b+c@example.com'),
+    });
+  });
   test('what is not known is left out', () => {
     expect(deriveIdentifiers({ subjectId: 'u1' }, ['email', 'subject-id'])).toEqual({ 'subject-id': 'u1' });
   });

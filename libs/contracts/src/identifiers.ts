@@ -32,19 +32,35 @@ const metaPhone = (phone: string): string => sha256(phone.replace(/\D/g, '').rep
  */
 function googleEmail(email: string): string {
   const bare = email.replace(/\s/g, '').toLowerCase();
-  const at = bare.lastIndexOf('@');
-  const [name, domain] = [bare.slice(0, Math.max(at, 0)), bare.slice(at + 1)];
-  if (domain !== 'gmail.com' && domain !== 'googlemail.com') return sha256(bare);
-  return sha256(`${name.replace(/\+.*$/, '').replaceAll('.', '')}@${domain}`);
+  return sha256(/@(gmail|googlemail)\.com$/.test(bare) ? stripped(bare) : bare);
+}
+
+/** The part before the last @ without dots and `+suffix`. */
+function stripped(email: string): string {
+  const at = Math.max(email.lastIndexOf('@'), 0);
+  return email.slice(0, at).replace(/\+.*$/, '').replaceAll('.', '') + email.slice(at);
 }
 
 /** X: trim and lower-case the e-mail (partner-apis.md §0.3, X5). It documents no form for phones, so there is none. */
 const xEmail = (email: string): string => sha256(email.trim().toLowerCase());
 
+/** LinkedIn: trim and lower-case the e-mail (partner-apis.md §0.3, unverified). */
+const linkedinEmail = (email: string): string => sha256(email.trim().toLowerCase());
+
+/**
+ * TikTok: the sources disagree, so there is a kind for each form and the catalogue says which a recipient is given
+ * (partner-apis.md §0.3): the e-mail in lower case, or also without dots and `+suffix`; the phone with its plus, or without.
+ */
+const tiktokEmail = (email: string): string => sha256(email.trim().toLowerCase());
+const tiktokStripped = (email: string): string => sha256(stripped(email.trim().toLowerCase()));
+
+/** IAB Data Deletion Request Framework: `email` as `sha256`; it leaves open what is done before hashing. */
+const iabEmail = (email: string): string => sha256(email.trim().toLowerCase());
+
 /** What is no E.164 number gives no hash: it would match nobody. */
-const googlePhone = (phone: string | undefined): string | undefined => {
+const phoneHash = (phone: string | undefined, form = (e164: string): string => e164): string | undefined => {
   const number = phone === undefined ? null : normalisePhone(phone);
-  return number === null ? undefined : sha256(number);
+  return number === null ? undefined : sha256(form(number));
 };
 
 const derive: Record<IdentifierKind, (raw: RawIdentifiers) => string | undefined> = {
@@ -54,8 +70,14 @@ const derive: Record<IdentifierKind, (raw: RawIdentifiers) => string | undefined
   'meta-email': (raw) => raw.email && metaEmail(raw.email),
   'meta-phone': (raw) => raw.phone && metaPhone(raw.phone),
   'google-email': (raw) => raw.email && googleEmail(raw.email),
-  'google-phone': (raw) => googlePhone(raw.phone),
+  'google-phone': (raw) => phoneHash(raw.phone),
   'x-email': (raw) => raw.email && xEmail(raw.email),
+  'linkedin-email': (raw) => raw.email && linkedinEmail(raw.email),
+  'tiktok-email': (raw) => raw.email && tiktokEmail(raw.email),
+  'tiktok-email-stripped': (raw) => raw.email && tiktokStripped(raw.email),
+  'tiktok-phone': (raw) => phoneHash(raw.phone),
+  'tiktok-phone-digits': (raw) => phoneHash(raw.phone, (e164) => e164.slice(1)),
+  'iab-email': (raw) => raw.email && iabEmail(raw.email),
 };
 
 /** SEAL-1: exactly the identifiers asked for, in the form each recipient declares; what is not known is left out. */

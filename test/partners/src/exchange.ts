@@ -138,7 +138,8 @@ function decide(
 
   settle(desk);
   const honest = answerOf(route.operation, asked, faults);
-  const answer = find(faults, 'lie') === undefined ? honest : partner.lie(asked, honest);
+  const lie = find(faults, 'lie');
+  const answer = lie === undefined ? honest : partner.lie(asked, honest, lie.how);
   const ignored = find(faults, 'ignore') !== undefined;
   take(desk, id, asked.op, ignored ? [] : (answer.effects ?? []));
   const wire = wireOf(answer, common);

@@ -37,14 +37,16 @@ type HtmlFault = Aim & { readonly kind: 'html'; readonly code?: number };
 type BadRowFault = Aim & { readonly kind: 'badRow'; readonly rows?: number };
 /** Accepted now; the asynchronous job behind it fails when it runs: all of it, or its first `rows`. */
 type FailLaterFault = Aim & { readonly kind: 'failLater'; readonly rows?: number };
+/** The partner's own 200 that is not success; `how` chooses one where it has several. */
+type LieFault = Aim & { readonly kind: 'lie'; readonly how?: string };
 /** The answer's body comes in pieces of `bytes` (default 1) every `ms`. */
 export type DripFault = Aim & { readonly kind: 'drip'; readonly ms: number; readonly bytes?: number };
 /**
- * `lie` = the partner's own 200 that is not success; `ignore` = a success answer without effect; `loseAnswer` = takes
+ * `ignore` = a success answer without effect; `loseAnswer` = takes
  * effect, then the socket is reset unanswered; `malformed` = takes effect, truncated JSON; `authExpired` = credentials
  * count as expired.
  */
-type PlainFault = Aim & { readonly kind: 'lie' | 'ignore' | 'loseAnswer' | 'malformed' | 'authExpired' };
+type PlainFault = Aim & { readonly kind: 'ignore' | 'loseAnswer' | 'malformed' | 'authExpired' };
 
 export type Fault =
   | SlowFault
@@ -54,6 +56,7 @@ export type Fault =
   | HtmlFault
   | BadRowFault
   | FailLaterFault
+  | LieFault
   | DripFault
   | PlainFault;
 

@@ -3,13 +3,13 @@ import { type PartnerName, partnerNames } from './partner.ts';
 import { parseRate } from './rate-window.ts';
 import { type ContractServerOptions, startContractServer } from './start.ts';
 
-const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manager|x-ads|salesforce|amplitude|ga4|mixpanel|posthog --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
+const usage = `node main.js ${partnerNames.join('|')} --journal FILE [--host H] [--port N] [--control-port N] [--token T] [--rate REQUESTS/MS]
   [--fsync] [--seed N] [--watch-stdin]
   hubspot  [--subscription ID]... [--property NAME]... [--enterprise]
   segment  [--write-key K] [--regulation-running-after-ms N] [--regulation-finished-after-ms N]
   klaviyo  [--job-finished-after-ms N]
   unomi    [--scope NAME]... [--peer-key K] [--api-key K] [--credentials USER:PASSWORD] [--merged-profile ID=MASTER]...
-  meta     [--audience ID]... [--flagged-audience ID]... [--account ID] [--app-secret S] [--max-payload-bytes N] [--processing-ms N]
+  meta     [--audience ID]... [--flagged-audience ID]... [--account ID] [--app-secret S] [--pixel ID] [--max-payload-bytes N] [--processing-ms N]
   google-data-manager  [--audience ID]... [--account ID] [--service-account-email E] [--service-account-public-key BASE64] [--processing-ms N]
   x-ads    [--audience ID]... [--account ID] [--consumer-key K] [--consumer-secret S] [--access-token T] [--access-token-secret S]
            [--processing-ms N]
@@ -18,7 +18,11 @@ const usage = `node main.js hubspot|segment|meta|unomi|klaviyo|google-data-manag
   ga4      [--stream MEASUREMENT_ID:API_SECRET:PROPERTY_ID]... [--service-account-email E] [--service-account-public-key BASE64]
            [--processing-ms N]
   mixpanel [--token T] [--project ID] [--gdpr-token T] [--credentials USER:SECRET] [--processing-ms N]
-  posthog  [--token T] [--project ID] [--api-key K] [--ingested-after-ms N] [--processing-ms N]`;
+  posthog  [--token T] [--project ID] [--api-key K] [--ingested-after-ms N] [--processing-ms N]
+  linkedin [--audience ID]... [--api-version YYYYMM]... [--refresh-token T] [--client-id I] [--client-secret S] [--processing-ms N]
+  tiktok   [--audience ID]... [--account ID] [--row-limit N] [--processing-ms N]
+  iab-data-deletion  [--vendor DOMAIN] [--requester DOMAIN] [--requester-public-key BASE64] [--body-form json|jwt] [--identifier-format F]
+           [--vendor-script] [--processing-ms N]`;
 
 const one = { type: 'string' } as const;
 const many = { type: 'string', multiple: true } as const;
@@ -48,6 +52,7 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
       'flagged-audience': many,
       account: one,
       'app-secret': one,
+      pixel: one,
       'max-payload-bytes': one,
       'processing-ms': one,
       'service-account-email': one,
@@ -74,6 +79,15 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
       project: one,
       'gdpr-token': one,
       'ingested-after-ms': one,
+      'api-version': many,
+      'refresh-token': one,
+      'row-limit': one,
+      vendor: one,
+      requester: one,
+      'requester-public-key': one,
+      'body-form': one,
+      'identifier-format': one,
+      'vendor-script': flag,
     },
   });
   const partner = partnerNames.find((name) => name === positionals[0]);
@@ -102,6 +116,7 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
     flaggedAudiences: values['flagged-audience'],
     account: values.account,
     appSecret: values['app-secret'],
+    pixel: values.pixel,
     maxPayloadBytes: number('max-payload-bytes', values['max-payload-bytes']),
     processingMs: number('processing-ms', values['processing-ms']),
     serviceAccountEmail: values['service-account-email'],
@@ -128,6 +143,15 @@ function read(args: readonly string[]): { partner: PartnerName; watchStdin: bool
     project: values.project,
     gdprToken: values['gdpr-token'],
     ingestedAfterMs: number('ingested-after-ms', values['ingested-after-ms']),
+    versions: values['api-version'],
+    refreshToken: values['refresh-token'],
+    rowLimit: number('row-limit', values['row-limit']),
+    vendor: values.vendor,
+    requester: values.requester,
+    requesterPublicKey: values['requester-public-key'],
+    bodyForm: values['body-form'],
+    identifierFormat: values['identifier-format'],
+    vendorScript: values['vendor-script'],
   };
   return {
     partner,

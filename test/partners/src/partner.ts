@@ -15,6 +15,9 @@ export const partnerNames = [
   'ga4',
   'mixpanel',
   'posthog',
+  'linkedin',
+  'tiktok',
+  'iab-data-deletion',
 ] as const;
 export type PartnerName = (typeof partnerNames)[number];
 
@@ -79,8 +82,8 @@ export interface Partner {
   authExpired(op: string): Answer;
   throttled(op: string, waitMs: number | undefined, policyName?: string): Answer;
   failed(op: string, fault: StatusFault): Answer;
-  /** The partner's own "200 that is not success" in place of the honest answer, with what effects the lie has. */
-  lie(request: PartnerRequest, honest: Answer): Answer;
+  /** The partner's own "200 that is not success" in place of the honest answer, with what effects the lie has; `how` chooses one. */
+  lie(request: PartnerRequest, honest: Answer, how?: string): Answer;
   rateHeaders(reading: RateReading | undefined): Readonly<Record<string, string>>;
   apply(effect: Deed, ms: number): void;
   /** Effects of asynchronous jobs that have come due by now. */

@@ -91,6 +91,7 @@ function flagsOf(options: ContractServerOptions): readonly string[] {
     scopes: 'scope',
     mergedProfiles: 'merged-profile',
     streams: 'stream',
+    versions: 'api-version',
   };
   return Object.entries(options).flatMap(([option, value]: [string, unknown]) => {
     const name = `--${names[option] ?? option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -35,8 +35,8 @@ export const expired = (): Answer =>
 
 export const wrongToken = (): Answer => graphError(190, 'Invalid OAuth access token - Cannot parse access token');
 
-export const unknownAudience = (audience: string): Answer => {
-  const why = `Unsupported request. Object with ID '${audience}' does not exist, cannot be loaded due to missing permissions`;
+export const unknownObject = (id: string): Answer => {
+  const why = `Unsupported request. Object with ID '${id}' does not exist, cannot be loaded due to missing permissions`;
   return graphError(100, why, { type: 'GraphMethodException', subcode: 33 });
 };
 

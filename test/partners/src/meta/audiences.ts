@@ -18,6 +18,8 @@ export interface UploadSession {
 export class AudienceStore {
   readonly #members = new Map<string, Set<string>>();
   readonly #sessions = new Map<string, UploadSession>();
+  /** Events by the hashes they carried, each id and name once. */
+  readonly #events = new Map<string, Map<string, object>>();
 
   constructor(audiences: readonly string[]) {
     for (const audience of audiences) this.#members.set(audience, new Set());
@@ -25,6 +27,10 @@ export class AudienceStore {
 
   knows(audience: string): boolean {
     return this.#members.has(audience);
+  }
+
+  audiences(): readonly string[] {
+    return [...this.#members.keys()];
   }
 
   has(audience: string, identifier: string): boolean {
@@ -38,6 +44,7 @@ export class AudienceStore {
   }
 
   apply(effect: Deed): void {
+    if (effect.what === 'event') return this.#receive(effect);
     const audience = effect.scope.split('/')[1] ?? '';
     const members = this.#members.get(audience) ?? new Set<string>();
     this.#members.set(audience, members);
@@ -58,8 +65,21 @@ export class AudienceStore {
   state(id?: string): unknown {
     const all = [...this.#members];
     if (id !== undefined)
-      return { identifier: id, audiences: all.filter(([, held]) => held.has(id)).map(([audience]) => audience) };
+      return {
+        identifier: id,
+        audiences: all.filter(([, held]) => held.has(id)).map(([audience]) => audience),
+        ...(this.#events.has(id) ? { events: [...(this.#events.get(id)?.values() ?? [])] } : {}),
+      };
     return { audiences: Object.fromEntries(all.map(([audience, held]) => [audience, [...held]])) };
+  }
+
+  /** A second event of the same name and id counts once. */
+  #receive({ identifiers, detail = {} }: Deed): void {
+    for (const identifier of identifiers) {
+      const events = this.#events.get(identifier) ?? new Map<string, object>();
+      this.#events.set(identifier, events);
+      events.set(`${String(detail['name'])} ${String(detail['id'])}`, detail);
+    }
   }
 
   #upload(audience: string, detail: Readonly<Record<string, unknown>>): void {

@@ -74,6 +74,74 @@ describe('Meta audience members', () => {
     expect((await send(now)).status).toBe(200);
     expect(await send(now - 1_000)).toMatchObject({ status: 400, body: { error: { code: 100 } } });
     expect((await add(meta, single(ann))).status).toBe(400);
+    const timeless = createHmac('sha256', 'secret').update('test-token').digest('hex');
+    expect((await meta.call('POST', `${users}${token}&appsecret_proof=${timeless}`, single(ann))).status).toBe(200);
+  });
+});
+
+const pixelEvents = `/v25.0/1234567890/events${token}`;
+const now = (): number => Math.floor(Date.now() / 1_000);
+const event = (more: object = {}) => ({
+  event_name: 'Purchase',
+  event_time: now(),
+  event_id: 'e-1',
+  action_source: 'website',
+  user_data: { em: [ann] },
+  data_processing_options: ['LDU'],
+  ...more,
+});
+
+describe('Meta Conversions API', () => {
+  test('counts what it received; the same id and name once', async () => {
+    const meta = await start();
+    const reply = await meta.call('POST', pixelEvents, { data: [event(), event(), event({ event_id: 'e-2' })] });
+    expect(reply).toMatchObject({ status: 200, body: { events_received: 3, messages: [] } });
+    expect(await meta.state(ann)).toEqual({
+      ...{ identifier: ann, audiences: [] },
+      events: [
+        { id: 'e-1', name: 'Purchase', limited: true },
+        { id: 'e-2', name: 'Purchase', limited: true },
+      ],
+    });
+  });
+
+  test('test events show in the tool alone', async () => {
+    const meta = await start();
+    await meta.call('POST', pixelEvents, { data: [event()], test_event_code: 'TEST1' });
+    expect(await meta.effects()).toEqual([]);
+  });
+
+  test.each([
+    ['too old', { event_time: now() - 8 * 86_400 }],
+    ['in the future', { event_time: now() + 2 * 86_400 }],
+    ['without a name', { event_name: '' }],
+    ['from nowhere', { action_source: 'shop' }],
+    ['of nobody', { user_data: {} }],
+    ['of a plain e-mail', { user_data: { em: ['ann@b.de'] } }],
+    ['with an unknown key', { user_data: { shoe: '42' } }],
+  ])('one event %s rejects the batch', async (_, more) => {
+    const meta = await start();
+    const reply = await meta.call('POST', pixelEvents, { data: [event(), event(more)] });
+    expect(reply).toMatchObject({ status: 400, body: { error: { code: 100 } } });
+    expect(await meta.effects()).toEqual([]);
+  });
+
+  test('1,001 events, or another pixel', async () => {
+    const meta = await start();
+    const many = { data: Array.from({ length: 1_001 }, () => event()) };
+    expect(await meta.call('POST', pixelEvents, many)).toMatchObject({ status: 400, body: { error: { code: 100 } } });
+    const other = await meta.call('POST', `/v25.0/1/events${token}`, { data: [event()] });
+    expect(other.body).toMatchObject({ error: { code: 100, error_subcode: 33 } });
+  });
+
+  test('an opt-out from all audiences of the account', async () => {
+    const meta = await start();
+    await add(meta, single(ann));
+    await add(meta, single(ann), '/v25.0/23840000000000002/users');
+    const path = (account: string): string => `/v25.0/act_${account}/usersofanyaudience${token}`;
+    expect((await meta.call('DELETE', path('1'), single(ann))).status).toBe(400);
+    expect((await meta.call('DELETE', path('1000000000000001'), single(ann))).status).toBe(200);
+    expect(await meta.state(ann)).toMatchObject({ audiences: [] });
   });
 });
 

@@ -4,6 +4,7 @@ import { filled, record, text } from '../narrow.ts';
 import type { Answer, Deed, Operation, Partner, PartnerRequest } from '../partner.ts';
 import * as answers from './answers.ts';
 import { AudienceStore, type UploadSession } from './audiences.ts';
+import { eventsOperation } from './events.ts';
 import { parameter, readPayload, type Row } from './payload.ts';
 
 export interface MetaOptions {
@@ -16,6 +17,8 @@ export interface MetaOptions {
   readonly appSecret?: string;
   /** Largest request body taken; one connector states 60 KB (partner-apis.md §1), so it is off unless asked for. */
   readonly maxPayloadBytes?: number;
+  /** The pixel that takes events. */
+  readonly pixel?: string;
   /** Until a finished upload counts as processed; "usually up to 24 hours". */
   readonly processingMs?: number;
 }
@@ -26,12 +29,13 @@ const rowLimit = 10_000;
 const sampleLimit = 5;
 /** How old an appsecret_proof may be, in seconds. */
 const proofAgeSeconds = 300;
+const defaultAccount = '1000000000000001';
 const versions = ['v25.0', 'v24.0'];
 const at = (path: string): readonly string[] => versions.map((version) => `/${version}/{audience}${path}`);
 
-/** Meta Custom Audiences as in partner-apis.md §1. */
+/** Meta Custom Audiences and the Conversions API, as in partner-apis.md §1 and §2. */
 export function meta(options: MetaOptions): Partner {
-  const account = options.account ?? '1000000000000001';
+  const account = options.account ?? defaultAccount;
   const store = new AudienceStore(options.audiences ?? ['23840000000000001', '23840000000000002', '23840000000000003']);
   for (const flagged of options.flaggedAudiences ?? [])
     store.apply({ what: 'known', identifiers: [], scope: `audience/${flagged}` });
@@ -68,7 +72,7 @@ function operations(store: AudienceStore, options: MetaOptions): readonly Operat
 
   function change(request: PartnerRequest, adding: boolean): Answer {
     const audience = audienceOf(request);
-    if (!store.knows(audience)) return answers.unknownAudience(audience);
+    if (!store.knows(audience)) return answers.unknownObject(audience);
     if (flagged.has(audience)) return answers.flaggedAudience();
     if (request.bodyState === 'malformed') return answers.invalidParameter('The request body is not valid JSON');
     if (options.maxPayloadBytes !== undefined && request.bytes > options.maxPayloadBytes)
@@ -101,9 +105,32 @@ function operations(store: AudienceStore, options: MetaOptions): readonly Operat
     };
   }
 
+  /** Out of every customer list of the account (partner-apis.md §1, M4; parameters and answer as for one audience). */
+  function removeFromAny(request: PartnerRequest): Answer {
+    if (request.params['account'] !== `act_${options.account ?? defaultAccount}`)
+      return answers.unknownObject(request.params['account'] ?? '');
+    const payload = readPayload(request);
+    if (typeof payload === 'string') return answers.invalidParameter(payload);
+    const rows = payload.rows.map((row, index) =>
+      index < request.badRows ? { ...row, invalid: valuesOf(row)[0] ?? '' } : row,
+    );
+    const effects = rows
+      .filter((row) => row.invalid === undefined)
+      .flatMap((row) => store.audiences().flatMap((audience) => effectsOf(store, audience, row, false)));
+    return {
+      status: 200,
+      body: {
+        num_received: rows.length,
+        num_invalid_entries: rows.filter((row) => row.invalid !== undefined).length,
+        invalid_entry_samples: samplesOf(rows),
+      },
+      effects,
+    };
+  }
+
   function sessions(request: PartnerRequest): Answer {
     const audience = audienceOf(request);
-    if (!store.knows(audience)) return answers.unknownAudience(audience);
+    if (!store.knows(audience)) return answers.unknownObject(audience);
     const found = store.sessions(audience, request.query.get('session_id') ?? undefined);
     return {
       status: 200,
@@ -128,6 +155,14 @@ function operations(store: AudienceStore, options: MetaOptions): readonly Operat
       asks: (r) => asks(r, 'remove'),
       handle: (r) => change(r, false),
     },
+    {
+      op: 'users.removeFromAny',
+      method: 'DELETE',
+      paths: versions.map((version) => `/${version}/{account}/usersofanyaudience`),
+      asks: (r) => asks(r, 'remove'),
+      handle: (r) => removeFromAny(r),
+    },
+    eventsOperation(options),
     { op: 'sessions.read', method: 'GET', paths: at('/sessions'), asks: () => [], handle: sessions },
   ];
 }
@@ -184,22 +219,24 @@ function refuseToken(request: PartnerRequest, options: MetaOptions): Answer | un
     : answers.invalidParameter('API calls from the server require a valid appsecret_proof argument');
 }
 
-/** HMAC-SHA256 keyed with the app secret over `token|timestamp` (partner-apis.md §1). */
+/**
+ * HMAC-SHA256 keyed with the app secret over `token|timestamp` (partner-apis.md §1); over the token alone where no time is
+ * given, as Meta's own SDK does it.
+ */
 function proven(request: PartnerRequest, token: string, appSecret: string): boolean {
   const time = parameter(request, 'appsecret_time');
   const proof = Buffer.from(text(parameter(request, 'appsecret_proof')) ?? '');
-  const expected = Buffer.from(
-    createHmac('sha256', appSecret)
-      .update(`${token}|${String(time)}`)
-      .digest('hex'),
-  );
-  const fresh = Math.abs(request.nowMs / 1000 - Number(time)) <= proofAgeSeconds;
+  const signed = time === undefined ? token : `${token}|${String(time)}`;
+  const expected = Buffer.from(createHmac('sha256', appSecret).update(signed).digest('hex'));
+  const fresh = time === undefined || Math.abs(request.nowMs / 1000 - Number(time)) <= proofAgeSeconds;
   return fresh && proof.length === expected.length && timingSafeEqual(proof, expected);
 }
 
-/** 200 with every entry invalid: received, and nothing done. */
+/** 200 with every entry invalid, or with no event received: nothing done. */
 function lie(request: PartnerRequest, honest: Answer): Answer {
   const body = record(honest.body);
+  if (honest.status < 300 && typeof body['events_received'] === 'number')
+    return { status: 200, body: { ...body, events_received: 0, messages: ['Events were dropped'] } };
   if (honest.status >= 300 || typeof body['num_received'] !== 'number') return { ...honest, effects: [] };
   const payload = readPayload(request);
   const rows =

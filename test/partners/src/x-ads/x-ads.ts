@@ -1,9 +1,9 @@
+import { BatchedAudiences } from '../batched-audiences.ts';
 import { record } from '../narrow.ts';
 import type { Answer, Deed, Operation, Partner, PartnerRequest } from '../partner.ts';
 import * as answers from './answers.ts';
 import { operationLimit, operationsIn } from './operations.ts';
 import { SignatureCheck } from './signature.ts';
-import { CustomAudienceStore } from './store.ts';
 
 export interface XAdsOptions {
   readonly account?: string;
@@ -23,7 +23,7 @@ const bodyLimit = 5_000_000;
 
 /** X Ads custom audience users as in partner-apis.md §6. */
 export function xAds(options: XAdsOptions): Partner {
-  const store = new CustomAudienceStore(options.audiences ?? ['1nmth', '2906h']);
+  const store = new BatchedAudiences(options.audiences ?? ['1nmth', '2906h']);
   const check = new SignatureCheck({
     consumerKey: options.consumerKey ?? 'test-consumer-key',
     consumerSecret: options.consumerSecret ?? 'test-consumer-secret',
@@ -53,7 +53,7 @@ const template = '/12/accounts/{account}/custom_audiences/{audience}/users';
 const pathOf = ({ params }: PartnerRequest): string =>
   template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
 
-function usersOperation(store: CustomAudienceStore, account: string): Operation {
+function usersOperation(store: BatchedAudiences, account: string): Operation {
   const asks = (request: PartnerRequest): readonly Deed[] =>
     (operationsIn(request) ?? []).flatMap(({ type, users }) =>
       users.map((identifiers) => ({
@@ -87,7 +87,7 @@ function usersOperation(store: CustomAudienceStore, account: string): Operation 
         what: 'accepted',
         identifiers,
         scope: `audience/${audience}`,
-        detail: { type, acceptedMs: request.nowMs },
+        detail: { adding: type === 'Update', acceptedMs: request.nowMs },
       })),
     );
     return {

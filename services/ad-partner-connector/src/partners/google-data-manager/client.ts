@@ -1,5 +1,6 @@
 import { elements, failureOf, member, retryAfterMs, type Answer, type Outcome } from '@entente/connector-runtime';
 import type { HttpRequest } from '@entente/gate';
+import type { RowsAnswer } from '../../audience-batches.ts';
 import type { Member } from './plan.ts';
 import type { GoogleDataManagerSettings } from './settings.ts';
 
@@ -75,15 +76,10 @@ function membersRequest(
 }
 
 /**
- * What an answer says about the members of a request: the same of all, which of them are bad (and nothing was done for any),
- * or that some are bad without saying which. One bad record fails the whole request (partner-apis.md §3, G5).
+ * Of all members of a request the same, which of them are bad (and nothing was done for any), or that some are bad without
+ * saying which. One bad record fails the whole request (partner-apis.md §3, G5).
  */
-export type MembersAnswer =
-  | { readonly kind: 'all'; readonly outcome: Outcome }
-  | { readonly kind: 'bad-members'; readonly indexes: ReadonlySet<number> }
-  | { readonly kind: 'some-bad' };
-
-export function readMembers(answer: Answer, members: number, now: number): MembersAnswer {
+export function readMembers(answer: Answer, members: number, now: number): RowsAnswer {
   const requestId = member(answer.json, 'requestId');
   if (answer.status === 200 && typeof requestId === 'string' && requestId !== '')
     return { kind: 'all', outcome: { kind: 'applied', reference: requestId } };
@@ -91,11 +87,11 @@ export function readMembers(answer: Answer, members: number, now: number): Membe
   return { kind: 'all', outcome: errorOutcome(answer, now) };
 }
 
-function readRefusal(answer: Answer, members: number): MembersAnswer {
+function readRefusal(answer: Answer, members: number): RowsAnswer {
   const error = member(answer.json, 'error');
   const violations = detailsOf(answer).flatMap((detail) => elements(member(detail, 'fieldViolations')));
   const indexes = new Set(violations.flatMap((violation) => memberIndex(violation, members)));
-  if (indexes.size > 0) return { kind: 'bad-members', indexes };
+  if (indexes.size > 0) return { kind: 'bad-rows', indexes };
   const elsewhere = violations.find((violation) => typeof member(violation, 'field') === 'string');
   if (elsewhere !== undefined) return { kind: 'all', outcome: { kind: 'refused', why: reasonOf(elsewhere) } };
   // A refusal that names no field: worth finding out whether a record is behind it, so that it blocks no other.

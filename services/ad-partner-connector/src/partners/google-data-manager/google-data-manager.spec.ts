@@ -7,10 +7,10 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { jwtVerify } from 'jose';
 import { generateKeyPairSync } from 'node:crypto';
-import { readGrant } from './access-tokens.ts';
+import { readGrant } from '../../access-tokens.ts';
 import { ingestMembers, readMembers } from './client.ts';
 import { googleDataManager } from './definition.ts';
-import { memberLimit, membersOf, planRemovals } from './plan.ts';
+import { membersOf } from './plan.ts';
 import { GoogleDataManagerSettings } from './settings.ts';
 
 const [ads, lookalikes] = [purposeId('ads'), purposeId('lookalikes')];
@@ -62,23 +62,6 @@ describe('settings', () => {
 });
 
 describe('the plan', () => {
-  test('per user list whose purpose fell away, exactly the hashes recorded', () => {
-    const [all, some] = [person('a'), person('b', [ads])];
-    const { removals, unmapped } = planRemovals([all, some], given.audiences);
-    expect(removals.map(({ list, persons }) => [list, persons.map(({ revocation }) => revocation)])).toEqual([
-      ['11', [all]],
-      ['22', [all, some]],
-    ]);
-    expect(unmapped.size).toBe(0);
-    expect(planRemovals([all], { ads: '11' }).unmapped).toEqual(new Set([all]));
-  });
-
-  test('never more members in a request than Google takes', () => {
-    const { removals } = planRemovals([person('a', [ads], 6_000), person('b', [ads], 6_000)], given.audiences);
-    expect(removals.map(({ persons }) => persons.flatMap(({ members }) => members).length)).toEqual([6_000, 6_000]);
-    expect(memberLimit).toBe(10_000);
-  });
-
   test('each set once, without what is not Google’s', () => {
     const set = { 'google-email': hash('a'), 'meta-email': hash('c') };
     expect(membersOf([set, set, { 'google-phone': hash('b') }, { 'meta-email': hash('c') }])).toEqual([
@@ -127,8 +110,8 @@ describe('answers', () => {
   const answer = (status: number, json: unknown, headers = {}) => ({ status, json, headers });
   const read = (given: ReturnType<typeof answer>): string => {
     const result = readMembers(given, 3, 0);
-    if (result.kind === 'bad-members') return `bad-members: ${[...result.indexes].join()}`;
-    if (result.kind === 'some-bad') return result.kind;
+    if (result.kind === 'bad-rows') return `bad-rows: ${[...result.indexes].join()}`;
+    if (result.kind !== 'all') return result.kind;
     const { outcome } = result;
     return `${outcome.kind}: ${'why' in outcome ? outcome.why : (outcome.reference ?? '')}`;
   };
@@ -138,8 +121,8 @@ describe('answers', () => {
     ['a dry run’s answer', answer(200, {}), 'unclear: unexpected-answer'],
     ['an empty id', answer(200, { requestId: '' }), 'unclear: unexpected-answer'],
     ['not JSON', answer(200, undefined), 'unclear: unexpected-answer'],
-    ['bad members', answer(400, badRequest({ field: 'audience_members[2].user_data' })), 'bad-members: 2'],
-    ['another way to write the path', answer(400, badRequest({ field: 'x.audienceMembers[0]' })), 'bad-members: 0'],
+    ['bad members', answer(400, badRequest({ field: 'audience_members[2].user_data' })), 'bad-rows: 2'],
+    ['another way to write the path', answer(400, badRequest({ field: 'x.audienceMembers[0]' })), 'bad-rows: 0'],
     [
       'wrong list',
       answer(400, badRequest({ field: 'destinations[0].x', reason: 'INVALID_USER_LIST_ID' })),

@@ -11,6 +11,7 @@ import {
   type ValidationOptions,
 } from 'class-validator';
 import { createPrivateKey } from 'node:crypto';
+import { AreIdsPerPurpose, httpUrl } from '../../settings-checks.ts';
 
 const accountTypes = [
   'GOOGLE_ADS',
@@ -21,7 +22,6 @@ const accountTypes = [
 ] as const;
 type AccountType = (typeof accountTypes)[number];
 
-const url = { require_tld: false, protocols: ['https', 'http'], require_protocol: true };
 const digits = { message: '$property must be digits only, without dashes' };
 
 function isRsaKey(value: unknown): boolean {
@@ -37,23 +37,13 @@ function isRsaKey(value: unknown): boolean {
 const IsRsaPrivateKey = (options: ValidationOptions): PropertyDecorator =>
   ValidateBy({ name: 'isRsaPrivateKey', validator: { validate: isRsaKey } }, options);
 
-const isIdPerPurpose = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  !Array.isArray(value) &&
-  Object.values(value).length > 0 &&
-  Object.values(value).every((id) => typeof id === 'string' && /^\d+$/.test(id));
-
-const AreIdsPerPurpose = (options: ValidationOptions): PropertyDecorator =>
-  ValidateBy({ name: 'areIdsPerPurpose', validator: { validate: isIdPerPurpose } }, options);
-
 /** User lists of one Google account, reached with a service account. */
 export class GoogleDataManagerSettings {
-  @IsUrl(url)
+  @IsUrl(httpUrl)
   baseUrl = 'https://datamanager.googleapis.com';
 
   /** Also the audience of the assertions signed for it. */
-  @IsUrl(url)
+  @IsUrl(httpUrl)
   tokenUrl = 'https://oauth2.googleapis.com/token';
 
   /** `client_email` of the service account's JSON key. */
@@ -86,7 +76,7 @@ export class GoogleDataManagerSettings {
   loginAccountType: AccountType = 'GOOGLE_ADS';
 
   /** Purpose → user list id. */
-  @AreIdsPerPurpose({ message: '$property must name a user list id (digits) for at least one purpose' })
+  @AreIdsPerPurpose(/^\d+$/, { message: '$property must name a user list id (digits) for at least one purpose' })
   audiences!: Readonly<Record<string, string>>;
 
   /** Purposes whose notice does not cover ad personalisation: sent with `adPersonalization` denied. */

@@ -1,52 +1,13 @@
-import { purposeId, subjectKey, type PurposeId } from '@entente/contracts';
-import type { Revocation } from '@entente/connector-runtime';
 import { describe, expect, test } from '@jest/globals';
+import { ads, answered, contextOf, hash, revocationOf } from '../../testing/partner-context.ts';
 import { changeUsers, readUsers } from './client.ts';
-import { isMalformed, planRemovals, rowLimit, rowsOf } from './plan.ts';
+import { metaCustomAudiences } from './definition.ts';
+import { isMalformed, rowsOf } from './plan.ts';
 import { MetaSettings } from './settings.ts';
 
-const [ads, lookalikes] = [purposeId('ads'), purposeId('lookalikes')];
 const audiences = { ads: 'A1', lookalikes: 'A2' };
-const hash = (character: string): string => character.repeat(64);
-const person = (letter: string, allowed: PurposeId[], sets = 1): Revocation => ({
-  subjectKey: subjectKey('k1.AAAAAAAAAAAAAAAAAAAAAA'),
-  version: 2,
-  identifiers: Array.from({ length: sets }, (_, index) => ({
-    'meta-email': hash(letter).slice(6) + String(100_000 + index),
-  })),
-  allowed,
-  recipientPurposes: [ads, lookalikes],
-});
 
-describe('the plan', () => {
-  test('per audience whose purpose fell away, exactly the hashes recorded', () => {
-    const [all, some] = [person('a', []), person('b', [ads])];
-    const { removals, unmapped } = planRemovals([all, some], audiences);
-    expect(removals.map(({ audience, persons }) => [audience, persons.map(({ revocation }) => revocation)])).toEqual([
-      ['A1', [all]],
-      ['A2', [all, some]],
-    ]);
-    expect(unmapped.size).toBe(0);
-  });
-
-  test('a purpose without an audience is named, never skipped', () => {
-    const all = person('a', []);
-    expect(planRemovals([all], { ads: 'A1' }).unmapped).toEqual(new Set([all]));
-  });
-
-  test('never more rows in a call than Meta takes', () => {
-    const { removals } = planRemovals([person('a', [ads], 6_000), person('b', [ads], 6_000)], audiences);
-    expect(removals.map(({ persons }) => persons.flatMap(({ rows }) => rows).length)).toEqual([6_000, 6_000]);
-    expect(rowLimit).toBe(10_000);
-  });
-
-  test('ACK-TRUTH: a person Meta could not know by anything is in no call, so nobody else’s answer is theirs', () => {
-    const unknown = person('nobody', [ads], 0);
-    const { removals, lacking } = planRemovals([unknown, person('a', [ads])], audiences);
-    expect(lacking).toEqual(new Set([unknown]));
-    expect(removals.flatMap(({ persons }) => persons.map(({ revocation }) => revocation))).not.toContain(unknown);
-  });
-
+describe('rows', () => {
   test('each set once; blanks where a kind is unknown', () => {
     const set = { 'meta-email': hash('a') };
     expect(rowsOf([set, set, { 'meta-phone': hash('b') }, {}])).toEqual([
@@ -67,7 +28,7 @@ describe('answers', () => {
   };
   test.each([
     ['all taken', answer(200, { num_received: 2, num_invalid_entries: 0, session_id: '1' }), 'applied: '],
-    ['some invalid', answer(200, { num_received: 2, num_invalid_entries: 1 }), 'some-invalid'],
+    ['some invalid', answer(200, { num_received: 2, num_invalid_entries: 1 }), 'some-bad'],
     [
       'fewer received than sent',
       answer(200, { num_received: 1, num_invalid_entries: 0 }),
@@ -98,5 +59,27 @@ describe('answers', () => {
     const request = changeUsers(settings, 'DELETE', 'A1', [[hash('a'), '']], 0);
     expect(request.url.href).toBe('https://graph.facebook.com/v25.0/A1/users');
     expect(request.headers['content-length']).toBe(String(String(request.body).length));
+  });
+});
+
+describe('revoking', () => {
+  test('a row called invalid is found by halves; a well-formed hash is tried again, another never can be', async () => {
+    const sizes: number[] = [];
+    const context = contextOf(Object.assign(new MetaSettings(), { token: 't', audiences }), (request) => {
+      const { payload } = JSON.parse(String(request.body)) as { payload: { data: string[][] } };
+      sizes.push(payload.data.length);
+      const invalid = payload.data.filter(([email]) => email === 'plain' || email === hash('b')).length;
+      return answered(200, { num_received: payload.data.length, num_invalid_entries: invalid });
+    });
+    const batch = [hash('a'), hash('b'), 'plain', hash('d')].map((email) =>
+      revocationOf([{ 'meta-email': email }], [ads]),
+    );
+    expect(await metaCustomAudiences.revoke(batch, context)).toEqual([
+      { kind: 'applied' },
+      { kind: 'retry', why: 'invalid-entries' },
+      { kind: 'refused', why: 'invalid-identifier' },
+      { kind: 'applied' },
+    ]);
+    expect(sizes).toEqual([4, 2, 1, 1, 2, 1, 1]);
   });
 });

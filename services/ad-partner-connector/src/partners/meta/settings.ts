@@ -1,8 +1,9 @@
-import { IsNotEmpty, IsObject, IsOptional, IsString, IsUrl, Matches } from 'class-validator';
+import { IsNotEmpty, IsOptional, IsString, IsUrl, Matches } from 'class-validator';
+import { AreIdsPerPurpose, httpUrl } from '../../settings-checks.ts';
 
 /** One Meta ad account's custom audiences. */
 export class MetaSettings {
-  @IsUrl({ require_tld: false, protocols: ['https', 'http'], require_protocol: true })
+  @IsUrl(httpUrl)
   baseUrl = 'https://graph.facebook.com';
 
   /** Graph API version (partner-apis.md §0.4). */
@@ -16,9 +17,10 @@ export class MetaSettings {
   /** When given, every call carries an appsecret_proof. */
   @IsOptional()
   @IsString()
+  @IsNotEmpty()
   appSecret?: string;
 
   /** Purpose → audience id. */
-  @IsObject()
+  @AreIdsPerPurpose(/^\d+$/, { message: '$property must name a custom audience id (digits) for at least one purpose' })
   audiences!: Readonly<Record<string, string>>;
 }

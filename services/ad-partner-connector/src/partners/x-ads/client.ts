@@ -1,5 +1,6 @@
 import { elements, failureOf, member, retryAfterMs, type Answer, type Outcome } from '@entente/connector-runtime';
 import type { HttpRequest } from '@entente/gate';
+import type { RowsAnswer } from '../../audience-batches.ts';
 import { authorization, type Occasion } from './signature.ts';
 import type { XAdsSettings } from './settings.ts';
 
@@ -32,25 +33,20 @@ export function changeUsers(
   };
 }
 
-/** What an answer says about the persons of a request: the same of all, or which of them X calls wrong (and none was done). */
-export type UsersAnswer =
-  | { readonly kind: 'all'; readonly outcome: Outcome }
-  | { readonly kind: 'bad-persons'; readonly indexes: ReadonlySet<number> }
-  | { readonly kind: 'some-bad' };
-
 export interface Asked {
   readonly persons: number;
   /** User objects in the request. */
   readonly users: number;
 }
 
-export function readUsers(answer: Answer, { persons, users }: Asked, now: number): UsersAnswer {
+/** Of all persons of a request the same, or which of them X calls wrong (and none was done). */
+export function readUsers(answer: Answer, { persons, users }: Asked, now: number): RowsAnswer {
   // Item-level errors stand in the order of the request (partner-apis.md §6, X1).
   const perOperation = elements(member(answer.json, 'operation_errors'));
   const indexes = new Set(
     perOperation.flatMap((errors, index) => (hasErrors(errors) && index < persons ? [index] : [])),
   );
-  if (indexes.size > 0) return { kind: 'bad-persons', indexes };
+  if (indexes.size > 0) return { kind: 'bad-rows', indexes };
   const errors = elements(member(answer.json, 'errors'));
   if (answer.status >= 200 && answer.status < 300)
     return { kind: 'all', outcome: errors.length > 0 ? unexpected : countedOutcome(answer, users) };

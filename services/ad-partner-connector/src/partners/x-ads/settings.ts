@@ -1,21 +1,12 @@
-import { IsNotEmpty, IsString, IsUrl, Matches, ValidateBy, type ValidationOptions } from 'class-validator';
+import { IsNotEmpty, IsString, IsUrl, Matches } from 'class-validator';
+import { AreIdsPerPurpose, httpUrl } from '../../settings-checks.ts';
 
 const idPattern = /^[0-9a-z]+$/;
 const id = { message: '$property must be lower-case letters and digits, as in the addresses of the Ads API' };
 
-const isIdPerPurpose = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  !Array.isArray(value) &&
-  Object.values(value).length > 0 &&
-  Object.values(value).every((each) => typeof each === 'string' && idPattern.test(each));
-
-const AreIdsPerPurpose = (options: ValidationOptions): PropertyDecorator =>
-  ValidateBy({ name: 'areIdsPerPurpose', validator: { validate: isIdPerPurpose } }, options);
-
 /** Custom audiences of one X ads account, reached as one user (OAuth 1.0a). */
 export class XAdsSettings {
-  @IsUrl({ require_tld: false, protocols: ['https', 'http'], require_protocol: true })
+  @IsUrl(httpUrl)
   baseUrl = 'https://ads-api.x.com';
 
   /** Version of the Ads API (partner-apis.md §0.4). */
@@ -42,6 +33,6 @@ export class XAdsSettings {
   accountId!: string;
 
   /** Purpose → custom audience id. */
-  @AreIdsPerPurpose({ message: '$property must name a custom audience id for at least one purpose' })
+  @AreIdsPerPurpose(idPattern, { message: '$property must name a custom audience id for at least one purpose' })
   audiences!: Readonly<Record<string, string>>;
 }

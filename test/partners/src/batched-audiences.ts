@@ -1,17 +1,20 @@
-import type { Deed } from '../partner.ts';
+import type { Deed } from './partner.ts';
 
-/** One user of an accepted batch, until the batch run that takes it in. */
+/** One person of an accepted request, until the run that takes it in. */
 interface Pending {
   readonly id: number;
   readonly audience: string;
-  readonly type: string;
+  readonly adding: boolean;
   readonly identifiers: readonly string[];
   /** By the partner's clock. */
   readonly acceptedMs: number;
 }
 
-/** Members per audience, by identifier, and what waits for the next batch run: a fold over effects. */
-export class CustomAudienceStore {
+/**
+ * Members per audience, by identifier, for partners that accept now and take effect in a later run; and what waits for it.
+ * A fold over effects: `accepted` with `detail: {adding, acceptedMs}`, then `added` or `removed`.
+ */
+export class BatchedAudiences {
   readonly #members = new Map<string, Set<string>>();
   readonly #pending = new Map<number, Pending>();
   #accepted = 0;
@@ -31,8 +34,8 @@ export class CustomAudienceStore {
     this.#members.set(audience, members);
     if (effect.what === 'accepted') {
       const id = (this.#accepted += 1);
-      const { type, acceptedMs } = detail;
-      this.#pending.set(id, { id, audience, type: String(type), identifiers, acceptedMs: Number(acceptedMs) });
+      const { adding, acceptedMs } = detail;
+      this.#pending.set(id, { id, audience, adding: adding === true, identifiers, acceptedMs: Number(acceptedMs) });
       return;
     }
     this.#pending.delete(Number(detail['id']));
@@ -42,12 +45,12 @@ export class CustomAudienceStore {
     }
   }
 
-  /** What the batch runs up to then do, in the order it was accepted; removing what is not there is no error. */
+  /** What the runs up to then do, in the order it was accepted; removing what is not there is no error. */
   due(beforeMs: number): readonly Deed[] {
     return [...this.#pending.values()]
       .filter(({ acceptedMs }) => acceptedMs <= beforeMs)
-      .map(({ id, audience, type, identifiers }) => ({
-        what: type === 'Delete' ? 'removed' : 'added',
+      .map(({ id, audience, adding, identifiers }) => ({
+        what: adding ? 'added' : 'removed',
         identifiers,
         scope: `audience/${audience}`,
         detail: { id },
