@@ -6,6 +6,9 @@ import { createClient, databaseClock, pendingMigrations, type Pool } from '@ente
 import { randomUUID } from 'node:crypto';
 import type { ConsentApi } from '../consent/consent-api.ts';
 import { SubjectKeys } from '../consent/subject-keys.ts';
+import { Confirmations } from '../confirm/confirmations.ts';
+import { Confirmer } from '../confirm/confirmer.ts';
+import { confirmPolicy } from '../delivery-step/confirm-step.ts';
 import { retryPolicy } from '../delivery-step/next-step.ts';
 import { RecipientLimits } from '../limits/recipient-limits.ts';
 import { connectorMigrations } from '../migrations/index.ts';
@@ -43,6 +46,7 @@ export class ConnectorParts {
   readonly recipients: ReadonlyMap<RecipientId, BoundRecipient>;
   readonly pipelines: ReadonlyMap<RecipientId, SharePipeline>;
   readonly revokers: readonly Revoker[];
+  readonly confirmers: readonly Confirmer[];
   readonly keeper: CatalogueKeeper;
   readonly receiver: ChangeReceiver;
   readonly intake: ShareIntake;
@@ -94,8 +98,15 @@ export class ConnectorParts {
     const register = new ExposureRegister({ pool, controller, owner: randomUUID(), log });
     const claims = new Claims({ pool, controller, log, policy: options.retryPolicy ?? retryPolicy, random });
     const bound = [...this.recipients.values()];
-    this.revokers = bound.map((recipient) => new Revoker({ recipient, claims, identifiers, clock, log, metrics }));
+    const asking = { ...confirmPolicy, giveUpAfterMs: config.confirmationGiveUpMs };
+    const confirmations = new Confirmations({ pool, controller, vault, policy: asking, random, log });
+    this.revokers = bound.map(
+      (recipient) => new Revoker({ recipient, claims, identifiers, confirmations, clock, log, metrics }),
+    );
     const wake = (): void => this.revokers.forEach((revoker) => revoker.wake());
+    this.confirmers = bound.map(
+      (recipient) => new Confirmer({ recipient, confirmations, pool, controller, clock, log, metrics, wake }),
+    );
     this.pipelines = new Map(
       bound.map((recipient) => [
         recipient.id,
@@ -160,6 +171,7 @@ export class ConnectorParts {
     this.#timer.unref();
     this.relay.start();
     for (const revoker of this.revokers) revoker.start();
+    for (const confirmer of this.confirmers) confirmer.start();
     void this.#openCatalogue();
     log.info({ recipients: [...this.recipients.keys()] }, 'connector started');
   }
@@ -191,6 +203,7 @@ export class ConnectorParts {
     this.#stopped.abort();
     clearInterval(this.#timer);
     await this.stopSharing();
+    await Promise.all(this.confirmers.map((confirmer) => confirmer.stop()));
     await Promise.all(this.revokers.map((revoker) => revoker.stop(stopGraceMs)));
     await this.relay.stop();
     await this.gate.close();
