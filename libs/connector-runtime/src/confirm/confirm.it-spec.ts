@@ -98,16 +98,19 @@ describe('accepted and confirmed are two facts', () => {
     ['refused', { kind: 'refused', why: 'authentication' }],
     ['unclear', { kind: 'unclear', why: 'no-answer' }],
     ['pending', { kind: 'pending' }],
-  ] as const)('ACK-TRUTH: %s is no confirmation; in the end it is given up, recorded as such', async (_kind, outcome) => {
-    const person = await sharedPerson();
-    answer = () => outcome;
-    await runtime.change(person, 2, []);
-    await ended(person, 'given-up');
-    expect(await runtime.enforcements(person)).toEqual(['accepted@2']);
-    expect(asksAbout(person).length).toBeGreaterThan(1);
-    const metrics = await runtime.metrics.text();
-    expect(metrics).toMatch(/consent_confirmations_given_up_total\{connector="recipient-1"\} [1-9]/);
-  });
+  ] as const)(
+    'ACK-TRUTH: %s is no confirmation; in the end it is given up, recorded as such',
+    async (_kind, outcome) => {
+      const person = await sharedPerson();
+      answer = () => outcome;
+      await runtime.change(person, 2, []);
+      await ended(person, 'given-up');
+      expect(await runtime.enforcements(person)).toEqual(['accepted@2']);
+      expect(asksAbout(person).length).toBeGreaterThan(1);
+      const metrics = await runtime.metrics.text();
+      expect(metrics).toMatch(/consent_confirmations_given_up_total\{connector="recipient-1"\} [1-9]/);
+    },
+  );
 
   test('the partner’s own wish for the next question is heeded', async () => {
     const person = await sharedPerson();

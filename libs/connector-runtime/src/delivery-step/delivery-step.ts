@@ -42,7 +42,9 @@ const unchanged = (delivery: Delivery): Stepped => ({ delivery, enforcements: []
 
 /** Purposes this recipient may hold data for. Who was deleted there is not preloaded any more (DLV-6). */
 const held = (delivery: Delivery, facts: RecipientFacts): readonly PurposeId[] =>
-  facts.preloaded && !delivery.wiped ? union(delivery.exposed, union(facts.purposes, delivery.revoked)) : delivery.exposed;
+  facts.preloaded && !delivery.wiped
+    ? union(delivery.exposed, union(facts.purposes, delivery.revoked))
+    : delivery.exposed;
 
 /**
  * Purposes this recipient may hold, that were allowed until now or never revoked since they were shared, and are not any

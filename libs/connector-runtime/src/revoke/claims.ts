@@ -10,14 +10,7 @@ import type { Outcome } from '../partner/outcome.ts';
 import { factsOf, told } from '../receive/change-receiver.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
 import { openQuestions, type OpenedQuestion } from '../store/confirmation-rows.ts';
-import {
-  databaseNow,
-  forgetPersons,
-  lockDue,
-  lockRows,
-  writeRows,
-  type DeliveryRow,
-} from '../store/delivery-rows.ts';
+import { databaseNow, forgetPersons, lockDue, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
 
 /** Rows one worker works on, with the deadline past which it neither sends nor settles (DLV-2). */

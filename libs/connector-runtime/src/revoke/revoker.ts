@@ -232,4 +232,3 @@ function requestOutcome(outcome: Outcome): string {
       return outcome.why.startsWith('throttled') ? 'throttled' : 'error';
   }
 }
-

@@ -84,6 +84,24 @@ export async function readRows(
   return rows;
 }
 
+/** A page of the exposure register: people this recipient may hold, in key order. */
+export async function readRegistered(
+  pool: Pool,
+  controller: ControllerId,
+  recipient: RecipientId,
+  after: SubjectKey | null,
+  limit: number,
+): Promise<DeliveryRow[]> {
+  const { rows } = await pool.query<DeliveryRow>({
+    name: 'delivery-read-registered',
+    text: `SELECT ${rowColumns} FROM delivery
+            WHERE controller = $1 AND recipient = $2 AND subject_key > $3 AND exposed <> '{}'
+            ORDER BY subject_key LIMIT $4`,
+    values: [controller, recipient, after ?? '', limit],
+  });
+  return rows;
+}
+
 /** DLV-2: due rows that nobody else works on. */
 export async function lockDue(
   tx: PoolClient,
@@ -207,8 +225,8 @@ export async function writeGrants(
   return (await tx.query<RowKey>({ name: 'delivery-grant', text: grantSql, values })).rows;
 }
 
-/** Database time in milliseconds, read inside the transaction. */
-export async function databaseNow(tx: PoolClient): Promise<number> {
+/** Database time in milliseconds. */
+export async function databaseNow(tx: Pool | PoolClient): Promise<number> {
   const { rows } = await tx.query<{ now: number }>(`SELECT ${ms('clock_timestamp()')} AS now`);
   const [row] = rows;
   if (row === undefined) throw new Error('the database did not tell its time');

@@ -27,6 +27,7 @@ import { createLogger, createMetrics, systemClock, type Logger, type Metrics } f
 import { createPool, migrate, type Pool } from '@entente/postgres';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Confirmations } from '../confirm/confirmations.ts';
+import { PartnerComparison } from '../compare/partner-comparison.ts';
 import { Confirmer, type ConfirmerOptions } from '../confirm/confirmer.ts';
 import { confirmPolicy, type ConfirmPolicy } from '../delivery-step/confirm-step.ts';
 import { retryPolicy } from '../delivery-step/next-step.ts';
@@ -47,6 +48,8 @@ import { storeCatalogue } from '../store/catalogue-store.ts';
 import { ExposureRegister } from '../store/exposure-register.ts';
 import { IdentifierSource } from '../store/identifier-source.ts';
 import { IdentifierVault } from '../store/identifier-vault.ts';
+import { ExposureImport } from '../store/exposure-import.ts';
+import { ReconciliationReports, type ReconciliationReport } from '../store/reconciliation-reports.ts';
 
 const schema = 'connector';
 /** Shorter than in production: tests wait for calls to end by it, and for exposure windows of twice its length. */
@@ -124,6 +127,9 @@ export class RuntimeUnderTest {
   readonly receiver: ChangeReceiver;
   readonly keeper: CatalogueKeeper;
   readonly register: ExposureRegister;
+  readonly reports: ReconciliationReports;
+  readonly comparison: PartnerComparison;
+  readonly exposureImport: ExposureImport;
   /** Every log line, whole. */
   readonly logged: string[];
   /** What `/v1/sealed` knows. */
@@ -200,13 +206,18 @@ export class RuntimeUnderTest {
       random: Math.random,
       wake,
     });
+    this.reports = new ReconciliationReports(pool, controller);
+    const { reports } = this;
+    this.comparison = new PartnerComparison({ recipient, pool, controller, identifiers, reports, clock, log, wake });
+    const reconcile = (): void => {
+      this.comparisonsAsked += 1;
+    };
+    this.exposureImport = new ExposureImport({ pool, controller, vault, log, wake, reconcile });
     this.document = document;
     const fetchCatalogue = (): Promise<CatalogueDocument> => Promise.resolve(this.document);
     this.keeper = new CatalogueKeeper({
       ...{ pool, controller, clock, log, fetchCatalogue, wake },
-      reconcile: () => {
-        this.comparisonsAsked += 1;
-      },
+      reconcile,
     });
     this.receiver = new ChangeReceiver({
       pool,
@@ -335,6 +346,15 @@ export class RuntimeUnderTest {
       [person.subjectKey],
     );
     return rows.map(({ payload }) => `${payload.outcome}@${payload.version}`);
+  }
+
+  /** Compares everybody registered with the partner, to the end. */
+  async reconciled(): Promise<ReconciliationReport> {
+    const run = await this.comparison.begin('operator', new AbortController().signal);
+    await run?.ended;
+    const report = await this.reports.newest(this.recipient.id);
+    if (report === null) throw new Error('no report was written');
+    return report;
   }
 
   /** The question about an accepted revocation, as it stands. */
