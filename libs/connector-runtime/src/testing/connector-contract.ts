@@ -2,6 +2,7 @@ import type { Identifiers, PurposeId } from '@entente/contracts';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PartnerDefinition } from '../partner/definition.ts';
+import { assuranceContract } from './assurance-contract.ts';
 import { attemptTimeoutMs, newPerson, RuntimeUnderTest, type TestPerson } from './runtime-under-test.ts';
 
 /** The test's hand on a contract server: a process that judges requests as the partner does. */
@@ -313,6 +314,12 @@ export function connectorContract(options: ConnectorContractOptions): void {
       await runtime.change(person, 2, []);
       expect(await runtime.enforcements(person)).toEqual(['never-shared@2']);
       expect(await runtime.attempts(person)).toEqual([]);
+    });
+
+    assuranceContract(options, {
+      ...{ faults, until, told, planted, sharedPerson },
+      server: () => server,
+      runtime: () => runtime,
     });
 
     test('redaction: no identifier and no secret in any log line', () => {
