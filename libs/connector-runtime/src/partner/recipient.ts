@@ -1,6 +1,7 @@
 import type { IdentifierKind, PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
 import type { Egress, Gate, Shareable } from '@entente/gate';
 import type { Clock, Logger } from '@entente/observability';
+import { union } from '../delivery-step/purpose-set.ts';
 import type { RecipientLimits } from '../limits/recipient-limits.ts';
 import type {
   Confirmation,
@@ -115,9 +116,11 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
     };
   };
 
-  const readBack = (batch: readonly ReadBackItem[], scope: AttemptScope): Promise<ReadBack[]> =>
-    definition.readBack?.(batch, contextOf(scope, { sent: false }, batch[0]?.recipientPurposes, 'spare')) ??
-    Promise.resolve([]);
+  const readBack = async (batch: readonly ReadBackItem[], scope: AttemptScope): Promise<ReadBack[]> => {
+    const context = contextOf(scope, { sent: false }, batch[0]?.recipientPurposes, 'spare');
+    const shown = (await definition.readBack?.(batch, context)) ?? [];
+    return shown.map((each) => (each.kind === 'read' ? { ...each, served: union(each.served, []) } : each));
+  };
 
   return {
     id,
