@@ -3,7 +3,7 @@ import type { Clock, Logger } from '@entente/observability';
 import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool } from '@entente/postgres';
 import { differences, type Difference } from '../delivery-step/compare-step.ts';
-import { onContradicted } from '../delivery-step/delivery-step.ts';
+import { onContradicted } from '../delivery-step/contradiction.ts';
 import { union } from '../delivery-step/purpose-set.ts';
 import type { ReadBack } from '../partner/definition.ts';
 import type { BoundRecipient } from '../partner/recipient.ts';

@@ -55,7 +55,7 @@ export class ReconciliationSchedule {
     const comparison = this.#options.comparisons.get(recipient);
     if (comparison === undefined) return undefined;
     const run = await comparison.begin('operator', this.#stop.signal);
-    if (run !== null) this.#keep(run.ended);
+    if (run !== null) void this.#keep(run.ended);
     return run?.id ?? null;
   }
 
@@ -80,6 +80,7 @@ export class ReconciliationSchedule {
     return since === null ? clock.monotonic() - this.#startedAt >= Math.min(everyMs, firstAfterMs) : since >= everyMs;
   }
 
+  /** A run ends in its report, whatever becomes of it. */
   #keep(run: Promise<void>): Promise<void> {
     this.#running.add(run);
     return run.finally(() => this.#running.delete(run));

@@ -13,7 +13,7 @@ class MemorySettings {
 /** What the partner was asked, and what it answers by default and to each person. */
 const asked: Confirmation[] = [];
 const erased: Erasure[] = [];
-let answer: (confirmation: Confirmation) => ConfirmationOutcome | Promise<ConfirmationOutcome>;
+let answer: (confirmation: Confirmation) => ConfirmationOutcome;
 let jobs = 0;
 
 const partner = definePartner<MemorySettings>({
@@ -28,7 +28,7 @@ const partner = definePartner<MemorySettings>({
   revoke: (batch) => Promise.resolve(batch.map(() => ({ kind: 'applied', reference: `job-${(jobs += 1)}` }))),
   confirm: (batch) => {
     asked.push(...batch);
-    return Promise.all(batch.map((confirmation) => answer(confirmation)));
+    return Promise.resolve(batch.map((confirmation) => answer(confirmation)));
   },
   erase: (batch) => {
     erased.push(...batch);

@@ -4,7 +4,8 @@ import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool } from '@entente/postgres';
 import { randomUUID } from 'node:crypto';
 import { isMoot, onAnswer, type AnswerStep, type ConfirmPolicy } from '../delivery-step/confirm-step.ts';
-import { onContradicted, type Enforcement } from '../delivery-step/delivery-step.ts';
+import { onContradicted } from '../delivery-step/contradiction.ts';
+import type { Enforcement } from '../delivery-step/delivery-step.ts';
 import type { ConfirmationOutcome, Revocation } from '../partner/definition.ts';
 import { told } from '../receive/change-receiver.ts';
 import {

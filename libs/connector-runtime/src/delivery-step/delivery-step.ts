@@ -1,4 +1,4 @@
-import type { ConsentVector, ContradictionReason, Outcome as EnforcementOutcome, PurposeId } from '@entente/contracts';
+import type { ConsentVector, Outcome as EnforcementOutcome, PurposeId } from '@entente/contracts';
 import type { Outcome } from '../partner/outcome.ts';
 import { isPending, type Delivery } from './delivery.ts';
 import { nextStep, type RetryPolicy } from './next-step.ts';
@@ -312,43 +312,6 @@ function parked(delivery: Delivery, reason: string): Stepped {
 export function onVanished(delivery: Delivery, now: number, facts: RecipientFacts): Stepped {
   const erased: Delivery = { ...delivery, vector: {}, desired: [], consumedAt: now };
   return revokeFrom(erased, Math.max(delivery.version, 1), true, now, facts);
-}
-
-/** The partner has gone back on what it accepted, or serves what we told it to stop (ADR 12). */
-export interface Contradiction {
-  readonly reason: ContradictionReason;
-  /** What may stay at the partner, as of now. */
-  readonly desired: readonly PurposeId[];
-  readonly erasure: boolean;
-  readonly now: number;
-  /** Pause before the next attempt: a partner that keeps nothing is not asked without end. */
-  readonly waitMs: number;
-  /** It did so too often: a person must look. */
-  readonly park: boolean;
-}
-
-/** Due again at the version that had been settled; it counts as attempted, for its effect may yet come (DLV-4). */
-export function onContradicted(delivery: Delivery, contradiction: Contradiction): Stepped {
-  if (isPending(delivery) || delivery.version < 1) return unchanged(delivery);
-  const { reason, now, waitMs, park } = contradiction;
-  const version = delivery.appliedVersion > 0 ? delivery.appliedVersion : delivery.version;
-  return {
-    delivery: {
-      ...delivery,
-      state: park ? 'parked' : waitMs > 0 ? 'waiting' : 'due',
-      revokeVersion: version,
-      revokeTo: intersection(delivery.desired, contradiction.desired),
-      erasure: contradiction.erasure,
-      attempted: true,
-      ambiguous: false,
-      attempts: 0,
-      nextAttemptAt: park ? null : now + waitMs,
-      claimToken: null,
-      reason,
-      reference: null,
-    },
-    enforcements: [{ version, direction: 'deny', outcome: park ? 'parked' : 'waiting', reason, attempts: 0 }],
-  };
 }
 
 /** A record about this person could not be read (design.md §4): nothing is shared until an event that can be. */

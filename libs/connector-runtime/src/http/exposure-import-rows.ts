@@ -27,7 +27,7 @@ export interface ImportRecipient {
 }
 
 /** Lines of one request: a few seconds of work. */
-export const maxLines = 5_000;
+const maxLines = 5_000;
 /** Faults told of one request: whoever has more mends the export. */
 const maxErrors = 100;
 const maxIdentifierLength = 320;

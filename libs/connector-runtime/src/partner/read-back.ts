@@ -4,7 +4,7 @@ import type { Confirmation, ConfirmationOutcome, ReadBack, ReadBackItem } from '
  * A partner that shows a person as before a day after it accepted has not done it. No partner that can be read documents
  * more than minutes (partner-apis.md §10), so a day blames none that is merely slow.
  */
-export const readBackPatienceMs = 86_400_000;
+const readBackPatienceMs = 86_400_000;
 
 /** Confirms by what the partner's own store shows; until its time is over, what it still shows only means "not yet". */
 export async function confirmedByReading(

@@ -5,7 +5,6 @@ import type { Outcome } from '../partner/outcome.ts';
 import type { AttemptScope, BoundRecipient } from '../partner/recipient.ts';
 import type { Slot } from '../limits/recipient-limits.ts';
 import type { IdentifierSource, Known } from '../store/identifier-source.ts';
-import type { DeliveryRow } from '../store/delivery-rows.ts';
 import type { Attempted, Claim, Claims } from './claims.ts';
 import { atPartner, type Planned } from './at-partner.ts';
 import { setTimeout as pause } from 'node:timers/promises';

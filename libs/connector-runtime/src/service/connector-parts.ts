@@ -6,12 +6,6 @@ import { createClient, databaseClock, pendingMigrations, type Pool } from '@ente
 import { randomUUID } from 'node:crypto';
 import type { ConsentApi } from '../consent/consent-api.ts';
 import { SubjectKeys } from '../consent/subject-keys.ts';
-import { PartnerComparison } from '../compare/partner-comparison.ts';
-import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
-import type { ExposureDesk } from '../http/exposures.controller.ts';
-import { Confirmations } from '../confirm/confirmations.ts';
-import { Confirmer } from '../confirm/confirmer.ts';
-import { confirmPolicy } from '../delivery-step/confirm-step.ts';
 import { retryPolicy } from '../delivery-step/next-step.ts';
 import { RecipientLimits } from '../limits/recipient-limits.ts';
 import { connectorMigrations } from '../migrations/index.ts';
@@ -26,14 +20,13 @@ import { KafkaShares } from '../share/kafka-shares.ts';
 import { ShareIntake } from '../share/share-intake.ts';
 import { SharePipeline } from '../share/share-pipeline.ts';
 import { DeliveryView } from '../store/delivery-view.ts';
-import { ExposureImport } from '../store/exposure-import.ts';
 import { ExposureRegister } from '../store/exposure-register.ts';
 import { IdentifierSource } from '../store/identifier-source.ts';
 import { IdentifierVault } from '../store/identifier-vault.ts';
-import { ReconciliationReports } from '../store/reconciliation-reports.ts';
 import type { ConfiguredRecipient } from './config.ts';
 import { openGround, type ConnectorPartsOptions, type Ground, type MeasuredClock } from './connector-ground.ts';
 import { collectAssurance } from './assurance-gauges.ts';
+import { assuranceParts, type AssuranceParts } from './assurance-parts.ts';
 import { collectBacklog } from './backlog-gauges.ts';
 
 const clockMeasureMs = 30_000;
@@ -52,7 +45,7 @@ export class ConnectorParts {
   readonly recipients: ReadonlyMap<RecipientId, BoundRecipient>;
   readonly pipelines: ReadonlyMap<RecipientId, SharePipeline>;
   readonly revokers: readonly Revoker[];
-  readonly confirmers: readonly Confirmer[];
+  readonly assurance: AssuranceParts;
   readonly keeper: CatalogueKeeper;
   readonly receiver: ChangeReceiver;
   readonly intake: ShareIntake;
@@ -61,9 +54,6 @@ export class ConnectorParts {
   readonly view: DeliveryView;
   readonly reconciler: Reconciler;
   readonly parked: ParkedWork;
-  readonly reports: ReconciliationReports;
-  readonly schedule: ReconciliationSchedule;
-  readonly exposures: ExposureDesk;
   readonly consent: ConsentApi;
   readonly #options: ConnectorPartsOptions;
   readonly #stopped = new AbortController();
@@ -107,14 +97,28 @@ export class ConnectorParts {
     const register = new ExposureRegister({ pool, controller, owner: randomUUID(), log });
     const claims = new Claims({ pool, controller, log, policy: options.retryPolicy ?? retryPolicy, random });
     const bound = [...this.recipients.values()];
-    const asking = { ...confirmPolicy, giveUpAfterMs: config.confirmationGiveUpMs };
-    const confirmations = new Confirmations({ pool, controller, vault, policy: asking, random, log });
+    const wake = (): void => this.revokers.forEach((revoker) => revoker.wake());
+    this.assurance = assuranceParts({
+      ...{
+        recipients: bound,
+        pool,
+        controller,
+        vault,
+        identifiers,
+        consent,
+        gate,
+        config,
+        clock,
+        log,
+        metrics,
+        random,
+        wake,
+      },
+      reconcile: () => this.reconcile(),
+    });
+    const { confirmations } = this.assurance;
     this.revokers = bound.map(
       (recipient) => new Revoker({ recipient, claims, identifiers, confirmations, clock, log, metrics }),
-    );
-    const wake = (): void => this.revokers.forEach((revoker) => revoker.wake());
-    this.confirmers = bound.map(
-      (recipient) => new Confirmer({ recipient, confirmations, pool, controller, clock, log, metrics, wake }),
     );
     this.pipelines = new Map(
       bound.map((recipient) => [
@@ -150,29 +154,6 @@ export class ConnectorParts {
     this.subjectKeys = new SubjectKeys(consent);
     this.view = new DeliveryView(pool, controller);
     this.parked = new ParkedWork(pool, controller, wake);
-    this.reports = new ReconciliationReports(pool, controller);
-    const { reports } = this;
-    const comparisons = new Map(
-      bound
-        .filter(({ readsBack }) => readsBack)
-        .map((recipient) => [
-          recipient.id,
-          new PartnerComparison({ recipient, pool, controller, identifiers, reports, clock, log, wake }),
-        ]),
-    );
-    this.schedule = new ReconciliationSchedule({ comparisons, reports, everyMs: config.reconcileEveryMs, clock, log });
-    const reconcile = (): void => this.reconcile();
-    this.exposures = {
-      ...{ controller, pool, clock, consent, recipients: this.recipients },
-      exposureImport: new ExposureImport({ pool, controller, vault, log, wake, reconcile }),
-      recipient: (id) => {
-        const identifierKinds = this.recipients.get(id)?.identifiers;
-        const listed = gate.catalogue?.recipients.get(id);
-        if (identifierKinds === undefined) return undefined;
-        const { purposes = [], preloaded = false } = listed ?? {};
-        return { identifiers: identifierKinds, purposes, preloaded };
-      },
-    };
     const snapshot = (signal: AbortSignal) => consent.snapshot(signal);
     this.reconciler = new Reconciler({ pool, controller, recipients: ids, snapshot, log, wake });
     // The logs have lost something the gate had not read: our rows may lack it as well (DLV-7).
@@ -180,7 +161,7 @@ export class ConnectorParts {
       if (why !== null && why !== 'first') this.reconcile();
     });
     collectBacklog(metrics, this.view, ids);
-    collectAssurance(metrics, this.view, reports, bound);
+    collectAssurance(metrics, this.view, this.assurance.reports, bound);
   }
 
   /** Opens the gate, which seeds itself in the background for as long as it takes. */
@@ -204,8 +185,7 @@ export class ConnectorParts {
     this.#timer.unref();
     this.relay.start();
     for (const revoker of this.revokers) revoker.start();
-    for (const confirmer of this.confirmers) confirmer.start();
-    this.schedule.start();
+    this.assurance.start();
     void this.#openCatalogue();
     log.info({ recipients: [...this.recipients.keys()] }, 'connector started');
   }
@@ -237,8 +217,7 @@ export class ConnectorParts {
     this.#stopped.abort();
     clearInterval(this.#timer);
     await this.stopSharing();
-    await this.schedule.stop();
-    await Promise.all(this.confirmers.map((confirmer) => confirmer.stop()));
+    await this.assurance.stop();
     await Promise.all(this.revokers.map((revoker) => revoker.stop(stopGraceMs)));
     await this.relay.stop();
     await this.gate.close();

@@ -10,7 +10,7 @@ import type { Logger } from '@entente/observability';
 import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import { isErasedVector } from '../delivery-step/erasure.ts';
-import { onContradicted } from '../delivery-step/delivery-step.ts';
+import { onContradicted } from '../delivery-step/contradiction.ts';
 import { union, without } from '../delivery-step/purpose-set.ts';
 import { told } from '../receive/change-receiver.ts';
 import { catalogueForShare } from './catalogue-store.ts';

@@ -2,7 +2,7 @@ import type { ControllerId, RecipientId, SubjectKey } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 
 /** One purpose for which a recipient was given a person's data. */
-export interface PurposeExposure {
+interface PurposeExposure {
   readonly purpose: string;
   readonly identifierSets: number;
   readonly firstAt: string;
@@ -12,7 +12,7 @@ export interface PurposeExposure {
 }
 
 /** Where a person's revocation stands at one recipient. */
-export interface RevocationStanding {
+interface RevocationStanding {
   readonly state: string;
   /** Version it answers for; 0 when there never was one. */
   readonly version: number;

@@ -2,7 +2,7 @@ import type { PurposeId } from '@entente/contracts';
 import { systemClock } from '@entente/observability';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { ReadBack } from '../partner/definition.ts';
-import type { ConnectorContractOptions, ContractServer } from './connector-contract.ts';
+import type { ConnectorContractOptions, ContractServer } from './contract-options.ts';
 import type { RuntimeUnderTest, TestPerson } from './runtime-under-test.ts';
 
 /** The suite's hands: made in its `beforeAll`, hence asked for late. */

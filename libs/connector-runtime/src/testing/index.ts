@@ -5,6 +5,6 @@ export type {
   ContractServer,
   ErasureContract,
   ReadBackContract,
-} from './connector-contract.ts';
+} from './contract-options.ts';
 export { newPerson, RuntimeUnderTest } from './runtime-under-test.ts';
 export type { RuntimeOptions, TestPerson } from './runtime-under-test.ts';
