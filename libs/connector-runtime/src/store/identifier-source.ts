@@ -121,7 +121,7 @@ export class IdentifierSource {
   #complete({ sets, hidden }: Search): boolean {
     if (sets.length === 0) return false;
     if (hidden.length === 0) return true;
-    const known = new Set(sets.map((set) => this.#options.vault.digest(set)));
+    const known = new Set(sets.flatMap((set) => this.#options.vault.digests(set)));
     return hidden.every((digest) => known.has(digest));
   }
 }

@@ -1,11 +1,8 @@
 import {
   answerOf,
   definePartner,
-  referencesIn,
   shareInOneRequest,
   worstOutcome,
-  type Confirmation,
-  type ConfirmationOutcome,
   type Outcome,
   type PartnerContext,
   type Revocation,
@@ -15,7 +12,8 @@ import {
 import type { HttpRequest, Shareable } from '@entente/gate';
 import { AccessTokens, type TokenFailure } from './access-tokens.ts';
 import { halves, inSequence } from '../../audience-batches.ts';
-import { ingestMembers, readMembers, readStatus, removeMembers, showStatus } from './client.ts';
+import { confirmRemovals } from './confirm.ts';
+import { ingestMembers, readMembers, removeMembers } from './client.ts';
 import { memberOf, planRemovals, userListOf, type Leaving, type Removal } from './plan.ts';
 import { GoogleDataManagerSettings } from './settings.ts';
 
@@ -35,35 +33,14 @@ export const googleDataManager = definePartner<GoogleDataManagerSettings>({
   shareBy: 'purpose',
   share: (batch, context) => withToken(context, batch, (token, items) => addMembers(items, token, context)),
   revoke: removePersons,
-  confirm: confirmRemovals,
+  confirm: (batch, context) => confirmRemovals(batch, context, withToken),
 });
-
-/** Google asks not to be asked earlier (partner-apis.md §3, G4). */
-const firstStatusMs = 1_800_000;
-
-/** One question per request, however many people were in it; a person is confirmed when every list they were on is. */
-async function confirmRemovals(batch: readonly Confirmation[], context: Context): Promise<ConfirmationOutcome[]> {
-  const ids = [...new Set(batch.flatMap(({ reference }) => referencesIn(reference)))];
-  const statuses = await withToken(context, ids, (token, asked) =>
-    inSequence(asked, async (id): Promise<ConfirmationOutcome> => {
-      const result = answerOf(await context.call(showStatus(context.settings, token, id)));
-      return 'failure' in result ? result.failure : readStatus(result.answer, context.now());
-    }),
-  );
-  const byId = new Map(ids.map((id, index) => [id, statuses[index]]));
-  return batch.map(({ reference, acceptedAt }) => {
-    const of = referencesIn(reference).flatMap((id) => byId.get(id) ?? []);
-    const worst = of.find(({ kind }) => kind === 'failed') ?? of.find(({ kind }) => kind !== 'confirmed') ?? of[0];
-    if (worst?.kind !== 'pending') return worst ?? { kind: 'unclear', why: 'no-reference' };
-    return { kind: 'pending', afterMs: Math.max(0, acceptedAt + firstStatusMs - context.now()) };
-  });
-}
 
 /**
  * Sends with the account's access token. What the server refuses for its token is sent once more with a new one, then a
  * person must look (partner-apis.md §15); what has an outcome of its own keeps it.
  */
-async function withToken<T, O extends Outcome | ShareOutcome | ConfirmationOutcome>(
+async function withToken<T, O extends Outcome | ShareOutcome>(
   context: Context,
   items: readonly T[],
   send: (token: string, items: T[]) => Promise<O[]>,
@@ -80,7 +57,7 @@ async function withToken<T, O extends Outcome | ShareOutcome | ConfirmationOutco
   return outcomes.map((outcome, index) => renewed.get(items[index] as T) ?? outcome);
 }
 
-const isUnauthenticated = (outcome: Outcome | ShareOutcome | ConfirmationOutcome | undefined): boolean =>
+const isUnauthenticated = (outcome: Outcome | ShareOutcome | undefined): boolean =>
   outcome?.kind === 'refused' && outcome.why === 'authentication';
 
 const badIdentifier: Outcome & { kind: 'refused' } = { kind: 'refused', why: 'invalid-identifier' };
