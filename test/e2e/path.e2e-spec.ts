@@ -26,7 +26,8 @@ describe('a withdrawal travels the whole path', () => {
     withdrawals.push(answered);
     const propagation = await accepted(world.operator, answered.change.changeId);
     expect(propagation.recipients.map(({ recipient, state }) => [recipient, state])).toEqual([
-      ['hubspot-crm', 'accepted'],
+      // It can be read back, so the confirmation may be there already.
+      ['hubspot-crm', expect.stringMatching(/^(accepted|confirmed)$/)],
       ['meta-ads', 'accepted'],
       ['segment-analytics', 'accepted'],
     ]);

@@ -20,7 +20,8 @@ export type {
   ShareOutcome,
 } from './partner/definition.ts';
 export { shareInOneRequest } from './partner/gated-share.ts';
-export { worstOutcome } from './partner/outcome.ts';
+export { referencesIn, worstOutcome } from './partner/outcome.ts';
+export { confirmedByReading } from './partner/read-back.ts';
 export type { Outcome } from './partner/outcome.ts';
 export { connectorMigrations } from './migrations/index.ts';
 export { runConnectorService } from './service/run-connector-service.ts';

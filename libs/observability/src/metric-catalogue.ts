@@ -135,6 +135,31 @@ export const metricCatalogue = {
     labels: ['connector', 'outcome'],
     buckets: hopBuckets,
   },
+  consent_confirmations: {
+    type: 'gauge',
+    help: 'Accepted revocations whose effect the partner has not shown; state is open or given_up.',
+    labels: ['connector', 'state'],
+  },
+  consent_confirmation_answers_total: {
+    type: 'counter',
+    help: 'Answers about the effect of accepted revocations; outcome is confirmed, pending, failed, retry, refused or unclear.',
+    labels: ['connector', 'outcome'],
+  },
+  consent_confirmations_given_up_total: {
+    type: 'counter',
+    help: 'Accepted revocations the partner was asked about in vain for as long as configured.',
+    labels: ['connector'],
+  },
+  consent_reconciliation_mismatches: {
+    type: 'gauge',
+    help: 'Differences the last comparison with the partner found; extra were revoked again, stale are accepted or on their way.',
+    labels: ['connector', 'kind'],
+  },
+  consent_reconciliation_last_success_timestamp_seconds: {
+    type: 'gauge',
+    help: 'Unix time at which the last whole comparison with the partner ended.',
+    labels: ['connector'],
+  },
   consent_circuit_open: {
     type: 'gauge',
     help: '1 while the circuit breaker of this recipient is open.',

@@ -126,7 +126,7 @@ function trackerRows({ history, scheduler }: World): void {
   for (const outcome of outcomes)
     for (const [key, row] of rows) {
       if (row.subject !== outcome.subjectKey || row.recipient !== outcome.recipient || settled(row)) continue;
-      const settlement = settle(row, outcome);
+      const settlement = settle({ version: row.version }, outcome);
       if (settlement === null) continue;
       rows.set(key, { ...row, status: settlement.state, settledAt: virtual(outcome.at) });
     }

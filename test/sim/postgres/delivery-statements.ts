@@ -139,7 +139,8 @@ export const deliveryHandlers: Handlers = {
       const held = rowAt(s, written.recipient, written.subjectKey);
       if (held === undefined) continue;
       const { exposed, inFlightOwner } = held;
-      putRow(s, { ...(written as DeliveryRow), exposed, inFlightOwner });
+      const eventSealed = written.wiped ? null : written.eventSealed;
+      putRow(s, { ...(written as DeliveryRow), exposed, inFlightOwner, eventSealed });
     }
     return touched(rows.length);
   },
@@ -152,7 +153,9 @@ export const deliveryHandlers: Handlers = {
         if (held !== undefined && (held.version >= version || (held.state !== 'none' && held.state !== 'settled')))
           return [];
         const row = held ?? emptyRow(recipient, subjectKey);
-        putRow(s, { ...row, version, vector, desired, catalogue: number, eventSealed: eventSealed ?? row.eventSealed });
+        const wiped = row.wiped && desired.length === 0;
+        const sealed = eventSealed ?? row.eventSealed;
+        putRow(s, { ...row, version, vector, desired, catalogue: number, eventSealed: sealed, wiped });
         return [{ recipient, subjectKey }];
       }),
     );
@@ -209,6 +212,17 @@ export const deliveryHandlers: Handlers = {
         return [{ subjectKey, version: row.version, now: s.now }];
       }),
     );
+  },
+  'DELETE FROM exposure e USING erased k': (s) => {
+    s.array<string>(2).forEach((recipient, i) => {
+      const subjectKey = s.array<string>(3)[i] ?? '';
+      const row = rowAt(s, recipient, subjectKey);
+      if (row !== undefined) putRow(s, { ...row, exposed: [] });
+      for (const e of s.all<ExposureRow>('exposure'))
+        if (e.recipient === recipient && e.subjectKey === subjectKey)
+          s.delete('exposure', [recipient, subjectKey, e.purpose, e.digest].join(' '));
+    });
+    return touched(s.array(2).length);
   },
   'INSERT INTO attempt (controller': () => touched(1),
   'array_agg(sealed) AS sealed': (s) => {

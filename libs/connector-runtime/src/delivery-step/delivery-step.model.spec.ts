@@ -165,6 +165,7 @@ class Model {
           claimed: {
             revokeVersion: row.revokeVersion,
             revokeTo: row.revokeTo,
+            erasure: row.erasure,
             attempted: before.attempted,
             revoked: before.revoked,
           },

@@ -57,6 +57,7 @@ const end = (
       claimed: {
         revokeVersion: claimed.revokeVersion,
         revokeTo: claimed.revokeTo,
+        erasure: claimed.erasure,
         attempted: more.before?.attempted ?? false,
         revoked: more.before?.revoked ?? [],
       },

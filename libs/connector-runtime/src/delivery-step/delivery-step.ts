@@ -40,9 +40,11 @@ export interface Changed {
 
 const unchanged = (delivery: Delivery): Stepped => ({ delivery, enforcements: [] });
 
-/** Purposes this recipient may hold data for. */
+/** Purposes this recipient may hold data for. Who was deleted there is not preloaded any more (DLV-6). */
 const held = (delivery: Delivery, facts: RecipientFacts): readonly PurposeId[] =>
-  facts.preloaded ? union(delivery.exposed, union(facts.purposes, delivery.revoked)) : delivery.exposed;
+  facts.preloaded && !delivery.wiped
+    ? union(delivery.exposed, union(facts.purposes, delivery.revoked))
+    : delivery.exposed;
 
 /**
  * Purposes this recipient may hold, that were allowed until now or never revoked since they were shared, and are not any
@@ -57,14 +59,17 @@ function lost(delivery: Delivery, desired: readonly PurposeId[], facts: Recipien
 export function onChanged(delivery: Delivery, change: Changed, facts: RecipientFacts): Stepped {
   if (change.version <= delivery.version) return unchanged(delivery);
   const { version, vector, desired, catalogue } = change;
-  const newest: Delivery = { ...delivery, version, vector, desired, catalogue };
+  const wiped = delivery.wiped && desired.length === 0;
+  const newest: Delivery = { ...delivery, version, vector, desired, catalogue, wiped };
   if (change.direction === 'deny') return afterDeny(newest, change, facts);
   return afterGrant(newest, lost(delivery, desired, facts), change.now, facts);
 }
 
 function afterDeny(delivery: Delivery, change: Changed, facts: RecipientFacts): Stepped {
   const fellAway = without(held(delivery, facts), delivery.desired).length > 0;
-  if (!change.concerned && !isPending(delivery) && !fellAway) return unchanged(delivery);
+  if (!change.concerned && !isPending(delivery) && !fellAway)
+    // Nothing is there to erase, and nothing of this person stays here.
+    return unchanged(change.erasure ? { ...delivery, wiped: true } : delivery);
   return revokeFrom({ ...delivery, consumedAt: change.now }, change.version, change.erasure, change.now, facts);
 }
 
@@ -77,7 +82,9 @@ function revokeFrom(
   facts: RecipientFacts,
 ): Stepped {
   const pending = isPending(delivery);
-  if (held(delivery, facts).length === 0 && !(pending && delivery.attempted)) return neverShared(delivery, version);
+  const erases = erasure || (pending && delivery.erasure);
+  if (held(delivery, facts).length === 0 && !(pending && delivery.attempted))
+    return neverShared(delivery, version, erases);
   const behindAttempt = pending && delivery.attempted;
   return unchanged({
     ...delivery,
@@ -86,7 +93,7 @@ function revokeFrom(
     revokeVersion: version,
     // After an attempt that may have had its effect nothing is given back on the way (DLV-4, DLV-5).
     revokeTo: behindAttempt ? intersection(delivery.desired, delivery.revokeTo) : delivery.desired,
-    erasure: erasure || (pending && delivery.erasure),
+    erasure: erases,
     attempted: behindAttempt,
     ambiguous: pending && delivery.ambiguous,
     attempts: 0,
@@ -97,7 +104,7 @@ function revokeFrom(
 }
 
 /** DLV-6: settles under the row's lock; the row stays as the fence. */
-function neverShared(delivery: Delivery, version: number): Stepped {
+function neverShared(delivery: Delivery, version: number, erases: boolean): Stepped {
   return {
     delivery: {
       ...delivery,
@@ -105,6 +112,7 @@ function neverShared(delivery: Delivery, version: number): Stepped {
       revokeVersion: version,
       revokeTo: delivery.desired,
       erasure: false,
+      wiped: (delivery.wiped || erases) && delivery.desired.length === 0,
       attempted: false,
       ambiguous: false,
       attempts: 0,
@@ -178,7 +186,7 @@ export function onClaimed(
 export interface Ended {
   readonly token: string;
   /** The row as it was claimed. */
-  readonly claimed: Pick<Delivery, 'revokeVersion' | 'revokeTo' | 'attempted' | 'revoked'>;
+  readonly claimed: Pick<Delivery, 'revokeVersion' | 'revokeTo' | 'erasure' | 'attempted' | 'revoked'>;
   readonly outcome: Outcome;
   /** False when no byte of the attempt left this process. */
   readonly sent: boolean;
@@ -194,7 +202,9 @@ export function onEnded(delivery: Delivery, end: Ended, policy: RetryPolicy): St
   const released = end.sent ? delivery : notBegun(delivery, end);
   // A reducing catalogue takes purposes away without a new version.
   const reduced = without(end.claimed.revokeTo, delivery.revokeTo).length > 0;
-  const overtaken = reduced || delivery.revokeVersion > end.claimed.revokeVersion;
+  // A comparison with the consent service may find somebody erased at the version the row has (DLV-7).
+  const erasedSince = delivery.erasure && !end.claimed.erasure;
+  const overtaken = reduced || erasedSince || delivery.revokeVersion > end.claimed.revokeVersion;
   const step = nextStep(end.outcome, Math.max(delivery.attempts, 1), policy, end.random);
   switch (step.do) {
     case 'acknowledge':
@@ -245,9 +255,7 @@ function acknowledged(
     reference: reference ?? null,
   };
   return {
-    delivery: overtaken
-      ? dueAgain(clean, end.now)
-      : { ...clean, state: 'settled', erasure: false, nextAttemptAt: null },
+    delivery: overtaken ? dueAgain(clean, end.now) : settled(clean),
     enforcements: [
       {
         version,
@@ -259,6 +267,12 @@ function acknowledged(
       },
     ],
   };
+}
+
+/** REC-8: after an erasure nothing of the person stays but the fence. */
+function settled(clean: Delivery): Delivery {
+  const ended: Delivery = { ...clean, state: 'settled', erasure: false, nextAttemptAt: null };
+  return clean.erasure ? { ...ended, wiped: clean.desired.length === 0, exposed: [] } : ended;
 }
 
 function waiting(

@@ -17,7 +17,7 @@ export interface Delivery {
   readonly desired: readonly PurposeId[];
   /** Number of the catalogue `desired` was computed with. */
   readonly catalogue: number;
-  /** Purposes this recipient may have received data for (SHR-1); never shrinks. */
+  /** Purposes this recipient may have received data for (SHR-1); only a settled erasure empties it (REC-8). */
   readonly exposed: readonly PurposeId[];
   /** End of the last window in which a share to this recipient may be on its way, or null. */
   readonly inFlightUntil: number | null;
@@ -29,6 +29,8 @@ export interface Delivery {
   readonly revokeTo: readonly PurposeId[];
   /** An erasure is never superseded by a grant (DLV-5). */
   readonly erasure: boolean;
+  /** An erasure was settled here and nothing was allowed since: nothing of this person is known to be there (DLV-6). */
+  readonly wiped: boolean;
   /** An attempt of this revocation began, so only a clean answer ends it. */
   readonly attempted: boolean;
   /** An attempt of this revocation may have had its effect without our knowing. */
@@ -57,6 +59,7 @@ export const newDelivery: Delivery = {
   revokeVersion: 0,
   revokeTo: [],
   erasure: false,
+  wiped: false,
   attempted: false,
   ambiguous: false,
   attempts: 0,

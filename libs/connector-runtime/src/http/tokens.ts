@@ -1,2 +1,3 @@
 /** Injection tokens of values that are no classes. */
 export const controllerToken = Symbol('entente:controller');
+export const exposuresToken = Symbol('entente:exposures');

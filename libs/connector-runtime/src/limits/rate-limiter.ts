@@ -33,6 +33,21 @@ export function takeCall(state: RateState, budget: RateBudget, now: number): { s
   return { state: { ...state, tokens, at: now }, waitMs: Math.max(forToken, forPause) };
 }
 
+/**
+ * A call nobody waits for, made only while more than half of a burst is left, so that it never stands in the way of one
+ * that hurries: the state after it, or how long to wait before asking again.
+ */
+export function takeSpareCall(
+  state: RateState,
+  budget: RateBudget,
+  now: number,
+): { state: RateState } | { waitMs: number } {
+  const tokens = refilled(state, budget, now) - 1;
+  const missing = Math.floor(burstOf(budget) / 2) - tokens;
+  const waitMs = Math.max(state.pausedUntil - now, missing > 0 ? (missing * budget.perMs) / budget.calls : 0);
+  return waitMs > 0 ? { waitMs } : { state: { ...state, tokens, at: now } };
+}
+
 /** Retry-After and its relatives: nobody calls before. A shorter wish never cancels a longer one. */
 export const pauseUntil = (state: RateState, until: number): RateState => ({
   ...state,

@@ -1,7 +1,7 @@
 import type { Clock } from '@entente/observability';
 import { setTimeout as pause } from 'node:timers/promises';
 import { admit, circuitPolicy, closedCircuit, onAnswer, onFailure, type Circuit } from './circuit-breaker.ts';
-import { freshRate, pauseUntil, takeCall, type RateBudget, type RateState } from './rate-limiter.ts';
+import { freshRate, pauseUntil, takeCall, takeSpareCall, type RateBudget, type RateState } from './rate-limiter.ts';
 
 export interface RecipientLimitsOptions extends RateBudget {
   readonly concurrency: number;
@@ -56,8 +56,21 @@ export class RecipientLimits {
     return pause(waitMs, true, { signal, ref: false }).catch(() => false);
   }
 
+  /** As `spendRequest`, of what those who hurry leave over. */
+  async spendSpareRequest(signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted) {
+      const taken = takeSpareCall(this.#rate, this.#options, this.#clock.monotonic());
+      if ('state' in taken) {
+        this.#rate = taken.state;
+        return true;
+      }
+      if (!(await pause(taken.waitMs, true, { signal, ref: false }).catch(() => false))) return false;
+    }
+    return false;
+  }
+
   /** Waits for a slot; resolves to null when `signal` aborts first. */
-  async take(kind: 'revocation' | 'share', signal: AbortSignal): Promise<Slot | null> {
+  async take(kind: 'revocation' | 'share' | 'question', signal: AbortSignal): Promise<Slot | null> {
     if (signal.aborted) return null;
     return new Promise((resolve) => {
       const entry = { revocation: kind === 'revocation', start: (slot: Slot) => settle(slot) };

@@ -1,4 +1,5 @@
 import { Deliveries1700000000001 } from './1-deliveries.ts';
+import { Confirmations1700000000002 } from './2-confirmations.ts';
 
 /** Migrations of a connector service's schema, in order. The schema is the one of the connection's search path. */
-export const connectorMigrations = [Deliveries1700000000001];
+export const connectorMigrations = [Deliveries1700000000001, Confirmations1700000000002];

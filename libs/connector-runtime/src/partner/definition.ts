@@ -51,6 +51,8 @@ export interface Confirmation {
   readonly recipientPurposes: readonly PurposeId[];
   /** Wall time of the acceptance in milliseconds. */
   readonly acceptedAt: number;
+  /** What was accepted is the deletion of the person, by `erase` where the partner has it. */
+  readonly erasure?: true;
 }
 
 /** What the partner says about the effect of an accepted revocation. */

@@ -30,5 +30,16 @@ const severity: Readonly<Record<Outcome['kind'], number>> = {
 export function worstOutcome(outcomes: readonly Outcome[]): Outcome {
   const [first, ...rest] = outcomes;
   if (!first) return { kind: 'nothing-to-do', why: noCallNeeded };
-  return rest.reduce((worst, next) => (severity[next.kind] > severity[worst.kind] ? next : worst), first);
+  const worst = rest.reduce((bad, next) => (severity[next.kind] > severity[bad.kind] ? next : bad), first);
+  return worst.kind === 'applied' ? allApplied(outcomes) : worst;
 }
+
+/** A partner may name each of several requests: all of them are asked about later (`referencesIn`). */
+function allApplied(outcomes: readonly Outcome[]): Outcome {
+  const named = outcomes.flatMap((outcome) => (outcome.kind === 'applied' ? (outcome.reference ?? []) : []));
+  const reference = [...new Set(named)].join(' ');
+  return { kind: 'applied', ...(reference === '' ? {} : { reference }) };
+}
+
+/** The partner's names of the requests behind one accepted revocation. */
+export const referencesIn = (reference: string | undefined): string[] => reference?.split(' ') ?? [];

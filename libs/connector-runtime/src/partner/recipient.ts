@@ -1,18 +1,25 @@
 import type { IdentifierKind, PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
 import type { Egress, Gate, Shareable } from '@entente/gate';
 import type { Clock, Logger } from '@entente/observability';
+import { union } from '../delivery-step/purpose-set.ts';
 import type { RecipientLimits } from '../limits/recipient-limits.ts';
 import type {
+  Confirmation,
+  ConfirmationOutcome,
+  Erasure,
   GatedEgress,
   GatedReinstatement,
   PartnerContext,
   PartnerDefinition,
   PartnerLimits,
+  ReadBack,
+  ReadBackItem,
   Revocation,
   ShareItem,
   ShareOutcome,
 } from './definition.ts';
 import type { Outcome } from './outcome.ts';
+import { confirmedByReading } from './read-back.ts';
 
 /** What one attempt may do, and what it did. */
 export interface AttemptScope {
@@ -32,11 +39,21 @@ export interface BoundRecipient {
   /** The hard end of one HTTP call, from its start. */
   readonly attemptTimeoutMs: number;
   readonly reinstates: boolean;
+  /** It can be asked what became of an accepted revocation: by `confirm`, or by reading the person back. */
+  readonly confirms: boolean;
+  readonly readsBack: boolean;
+  readonly erases: boolean;
+  /** What the partner's documentation says about its own processing time. */
+  readonly documentedDelay: string;
   /** All purposes of this recipient in the gate's catalogue. */
   purposes(): readonly PurposeId[];
   share(batch: Shareable<ShareItem>[], scope: AttemptScope): Promise<ShareOutcome[]>;
   revoke(batch: readonly Revocation[], scope: AttemptScope): Promise<{ outcomes: Outcome[]; sent: boolean }>;
   reinstate(batch: readonly GatedReinstatement[], scope: AttemptScope): Promise<ShareOutcome[]>;
+  /** Deletes each person, where the partner can (`erases`). */
+  erase(batch: readonly Erasure[], scope: AttemptScope): Promise<{ outcomes: Outcome[]; sent: boolean }>;
+  confirm(batch: readonly Confirmation[], scope: AttemptScope): Promise<ConfirmationOutcome[]>;
+  readBack(batch: readonly ReadBackItem[], scope: AttemptScope): Promise<ReadBack[]>;
 }
 
 export interface BindOptions<S extends object> {
@@ -60,9 +77,16 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
   const allowed = (subjectKey: SubjectKey): PurposeId[] =>
     purposes().filter((purpose) => gate.decide({ subjectKey, purpose, recipient: id }).kind === 'allow');
 
-  const contextOf = (scope: AttemptScope, used: { sent: boolean }, stand?: readonly PurposeId[]): PartnerContext<S> => {
+  const contextOf = (
+    scope: AttemptScope,
+    used: { sent: boolean },
+    stand?: readonly PurposeId[],
+    urgency: 'urgent' | 'spare' = 'urgent',
+  ): PartnerContext<S> => {
+    const spent = (): Promise<boolean> =>
+      urgency === 'urgent' ? budget.spendRequest(scope.signal) : budget.spendSpareRequest(scope.signal);
     const spend = async (neededMs: number): Promise<boolean> =>
-      (await budget.spendRequest(scope.signal)) && clock.monotonic() + neededMs <= scope.deadline;
+      (await spent()) && clock.monotonic() + neededMs <= scope.deadline;
     const gated: GatedEgress = {
       share: async (items, build, o) =>
         // SHR-1: the attempt's hard end lies inside the window.
@@ -92,6 +116,12 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
     };
   };
 
+  const readBack = async (batch: readonly ReadBackItem[], scope: AttemptScope): Promise<ReadBack[]> => {
+    const context = contextOf(scope, { sent: false }, batch[0]?.recipientPurposes, 'spare');
+    const shown = (await definition.readBack?.(batch, context)) ?? [];
+    return shown.map((each) => (each.kind === 'read' ? { ...each, served: union(each.served, []) } : each));
+  };
+
   return {
     id,
     partner: definition.partner,
@@ -101,6 +131,10 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
     budget,
     attemptTimeoutMs,
     reinstates: definition.reinstate !== undefined,
+    confirms: definition.confirm !== undefined || definition.readBack !== undefined,
+    readsBack: definition.readBack !== undefined,
+    erases: definition.erase !== undefined,
+    documentedDelay: definition.documentedDelay,
     purposes,
     share: (batch, scope) => definition.share(batch, contextOf(scope, { sent: false })),
     async revoke(batch, scope) {
@@ -111,6 +145,15 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
     },
     reinstate: (batch, scope) =>
       definition.reinstate?.(batch, contextOf(scope, { sent: false })) ?? Promise.resolve([]),
+    async erase(batch, scope) {
+      const used = { sent: false };
+      const outcomes = (await definition.erase?.(batch, contextOf(scope, used))) ?? [];
+      return { outcomes, sent: used.sent };
+    },
+    confirm: (batch, scope) =>
+      definition.confirm?.(batch, contextOf(scope, { sent: false }, batch[0]?.recipientPurposes, 'spare')) ??
+      confirmedByReading(batch, (items) => readBack(items, scope), clock.now()),
+    readBack,
   };
 }
 

@@ -15,6 +15,7 @@ import { onChanged, onUndecodable, type Enforcement, type RecipientFacts } from 
 import { recordEnforcements, type RecordedEnforcement } from '../store/enforcement-outbox.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
 import { newDelivery } from '../delivery-step/delivery.ts';
+import { isErasure } from '../delivery-step/erasure.ts';
 import {
   addMissing,
   databaseNow,
@@ -183,7 +184,7 @@ export class ChangeReceiver {
           version: change.version,
           direction: change.direction,
           vector: change.vector,
-          erasure: change.changes.some(({ to }) => to === 'erased'),
+          erasure: isErasure(change),
           concerned: change.recipients.includes(row.recipient),
           desired: allowedPurposes(change.vector, catalogue, row.recipient, now),
           catalogue: catalogue.number,

@@ -11,6 +11,7 @@ import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import { onChanged, onVanished, type Stepped } from '../delivery-step/delivery-step.ts';
 import { isPending } from '../delivery-step/delivery.ts';
+import { isErasedVector } from '../delivery-step/erasure.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
 import { addMissing, databaseNow, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
@@ -93,10 +94,13 @@ export class Reconciler {
       const desired = allowedPurposes(vector, catalogue, row.recipient, now);
       // Whatever stands denied here may be the change we did not hear of: an answer is owed for it (TRK-1). A revocation on its
       // way answers for all that came behind it, so it goes on to the newest version.
+      const erasure = isErasedVector(vector);
       const denies =
-        isPending(row) || facts.purposes.some((purpose) => vector[purpose] !== undefined && !desired.includes(purpose));
+        erasure ||
+        isPending(row) ||
+        facts.purposes.some((purpose) => vector[purpose] !== undefined && !desired.includes(purpose));
       const direction = denies ? 'deny' : 'grant';
-      const change = { version, vector, desired, direction, now, erasure: false, catalogue: catalogue.number } as const;
+      const change = { version, vector, desired, direction, now, erasure, catalogue: catalogue.number } as const;
       return heard(row, onChanged(row, { ...change, concerned: denies }, facts));
     });
   }

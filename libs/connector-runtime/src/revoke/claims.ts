@@ -3,12 +3,14 @@ import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool } from '@entente/postgres';
 import type { Logger } from '@entente/observability';
 import { randomUUID } from 'node:crypto';
+import { confirmPolicy } from '../delivery-step/confirm-step.ts';
 import { onClaimed, onEnded } from '../delivery-step/delivery-step.ts';
 import type { RetryPolicy } from '../delivery-step/next-step.ts';
 import type { Outcome } from '../partner/outcome.ts';
 import { factsOf, told } from '../receive/change-receiver.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
-import { databaseNow, lockDue, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
+import { openQuestions, type OpenedQuestion } from '../store/confirmation-rows.ts';
+import { databaseNow, forgetPersons, lockDue, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
 
 /** Rows one worker works on, with the deadline past which it neither sends nor settles (DLV-2). */
@@ -28,6 +30,8 @@ export interface ClaimsOptions {
   readonly log: Logger;
   readonly policy: RetryPolicy;
   readonly random: () => number;
+  /** Pause before the first question about an accepted revocation. */
+  readonly firstQuestionMs?: number;
 }
 
 /** One row's attempt as it ended. */
@@ -36,6 +40,8 @@ export interface Attempted {
   readonly outcome: Outcome;
   /** False when no byte left. */
   readonly sent: boolean;
+  /** What is to be asked of the partner once this has settled, where it can be asked. */
+  readonly question?: OpenedQuestion;
 }
 
 /** DLV-2 and DLV-4 as transactions: claim due rows, settle what became of them. */
@@ -66,7 +72,7 @@ export class Claims {
 
   /** Attempt, outcome and announcement in one transaction. Rows the claim has lost are left alone. */
   async settle(claim: Claim, attempts: readonly Attempted[]): Promise<void> {
-    const { pool, controller, policy, random, log } = this.#options;
+    const { pool, controller, policy, random, log, firstQuestionMs = confirmPolicy.firstMs } = this.#options;
     const byKey = new Map(attempts.map((attempt) => [attempt.row.subjectKey, attempt]));
     const beforeByKey = new Map(claim.before.map((row) => [row.subjectKey, row]));
     const announced = await inTransaction(pool, async (tx) => {
@@ -83,6 +89,7 @@ export class Claims {
         const claimed = {
           revokeVersion: attempt.row.revokeVersion,
           revokeTo: attempt.row.revokeTo,
+          erasure: attempt.row.erasure,
           attempted: before.attempted,
           revoked: before.revoked,
         };
@@ -95,6 +102,11 @@ export class Claims {
         controller,
         stepped.map(({ row, delivery }) => ({ ...row, ...delivery })),
       );
+      const settled = stepped.filter(({ delivery }) => delivery.state === 'settled');
+      const erased = settled.filter(({ row }) => row.erasure).map(({ row }) => row);
+      await forgetPersons(tx, controller, erased);
+      const questions = settled.flatMap(({ attempt }) => attempt.question ?? []);
+      await openQuestions(tx, controller, questions, now, firstQuestionMs);
       await tx.query(
         `INSERT INTO attempt (controller, recipient, subject_key, version, began_at, ended_at, outcome, reason, reference)
          SELECT $1, a.recipient, a."subjectKey", a.version, to_timestamp($3::float8 / 1000), to_timestamp($4::float8 / 1000),

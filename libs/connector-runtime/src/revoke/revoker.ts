@@ -1,12 +1,12 @@
 import type { Clock, Logger, Metrics } from '@entente/observability';
-import type { Revocation } from '../partner/definition.ts';
-import { without, union } from '../delivery-step/purpose-set.ts';
-import { noCallNeeded, type Outcome } from '../partner/outcome.ts';
+import type { Confirmations } from '../confirm/confirmations.ts';
+import { union } from '../delivery-step/purpose-set.ts';
+import type { Outcome } from '../partner/outcome.ts';
 import type { AttemptScope, BoundRecipient } from '../partner/recipient.ts';
 import type { Slot } from '../limits/recipient-limits.ts';
 import type { IdentifierSource, Known } from '../store/identifier-source.ts';
-import type { DeliveryRow } from '../store/delivery-rows.ts';
 import type { Attempted, Claim, Claims } from './claims.ts';
+import { atPartner, type Planned } from './at-partner.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** A claim lasts this long in the database; a worker that died gives its rows back after it. */
@@ -21,6 +21,8 @@ export interface RevokerOptions {
   readonly recipient: BoundRecipient;
   readonly claims: Claims;
   readonly identifiers: IdentifierSource;
+  /** Keeps what is to be asked of a recipient that can confirm. */
+  readonly confirmations?: Confirmations;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -71,7 +73,8 @@ export class Revoker {
       if (slot === null) return;
       const busy = await this.#claimed(slot).catch((err: unknown) => {
         log.warn({ err, recipient: recipient.id }, 'deliveries cannot be claimed');
-        slot.release(true);
+        // The partner was not asked: the breaker learns nothing.
+        slot.forgo();
         return false;
       });
       if (!busy) await this.#sleep(pollMs);
@@ -123,7 +126,7 @@ export class Revoker {
     const { recipient, identifiers } = this.#options;
     const known = await identifiers.of(recipient.id, claim.rows, recipient.identifiers);
     const purposes = claim.catalogue.recipients.get(recipient.id)?.purposes ?? [];
-    const planned: { row: DeliveryRow; revocation: Revocation; found: Known }[] = [];
+    const planned: (Planned & { readonly found: Known })[] = [];
     const missing: Attempted[] = [];
     for (const row of claim.rows) {
       const found: Known = known.get(row.subjectKey) ?? { kind: 'unreachable', sets: [] };
@@ -143,17 +146,20 @@ export class Revoker {
         });
       else missing.push({ row, outcome: forMissing({ kind: 'applied' }, found), sent: false });
     }
-    if (planned.length === 0) return missing;
-    const { outcomes, sent } = await recipient.revoke(
-      planned.map(({ revocation }) => revocation),
-      scope,
-    );
-    const noOutcome: Outcome = { kind: 'unclear', why: 'no-outcome' };
-    const judged = planned.map(({ row, revocation, found }, index) => {
-      const outcome = heedingPlan(outcomes[index] ?? noOutcome, revocation);
-      return { row, outcome: forMissing(outcome, found), sent };
+    const told = await atPartner(recipient, planned, scope);
+    const judged = planned.map(async (plan): Promise<Attempted> => {
+      const { outcome: said, sent } = told.get(plan) ?? { outcome: noOutcome, sent: true };
+      const outcome = forMissing(said, plan.found);
+      return { row: plan.row, outcome, sent, ...(await this.#question(plan, outcome)) };
     });
-    return [...missing, ...judged];
+    return [...missing, ...(await Promise.all(judged))];
+  }
+
+  /** What the partner has really accepted it will be asked about. */
+  async #question({ row, revocation }: Planned, outcome: Outcome): Promise<Pick<Attempted, 'question'>> {
+    const { recipient, confirmations } = this.#options;
+    if (confirmations === undefined || !recipient.confirms || outcome.kind !== 'applied') return {};
+    return { question: await confirmations.question(row, revocation, outcome.reference) };
   }
 
   /** A partner that asks for silence gets it for the whole recipient, not for one person. */
@@ -195,6 +201,8 @@ export class Revoker {
   }
 }
 
+const noOutcome: Outcome = { kind: 'unclear', why: 'no-outcome' };
+
 /** ACK-TRUTH: a clean answer for some of a person's identifiers settles nothing while others are missing. */
 function forMissing(outcome: Outcome, { kind }: Known): Outcome {
   if (kind === 'known' || (outcome.kind !== 'applied' && outcome.kind !== 'nothing-to-do')) return outcome;
@@ -222,12 +230,4 @@ function requestOutcome(outcome: Outcome): string {
     case 'retry':
       return outcome.why.startsWith('throttled') ? 'throttled' : 'error';
   }
-}
-
-/** A plan that makes no call for a purpose that must stop has forgotten it: a person must look, nothing is settled. */
-function heedingPlan(outcome: Outcome, { recipientPurposes, allowed }: Revocation): Outcome {
-  const forgot = outcome.kind === 'nothing-to-do' && outcome.why === noCallNeeded;
-  return forgot && without(recipientPurposes, allowed).length > 0
-    ? { kind: 'refused', why: 'no-call-planned' }
-    : outcome;
 }

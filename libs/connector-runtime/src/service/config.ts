@@ -1,7 +1,7 @@
 import { ConsentClientConfig, Env, loadConfigOrExit, type ConfigFault } from '@entente/config';
 import { idPattern, parseKeyRing } from '@entente/contracts';
 import { plainToInstance } from 'class-transformer';
-import { ArrayNotEmpty, IsNotEmpty, IsObject, Matches, ValidateNested, validateSync } from 'class-validator';
+import { ArrayNotEmpty, IsNotEmpty, IsObject, Matches, Min, ValidateNested, validateSync } from 'class-validator';
 import type { PartnerDefinition } from '../partner/definition.ts';
 
 const ring = 'k1:<32 bytes in base64url>';
@@ -43,6 +43,16 @@ export class ConnectorConfig extends ConsentClientConfig {
   @ArrayNotEmpty({ message: 'must name at least one recipient' })
   @ValidateNested({ each: true })
   recipients!: RecipientConfig[];
+
+  /** A partner that has not shown the effect of a revocation by then is not asked any more; never taken for confirmed. */
+  @Env('CONFIRMATION_GIVE_UP_AFTER', { example: '45d', as: 'duration' })
+  @Min(60_000, { message: 'must be at least a minute' })
+  confirmationGiveUpMs = 45 * 86_400_000;
+
+  /** How often each recipient that can be read is compared with our rows; 0 = never by itself. */
+  @Env('RECONCILE_EVERY', { example: '1h', as: 'duration' })
+  @Min(0)
+  reconcileEveryMs = 3_600_000;
 
   crossCheck(): readonly ConfigFault[] {
     return [...ringFaults('AUDIENCE_KEYS', this.audienceKeys), ...ringFaults('STORAGE_KEYS', this.storageKeys)];

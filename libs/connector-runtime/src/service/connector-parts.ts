@@ -25,6 +25,8 @@ import { IdentifierSource } from '../store/identifier-source.ts';
 import { IdentifierVault } from '../store/identifier-vault.ts';
 import type { ConfiguredRecipient } from './config.ts';
 import { openGround, type ConnectorPartsOptions, type Ground, type MeasuredClock } from './connector-ground.ts';
+import { collectAssurance } from './assurance-gauges.ts';
+import { assuranceParts, type AssuranceParts } from './assurance-parts.ts';
 import { collectBacklog } from './backlog-gauges.ts';
 
 const clockMeasureMs = 30_000;
@@ -43,6 +45,7 @@ export class ConnectorParts {
   readonly recipients: ReadonlyMap<RecipientId, BoundRecipient>;
   readonly pipelines: ReadonlyMap<RecipientId, SharePipeline>;
   readonly revokers: readonly Revoker[];
+  readonly assurance: AssuranceParts;
   readonly keeper: CatalogueKeeper;
   readonly receiver: ChangeReceiver;
   readonly intake: ShareIntake;
@@ -94,8 +97,29 @@ export class ConnectorParts {
     const register = new ExposureRegister({ pool, controller, owner: randomUUID(), log });
     const claims = new Claims({ pool, controller, log, policy: options.retryPolicy ?? retryPolicy, random });
     const bound = [...this.recipients.values()];
-    this.revokers = bound.map((recipient) => new Revoker({ recipient, claims, identifiers, clock, log, metrics }));
     const wake = (): void => this.revokers.forEach((revoker) => revoker.wake());
+    this.assurance = assuranceParts({
+      ...{
+        recipients: bound,
+        pool,
+        controller,
+        vault,
+        identifiers,
+        consent,
+        gate,
+        config,
+        clock,
+        log,
+        metrics,
+        random,
+        wake,
+      },
+      reconcile: () => this.reconcile(),
+    });
+    const { confirmations } = this.assurance;
+    this.revokers = bound.map(
+      (recipient) => new Revoker({ recipient, claims, identifiers, confirmations, clock, log, metrics }),
+    );
     this.pipelines = new Map(
       bound.map((recipient) => [
         recipient.id,
@@ -137,6 +161,7 @@ export class ConnectorParts {
       if (why !== null && why !== 'first') this.reconcile();
     });
     collectBacklog(metrics, this.view, ids);
+    collectAssurance(metrics, this.view, this.assurance.reports, bound);
   }
 
   /** Opens the gate, which seeds itself in the background for as long as it takes. */
@@ -160,6 +185,7 @@ export class ConnectorParts {
     this.#timer.unref();
     this.relay.start();
     for (const revoker of this.revokers) revoker.start();
+    this.assurance.start();
     void this.#openCatalogue();
     log.info({ recipients: [...this.recipients.keys()] }, 'connector started');
   }
@@ -191,6 +217,7 @@ export class ConnectorParts {
     this.#stopped.abort();
     clearInterval(this.#timer);
     await this.stopSharing();
+    await this.assurance.stop();
     await Promise.all(this.revokers.map((revoker) => revoker.stop(stopGraceMs)));
     await this.relay.stop();
     await this.gate.close();

@@ -3,11 +3,14 @@ import { AuthModule, HealthModule, LOCAL_ISSUER, MetricsModule } from '@entente/
 import type { EventSource } from '@entente/kafka';
 import type { Metrics } from '@entente/observability';
 import { Module, type DynamicModule } from '@nestjs/common';
+import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
 import { SubjectKeys } from '../consent/subject-keys.ts';
 import { DeliveriesController } from '../http/deliveries.controller.ts';
 import { ParkedController } from '../http/parked.controller.ts';
 import { SharesController } from '../http/shares.controller.ts';
-import { controllerToken } from '../http/tokens.ts';
+import { ExposuresController } from '../http/exposures.controller.ts';
+import { ReconciliationsController } from '../http/reconciliations.controller.ts';
+import { controllerToken, exposuresToken } from '../http/tokens.ts';
 import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
 import { ChangeReceiver } from '../receive/change-receiver.ts';
 import { ConsentEventsController } from '../receive/consent-events.controller.ts';
@@ -15,6 +18,7 @@ import { ParkedWork } from '../revoke/parked-work.ts';
 import { KafkaShares } from '../share/kafka-shares.ts';
 import { ShareIntake } from '../share/share-intake.ts';
 import { DeliveryView } from '../store/delivery-view.ts';
+import { ReconciliationReports } from '../store/reconciliation-reports.ts';
 import type { ConnectorConfig } from './config.ts';
 import type { ConnectorParts } from './connector-parts.ts';
 import { readinessChecks } from './readiness.ts';
@@ -43,13 +47,23 @@ export class ConnectorModule {
         HealthModule.forRoot({ checks: readinessChecks(parts, sources) }),
         MetricsModule.forRoot(metrics),
       ],
-      controllers: [SharesController, DeliveriesController, ParkedController, ConsentEventsController],
+      controllers: [
+        SharesController,
+        DeliveriesController,
+        ParkedController,
+        ReconciliationsController,
+        ExposuresController,
+        ConsentEventsController,
+      ],
       providers: [
         { provide: controllerToken, useValue: controllerId(config.controller) },
         { provide: ShareIntake, useValue: parts.intake },
         { provide: SubjectKeys, useValue: parts.subjectKeys },
         { provide: DeliveryView, useValue: parts.view },
         { provide: ParkedWork, useValue: parts.parked },
+        { provide: ReconciliationSchedule, useValue: parts.assurance.schedule },
+        { provide: ReconciliationReports, useValue: parts.assurance.reports },
+        { provide: exposuresToken, useValue: parts.assurance.exposures },
         { provide: ChangeReceiver, useValue: parts.receiver },
         { provide: CatalogueKeeper, useValue: parts.keeper },
         { provide: KafkaShares, useValue: parts.kafkaShares },

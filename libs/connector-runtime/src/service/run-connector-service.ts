@@ -5,6 +5,7 @@ import { createLogger, createMetrics, systemClock } from '@entente/observability
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { PartnerDefinition } from '../partner/definition.ts';
 import { forgetPosition, storedPositions } from '../store/log-positions.ts';
+import { takeNdjson } from '../http/ndjson-body.ts';
 import { loadConnectorConfig } from './config.ts';
 import { ConnectorModule } from './connector.module.ts';
 import { ConnectorParts } from './connector-parts.ts';
@@ -36,6 +37,7 @@ export async function runConnectorService(service: ConnectorService): Promise<Ru
       log,
       maxBodyBytes: maxShareBodyBytes,
     });
+    takeNdjson(app);
     const servers = [...sources].map(([topic, source]) => {
       source.onFatal((err) => log.error({ err, topic }, 'consumer needs a person'));
       return new KafkaEventServer({

@@ -26,7 +26,7 @@ export const rowColumns = `
   recipient, subject_key AS "subjectKey", version, vector, desired, catalogue, event_sealed AS "eventSealed",
   committed_at::text AS "committedAt", exposed, ${ms('in_flight_until')} AS "inFlightUntil",
   in_flight_owner AS "inFlightOwner", state,
-  revoke_version AS "revokeVersion", revoke_to AS "revokeTo", erasure, attempted, ambiguous, attempts,
+  revoke_version AS "revokeVersion", revoke_to AS "revokeTo", erasure, wiped, attempted, ambiguous, attempts,
   ${ms('next_attempt_at')} AS "nextAttemptAt", claim_token::text AS "claimToken", revoked,
   applied_version AS "appliedVersion", ${ms('consumed_at')} AS "consumedAt", reason, reference`;
 
@@ -63,6 +63,41 @@ export async function lockRows(
              SELECT ${rowColumns} FROM delivery o
               WHERE o.controller = $1 AND o.recipient = k.recipient AND o.subject_key = k.subject_key FOR UPDATE) AS d`,
     values: [controller, ordered.map((key) => key.recipient), ordered.map((key) => key.subjectKey)],
+  });
+  return rows;
+}
+
+/** Rows as they stand, for what is decided again under their locks. */
+export async function readRows(
+  database: Pool | PoolClient,
+  controller: ControllerId,
+  keys: readonly RowKey[],
+): Promise<DeliveryRow[]> {
+  if (keys.length === 0) return [];
+  const { rows } = await database.query<DeliveryRow>({
+    name: 'delivery-read',
+    text: `SELECT d.* FROM unnest($2::text[], $3::text[]) AS r(recipient, subject_key) CROSS JOIN LATERAL (
+             SELECT ${rowColumns} FROM delivery o
+              WHERE o.controller = $1 AND o.recipient = r.recipient AND o.subject_key = r.subject_key) AS d`,
+    values: [controller, keys.map((key) => key.recipient), keys.map((key) => key.subjectKey)],
+  });
+  return rows;
+}
+
+/** A page of the exposure register: people this recipient may hold, in key order. */
+export async function readRegistered(
+  pool: Pool,
+  controller: ControllerId,
+  recipient: RecipientId,
+  after: SubjectKey | null,
+  limit: number,
+): Promise<DeliveryRow[]> {
+  const { rows } = await pool.query<DeliveryRow>({
+    name: 'delivery-read-registered',
+    text: `SELECT ${rowColumns} FROM delivery
+            WHERE controller = $1 AND recipient = $2 AND subject_key > $3 AND exposed <> '{}'
+            ORDER BY subject_key LIMIT $4`,
+    values: [controller, recipient, after ?? '', limit],
   });
   return rows;
 }
@@ -114,16 +149,16 @@ export async function anySharedUnheard(pool: Pool, controller: ControllerId): Pr
 
 const writeSql = `
   UPDATE delivery d SET
-    version = n.version, vector = n.vector, desired = n.desired, catalogue = n.catalogue, event_sealed = n."eventSealed",
-    committed_at = n."committedAt", in_flight_until = to_timestamp(n."inFlightUntil" / 1000), state = n.state,
-    revoke_version = n."revokeVersion", revoke_to = n."revokeTo", erasure = n.erasure, attempted = n.attempted,
+    version = n.version, vector = n.vector, desired = n.desired, catalogue = n.catalogue, 
+    event_sealed = CASE WHEN n.wiped THEN NULL ELSE n."eventSealed" END, committed_at = n."committedAt", in_flight_until = to_timestamp(n."inFlightUntil" / 1000), state = n.state,
+    revoke_version = n."revokeVersion", revoke_to = n."revokeTo", erasure = n.erasure, wiped = n.wiped, attempted = n.attempted,
     ambiguous = n.ambiguous, attempts = n.attempts, next_attempt_at = to_timestamp(n."nextAttemptAt" / 1000),
     claim_token = n."claimToken", revoked = n.revoked, applied_version = n."appliedVersion",
     consumed_at = to_timestamp(n."consumedAt" / 1000), reason = n.reason, reference = n.reference
  FROM jsonb_to_recordset($2::jsonb) AS n (
     recipient text, "subjectKey" text, version bigint, vector jsonb, desired text[], catalogue bigint, "eventSealed" text,
     "committedAt" timestamptz, "inFlightUntil" float8, state text, "revokeVersion" bigint, "revokeTo" text[],
-    erasure boolean, attempted boolean, ambiguous boolean, attempts integer, "nextAttemptAt" float8, "claimToken" uuid,
+    erasure boolean, wiped boolean, attempted boolean, ambiguous boolean, attempts integer, "nextAttemptAt" float8, "claimToken" uuid,
     revoked text[], "appliedVersion" bigint, "consumedAt" float8, reason text, reference text)
  CROSS JOIN LATERAL (
     SELECT o.ctid FROM delivery o
@@ -136,6 +171,23 @@ export async function writeRows(tx: PoolClient, controller: ControllerId, rows: 
   await tx.query({ name: 'delivery-write', text: writeSql, values: [controller, JSON.stringify(rows)] });
 }
 
+/**
+ * REC-8: what an erasure leaves is the fence alone. The register of what was shared goes, with the identifiers in it;
+ * nothing can be in flight, for the revocation of this row has just ended under its lock. (`writeRows` drops the event's.)
+ */
+export async function forgetPersons(tx: PoolClient, controller: ControllerId, keys: readonly RowKey[]): Promise<void> {
+  if (keys.length === 0) return;
+  await tx.query({
+    name: 'delivery-forget',
+    text: `WITH erased AS (SELECT * FROM unnest($2::text[], $3::text[]) AS k(recipient, subject_key)),
+           gone AS (DELETE FROM exposure e USING erased k
+                     WHERE e.controller = $1 AND e.recipient = k.recipient AND e.subject_key = k.subject_key)
+           UPDATE delivery d SET exposed = '{}' FROM erased k
+            WHERE d.controller = $1 AND d.recipient = k.recipient AND d.subject_key = k.subject_key`,
+    values: [controller, keys.map((key) => key.recipient), keys.map((key) => key.subjectKey)],
+  });
+}
+
 const grantSql = `
   INSERT INTO delivery AS d (controller, recipient, subject_key, version, vector, desired, catalogue, event_sealed)
   SELECT $1, n.recipient, n."subjectKey", n.version, n.vector, n.desired, n.catalogue, n."eventSealed"
@@ -143,7 +195,7 @@ const grantSql = `
       recipient text, "subjectKey" text, version bigint, vector jsonb, desired text[], catalogue bigint, "eventSealed" text)
   ON CONFLICT (controller, recipient, subject_key) DO UPDATE SET
     version = excluded.version, vector = excluded.vector, desired = excluded.desired, catalogue = excluded.catalogue,
-    event_sealed = coalesce(excluded.event_sealed, d.event_sealed)
+    event_sealed = coalesce(excluded.event_sealed, d.event_sealed), wiped = d.wiped AND excluded.desired = '{}'
    WHERE d.version < excluded.version AND d.state IN ('none', 'settled')
      AND d.desired <@ excluded.desired AND d.exposed <@ (excluded.desired || d.revoked)
   RETURNING recipient, subject_key AS "subjectKey"`;
@@ -173,8 +225,8 @@ export async function writeGrants(
   return (await tx.query<RowKey>({ name: 'delivery-grant', text: grantSql, values })).rows;
 }
 
-/** Database time in milliseconds, read inside the transaction. */
-export async function databaseNow(tx: PoolClient): Promise<number> {
+/** Database time in milliseconds. */
+export async function databaseNow(tx: Pool | PoolClient): Promise<number> {
   const { rows } = await tx.query<{ now: number }>(`SELECT ${ms('clock_timestamp()')} AS now`);
   const [row] = rows;
   if (row === undefined) throw new Error('the database did not tell its time');

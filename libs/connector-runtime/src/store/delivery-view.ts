@@ -45,6 +45,16 @@ export class DeliveryView {
     return rows[0] ?? null;
   }
 
+  /** Accepted revocations whose effect was not shown: still asked for, or given up. */
+  async unconfirmed(): Promise<{ recipient: string; state: string; count: number }[]> {
+    const { rows } = await this.#pool.query<{ recipient: string; state: string; count: number }>(
+      `SELECT recipient, state, count(*)::int AS count FROM confirmation
+        WHERE controller = $1 AND state IN ('open', 'given-up') GROUP BY recipient, state`,
+      [this.#controller],
+    );
+    return rows;
+  }
+
   /** Unenforced work by recipient and state, with the age of its oldest change; for the gauges. */
   async backlog(): Promise<{ recipient: string; state: string; count: number; oldestSeconds: number }[]> {
     const { rows } = await this.#pool.query<{ recipient: string; state: string; count: number; oldestSeconds: number }>(

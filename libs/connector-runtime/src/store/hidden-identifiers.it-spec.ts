@@ -1,4 +1,4 @@
-import { purposeId, type KeyRing } from '@entente/contracts';
+import { purposeId, type KeyRing, seal } from '@entente/contracts';
 import { createLogger } from '@entente/observability';
 import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -88,6 +88,22 @@ describe('ACK-TRUTH, DLV-4: one of several recorded sets of identifiers cannot b
 
   const ring = (kid: string): KeyRing => [{ kid, key: new Uint8Array(randomBytes(32)) }];
   const log = createLogger({ service: 'test', level: 'silent' });
+
+  test('DLV-4: after the loss of every storage key the consent service is asked, and its answer is known for the set', async () => {
+    const person = newPerson((name) => ({ email: `${name}@example.org` }));
+    const audience = ring('a1');
+    const lost = new IdentifierVault(ring('s1'), audience);
+    const vault = new IdentifierVault(ring('s2'), audience);
+    const { register, recipient, pool } = runtime;
+    const { subjectKey, identifiers } = person;
+    const [digest, sealed] = [lost.digest(identifiers), await lost.store(identifiers)];
+    await register.record(recipient.id, [{ subjectKey, purpose: mail, digest, sealed, version: 1 }], 1);
+    const answer = await seal(audience, identifiers);
+    const consent = { sealed: () => Promise.resolve(new Map([[subjectKey, answer]])) };
+    const source = new IdentifierSource({ pool, controller, vault, consent, log });
+    const known = await source.of(recipient.id, [{ subjectKey, eventSealed: null }], ['email']);
+    expect(known.get(subjectKey)).toEqual({ kind: 'known', sets: [identifiers] });
+  });
 
   test.each([
     ['unreachable', () => Promise.reject(new Error('the consent service is away'))],

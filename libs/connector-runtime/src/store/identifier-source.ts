@@ -36,7 +36,7 @@ interface Search {
 }
 
 /**
- * DLV-3: every set recorded at a share, and those of the event; what is missing or cannot be opened is asked for from the
+ * DLV-3: every set recorded at a share, those of a revocation the partner has not kept, and those of the event; what is missing or cannot be opened is asked for from the
  * consent service (DLV-4). Its answer makes up for a recorded set only if it is that very set, which the digest tells: the
  * partner may have been given another address than the one of today.
  */
@@ -78,8 +78,14 @@ export class IdentifierSource {
     const { rows } = await pool.query<Recorded & { subjectKey: SubjectKey }>({
       name: 'exposure-identifiers',
       text: `SELECT subject_key AS "subjectKey", array_agg(sealed) AS sealed, array_agg(digest) AS digests
-               FROM (SELECT DISTINCT ON (subject_key, digest) subject_key, digest, sealed FROM exposure
-                      WHERE controller = $1 AND recipient = $2 AND subject_key = ANY ($3)
+               FROM (SELECT DISTINCT ON (subject_key, digest) subject_key, digest, sealed
+                       FROM (SELECT subject_key, digest, sealed, last_at FROM exposure
+                              WHERE controller = $1 AND recipient = $2 AND subject_key = ANY ($3)
+                             UNION ALL
+                             SELECT c.subject_key, q.digest, q.sealed, c.accepted_at
+                               FROM confirmation c CROSS JOIN LATERAL unnest(c.digests, c.sealed) AS q(digest, sealed)
+                              WHERE c.controller = $1 AND c.recipient = $2 AND c.subject_key = ANY ($3)
+                                AND c.state = 'failed') AS known
                       ORDER BY subject_key, digest, last_at DESC) AS sets
               GROUP BY subject_key`,
       values: [controller, recipient, subjectKeys],
@@ -115,7 +121,7 @@ export class IdentifierSource {
   #complete({ sets, hidden }: Search): boolean {
     if (sets.length === 0) return false;
     if (hidden.length === 0) return true;
-    const known = new Set(sets.map((set) => this.#options.vault.digest(set)));
+    const known = new Set(sets.flatMap((set) => this.#options.vault.digests(set)));
     return hidden.every((digest) => known.has(digest));
   }
 }

@@ -28,16 +28,17 @@ export class IdentifierVault {
   }
 
   /**
-   * Tells two sets apart without revealing them: an HMAC under a storage key, since an e-mail is easily guessed. A new
-   * storage key gives new digests, which costs a second row for a set and nothing else.
+   * Tells two sets apart without revealing them: an HMAC, since an e-mail is easily guessed, and under an audience key: it
+   * outlives the loss of the storage keys, so that what the consent service still knows can be told to be the very set
+   * that was sealed under them (DLV-4). A new key gives new digests, which costs a second row for a set and nothing else.
    */
   digest(identifiers: Identifiers): string {
-    const [{ key }] = this.#storage;
-    const hmac = createHmac('sha256', key).update('entente exposure digest\0');
-    return hmac
-      .update(JSON.stringify(canonical(identifiers)))
-      .digest('base64url')
-      .slice(0, 22);
+    return digestUnder(this.#audience[0].key, identifiers);
+  }
+
+  /** Every digest this set may have been recorded with: under keys that are still held, of either kind. */
+  digests(identifiers: Identifiers): string[] {
+    return [...this.#audience, ...this.#storage].map(({ key }) => digestUnder(key, identifiers));
   }
 
   /** Null when no key of ours opens it. */
@@ -55,6 +56,13 @@ export class IdentifierVault {
     return unseal(this.#audience, sealed);
   }
 }
+
+const digestUnder = (key: Uint8Array, identifiers: Identifiers): string =>
+  createHmac('sha256', key)
+    .update('entente exposure digest\0')
+    .update(JSON.stringify(canonical(identifiers)))
+    .digest('base64url')
+    .slice(0, 22);
 
 async function opened(ring: KeyRing, sealed: string): Promise<Identifiers | null> {
   try {

@@ -1,37 +1,9 @@
-import type { Identifiers, PurposeId } from '@entente/contracts';
+import type { PurposeId } from '@entente/contracts';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { PartnerDefinition } from '../partner/definition.ts';
+import { assuranceContract } from './assurance-contract.ts';
+import type { ConnectorContractOptions, ContractServer } from './contract-options.ts';
 import { attemptTimeoutMs, newPerson, RuntimeUnderTest, type TestPerson } from './runtime-under-test.ts';
-
-/** The test's hand on a contract server: a process that judges requests as the partner does. */
-export interface ContractServer {
-  readonly url: string;
-  setFaults(...faults: readonly never[]): Promise<void>;
-  clearFaults(): Promise<void>;
-  /** What its store holds of one identifier. */
-  state(identifier: string): Promise<unknown>;
-  stop(): Promise<void>;
-}
-
-export interface ConnectorContractOptions {
-  readonly definition: PartnerDefinition<object>;
-  /** A contract server of its own, and an empty database. */
-  start(): Promise<{ readonly server: ContractServer; readonly databaseUrl: string; drop(): Promise<void> }>;
-  settings(url: string): object;
-  /** Two purposes the settings map. */
-  readonly purposes: readonly [PurposeId, PurposeId];
-  readonly fields: Readonly<Record<string, unknown>>;
-  identifiers(name: string): Identifiers;
-  /** Whether the partner still holds or serves this person for this purpose, as its own store says. */
-  holds(server: ContractServer, person: TestPerson, purpose: PurposeId): Promise<boolean>;
-  /** Operations, as faults name them. */
-  readonly operations: { readonly share: string; readonly revoke: string };
-  /** Secrets of the settings that must never be logged. */
-  readonly secrets: readonly string[];
-  /** The partner can tell that an identifier is bad; Segment answers 200 all the same. */
-  readonly tellsBadRows: boolean;
-}
 
 const patienceMs = 20_000;
 
@@ -276,6 +248,12 @@ export function connectorContract(options: ConnectorContractOptions): void {
       await runtime.change(person, 2, []);
       expect(await runtime.enforcements(person)).toEqual(['never-shared@2']);
       expect(await runtime.attempts(person)).toEqual([]);
+    });
+
+    assuranceContract(options, {
+      ...{ faults, until, told, planted, sharedPerson },
+      server: () => server,
+      runtime: () => runtime,
     });
 
     test('redaction: no identifier and no secret in any log line', () => {

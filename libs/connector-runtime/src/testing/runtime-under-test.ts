@@ -2,6 +2,7 @@ import {
   catalogueOf,
   cloudEventHeaders,
   controllerId,
+  emptyVector,
   encodeEvent,
   permission,
   recipientId,
@@ -25,6 +26,10 @@ import { partitionOf, type InRecord, type TP } from '@entente/kafka';
 import { createLogger, createMetrics, systemClock, type Logger, type Metrics } from '@entente/observability';
 import { createPool, migrate, type Pool } from '@entente/postgres';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { Confirmations } from '../confirm/confirmations.ts';
+import { PartnerComparison } from '../compare/partner-comparison.ts';
+import { Confirmer, type ConfirmerOptions } from '../confirm/confirmer.ts';
+import { confirmPolicy, type ConfirmPolicy } from '../delivery-step/confirm-step.ts';
 import { retryPolicy } from '../delivery-step/next-step.ts';
 import { RecipientLimits } from '../limits/recipient-limits.ts';
 import { connectorMigrations } from '../migrations/index.ts';
@@ -34,7 +39,7 @@ import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
 import { ChangeReceiver } from '../receive/change-receiver.ts';
 import { Claims } from '../revoke/claims.ts';
 import { ParkedWork } from '../revoke/parked-work.ts';
-import { Revoker } from '../revoke/revoker.ts';
+import { Revoker, type RevokerOptions } from '../revoke/revoker.ts';
 import type { ShareResult } from '../share/share-request.ts';
 import { SharePipeline } from '../share/share-pipeline.ts';
 import type { DeliveryRow } from '../store/delivery-rows.ts';
@@ -43,6 +48,8 @@ import { storeCatalogue } from '../store/catalogue-store.ts';
 import { ExposureRegister } from '../store/exposure-register.ts';
 import { IdentifierSource } from '../store/identifier-source.ts';
 import { IdentifierVault } from '../store/identifier-vault.ts';
+import { ExposureImport } from '../store/exposure-import.ts';
+import { ReconciliationReports, type ReconciliationReport } from '../store/reconciliation-reports.ts';
 
 const schema = 'connector';
 /** Shorter than in production: tests wait for calls to end by it, and for exposure windows of twice its length. */
@@ -58,6 +65,7 @@ export interface RuntimeOptions {
   readonly purposes: readonly PurposeId[];
   readonly fields: readonly string[];
   readonly preloaded?: boolean;
+  readonly confirmPolicy?: Partial<ConfirmPolicy>;
 }
 
 /** A person of the tests, with what the consent service would seal for this connector. */
@@ -111,11 +119,17 @@ export class RuntimeUnderTest {
   readonly gate: ScriptedGate;
   readonly pool: Pool;
   readonly claims: Claims;
-  readonly revoker: Revoker;
+  revoker: Revoker;
+  readonly confirmations: Confirmations;
+  /** Not started with the revoker: a test says when it asks. */
+  confirmer: Confirmer;
   readonly pipeline: SharePipeline;
   readonly receiver: ChangeReceiver;
   readonly keeper: CatalogueKeeper;
   readonly register: ExposureRegister;
+  readonly reports: ReconciliationReports;
+  readonly comparison: PartnerComparison;
+  readonly exposureImport: ExposureImport;
   /** Every log line, whole. */
   readonly logged: string[];
   /** What `/v1/sealed` knows. */
@@ -129,6 +143,8 @@ export class RuntimeUnderTest {
   readonly #audience: KeyRing;
   readonly #purposes: readonly PurposeId[];
   readonly #kind: Audience;
+  readonly #revoking: RevokerOptions;
+  readonly #asking: ConfirmerOptions;
   #offset = 0n;
 
   private constructor(options: RuntimeOptions, pool: Pool, document: CatalogueDocument) {
@@ -166,8 +182,16 @@ export class RuntimeUnderTest {
     this.register = new ExposureRegister({ pool, controller, owner: randomUUID(), log });
     // Fast retries: the rule is the same, the pauses are not what these tests are about.
     const policy = { ...retryPolicy, baseMs: 20, capMs: 100, maxAttempts: 1_000 };
-    this.claims = new Claims({ pool, controller, log, policy, random: Math.random });
-    this.revoker = new Revoker({ recipient, claims: this.claims, identifiers, clock, log, metrics });
+    const asking = { ...confirmPolicy, firstMs: 20, baseMs: 20, capMs: 100, ...options.confirmPolicy };
+    const { firstMs: firstQuestionMs } = asking;
+    this.claims = new Claims({ pool, controller, log, policy, random: Math.random, firstQuestionMs });
+    this.confirmations = new Confirmations({ pool, controller, vault, policy: asking, random: Math.random, log });
+    const { confirmations } = this;
+    this.#revoking = { recipient, claims: this.claims, identifiers, confirmations, clock, log, metrics };
+    this.revoker = new Revoker(this.#revoking);
+    const wakeRevoker = (): void => this.revoker.wake();
+    this.#asking = { recipient, confirmations, pool, controller, clock, log, metrics, wake: wakeRevoker };
+    this.confirmer = new Confirmer(this.#asking);
     const { register } = this;
     const wake = (): void => this.revoker.wake();
     this.pipeline = new SharePipeline({
@@ -182,13 +206,18 @@ export class RuntimeUnderTest {
       random: Math.random,
       wake,
     });
+    this.reports = new ReconciliationReports(pool, controller);
+    const { reports } = this;
+    this.comparison = new PartnerComparison({ recipient, pool, controller, identifiers, reports, clock, log, wake });
+    const reconcile = (): void => {
+      this.comparisonsAsked += 1;
+    };
+    this.exposureImport = new ExposureImport({ pool, controller, vault, log, wake, reconcile });
     this.document = document;
     const fetchCatalogue = (): Promise<CatalogueDocument> => Promise.resolve(this.document);
     this.keeper = new CatalogueKeeper({
       ...{ pool, controller, clock, log, fetchCatalogue, wake },
-      reconcile: () => {
-        this.comparisonsAsked += 1;
-      },
+      reconcile,
     });
     this.receiver = new ChangeReceiver({
       pool,
@@ -220,6 +249,7 @@ export class RuntimeUnderTest {
 
   async stop(): Promise<void> {
     await this.pipeline.stop();
+    await this.confirmer.stop();
     await this.revoker.stop(1_000);
     this.#egress.close();
     await this.pool.end();
@@ -244,6 +274,35 @@ export class RuntimeUnderTest {
       const record = this.#record(topics[lane], change);
       await this.receiver.receive(record.tp, [record.record]);
     }
+  }
+
+  /** REC-8: the event of an erasure, as the logs would bring it on both lanes. */
+  async erase(person: TestPerson, version: number): Promise<void> {
+    const before = Object.entries(this.gate.vectors.get(person.subjectKey)?.vector ?? {});
+    const change: ConsentChanged = {
+      ...(await this.#changed(person, version, [], false)),
+      direction: 'deny',
+      vector: emptyVector,
+      changes: before.map(([purpose, { decision }]) => ({
+        ...{ purpose: purpose as PurposeId, from: decision, to: 'erased', cause: 'erasure' },
+      })),
+    };
+    this.gate.apply(change);
+    for (const topic of [topics.revocations, topics.changes]) {
+      const { tp, record } = this.#record(topic, change);
+      await this.receiver.receive(tp, [record]);
+    }
+  }
+
+  /** Another worker in the place of one that was stopped. */
+  restartConfirmer(): void {
+    this.confirmer = new Confirmer(this.#asking);
+    this.confirmer.start();
+  }
+
+  restartRevoker(): void {
+    this.revoker = new Revoker(this.#revoking);
+    this.revoker.start();
   }
 
   async share(
@@ -287,6 +346,24 @@ export class RuntimeUnderTest {
       [person.subjectKey],
     );
     return rows.map(({ payload }) => `${payload.outcome}@${payload.version}`);
+  }
+
+  /** Compares everybody registered with the partner, to the end. */
+  async reconciled(): Promise<ReconciliationReport> {
+    const run = await this.comparison.begin('operator', new AbortController().signal);
+    await run?.ended;
+    const report = await this.reports.newest(this.recipient.id);
+    if (report === null) throw new Error('no report was written');
+    return report;
+  }
+
+  /** The question about an accepted revocation, as it stands. */
+  async question(person: TestPerson): Promise<{ state: string; asks: number; reason: string | null } | null> {
+    const { rows } = await this.pool.query<{ state: string; asks: number; reason: string | null; sealed: string[] }>(
+      'SELECT state, asks, reason, sealed FROM confirmation WHERE subject_key = $1',
+      [person.subjectKey],
+    );
+    return rows[0] ?? null;
   }
 
   async attempts(person: TestPerson): Promise<string[]> {

@@ -114,6 +114,13 @@ export const settledOutcomes: ReadonlySet<Outcome> = new Set([
   'superseded',
 ]);
 
+/**
+ * Reasons of a `waiting` or `parked` outcome that takes an earlier `accepted` of the same version back (ADR 12): the
+ * partner did not carry out what it had accepted, or was found serving what it had been told to stop, or turned out to have been given data that nobody had recorded.
+ */
+export const contradictionReasons = ['acceptance-not-kept', 'still-served', 'exposure-imported'] as const;
+export type ContradictionReason = (typeof contradictionReasons)[number];
+
 /** `org.entente.enforcement.recorded.v1`: what became of a change at one recipient. */
 export interface EnforcementRecorded {
   readonly controller: ControllerId;

@@ -14,6 +14,9 @@ interface RecipientView {
   readonly gateClosedBy?: string;
   readonly acceptedAt?: string;
   readonly acceptedMs?: number;
+  readonly confirmedAt?: string;
+  /** When the partner was last found not to keep what it had accepted. */
+  readonly contradictedAt?: string;
   readonly times: {
     readonly t1: string;
     readonly t2: string;
@@ -59,6 +62,7 @@ interface Row {
     accepted_ms: number | null;
     consumed_at: string | null;
     confirmed_at: string | null;
+    contradicted_at: string | null;
     settled: boolean;
     error_ms: number;
   }[];
@@ -71,7 +75,8 @@ const select = `
         'gate_closed_at', p.gate_closed_at, 'gate_closed_by', p.gate_closed_by,
         'gate_ms', extract(epoch FROM p.gate_closed_at - p.committed_at) * 1000,
         'accepted_at', p.accepted_at, 'accepted_ms', extract(epoch FROM p.accepted_at - p.committed_at) * 1000,
-        'consumed_at', p.consumed_at, 'confirmed_at', p.confirmed_at, 'settled', p.settled_at IS NOT NULL, 'error_ms', p.error_ms) ORDER BY p.recipient)
+        'consumed_at', p.consumed_at, 'confirmed_at', p.confirmed_at,
+        'contradicted_at', p.contradicted_at, 'settled', p.settled_at IS NOT NULL, 'error_ms', p.error_ms) ORDER BY p.recipient)
       FROM propagation p LEFT JOIN recipient r ON r.controller = p.controller AND r.id = p.recipient
       WHERE p.controller = c.controller AND p.subject_key = c.subject_key AND p.version = c.version), '[]') AS recipients
   FROM change c`;
@@ -100,6 +105,8 @@ function view(row: Row): PropagationView {
       gateClosedBy: p.gate_closed_by ?? undefined,
       acceptedAt: p.accepted_at ?? undefined,
       acceptedMs: milliseconds(p.accepted_ms),
+      confirmedAt: p.confirmed_at ?? undefined,
+      contradictedAt: p.contradicted_at ?? undefined,
       errorMs: Math.round(p.error_ms * 100) / 100,
     }) as Omit<RecipientView, 'times'>),
     times: defined({

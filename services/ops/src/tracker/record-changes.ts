@@ -1,7 +1,7 @@
 import type { ConsentChanged, EnforcementRecorded } from '@entente/contracts';
 import type { PoolClient } from '@entente/postgres';
 import { closeGates } from './record-gates.ts';
-import { settle } from './track.ts';
+import { settle, type Standing } from './track.ts';
 
 /** A change as either log carried it; `publishedAt` is the broker's append time in milliseconds. */
 export interface SeenChange {
@@ -96,8 +96,14 @@ async function settleEarly(tx: PoolClient, denials: readonly SeenChange[]): Prom
 export async function recordOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promise<Settled[]> {
   await tx.query(
     `INSERT INTO settlement (controller, subject_key, recipient, version, record) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (controller, subject_key, recipient) DO UPDATE SET version = excluded.version, record = excluded.record
-     WHERE settlement.version <= excluded.version`,
+     ON CONFLICT (controller, subject_key, recipient) DO UPDATE SET version = excluded.version,
+       record = CASE WHEN settlement.version = excluded.version AND excluded.record->>'outcome' = 'confirmed'
+                      AND settlement.record->>'outcome' IN ('accepted', 'confirmed')
+                     THEN excluded.record || jsonb_build_object('acceptedAt',
+                            coalesce(settlement.record->>'acceptedAt', settlement.record->>'at'))
+                     ELSE excluded.record END
+     WHERE settlement.version < excluded.version OR (settlement.version = excluded.version
+       AND (settlement.record->>'at')::timestamptz <= (excluded.record->>'at')::timestamptz)`,
     [outcome.controller, outcome.subjectKey, outcome.recipient, outcome.version, JSON.stringify(outcome)],
   );
   return applyOutcome(tx, outcome);
@@ -108,22 +114,49 @@ export interface Settled {
   readonly state: string;
   readonly propagationMs: number | null;
   readonly acceptDelayMs: number | null;
+  /** From the commit to the confirmation; null when it is not confirmed. */
+  readonly confirmedMs: number | null;
 }
 
+interface StandingRow {
+  readonly version: number;
+  readonly committed_at: Date;
+  readonly settled_at: Date | null;
+  readonly accepted_at: Date | null;
+  readonly confirmed_at: Date | null;
+  readonly contradicted_at: Date | null;
+}
+
+const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
+
+const standing = (row: StandingRow): Standing => ({
+  version: row.version,
+  settledAt: iso(row.settled_at),
+  acceptedAt: iso(row.accepted_at),
+  confirmedAt: iso(row.confirmed_at),
+  contradictedAt: iso(row.contradicted_at),
+});
+
 async function applyOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promise<Settled[]> {
-  const { rows } = await tx.query<{ version: number; committed_at: Date }>(
-    `SELECT version, committed_at FROM propagation
-     WHERE controller = $1 AND subject_key = $2 AND recipient = $3 AND version <= $4 AND settled_at IS NULL FOR UPDATE`,
+  const { rows } = await tx.query<StandingRow>(
+    `SELECT version, committed_at, settled_at, accepted_at, confirmed_at, contradicted_at FROM propagation
+     WHERE controller = $1 AND subject_key = $2 AND recipient = $3 AND version <= $4
+       AND (settled_at IS NULL OR version = $4) FOR UPDATE`,
     [outcome.controller, outcome.subjectKey, outcome.recipient, outcome.version],
   );
   const settled: Settled[] = [];
   for (const row of rows) {
-    const result = settle(row, outcome);
+    const result = settle(standing(row), outcome);
     if (!result) continue;
     const own = row.version === outcome.version;
+    const late = row.settled_at !== null;
     await tx.query(
-      `UPDATE propagation SET state = $5, outcome = $6, reason = $7, attempts = $8, consumed_at = coalesce(consumed_at, $9),
-              accepted_at = $10, confirmed_at = $11, settled_at = $12, error_ms = greatest(error_ms, $13)
+      `UPDATE propagation SET state = $5, outcome = $6, reason = $7, consumed_at = coalesce(consumed_at, $9),
+              -- Of a confirmation this counts the questions.
+              attempts = CASE WHEN $6 = 'confirmed' THEN attempts ELSE $8 END,
+              accepted_at = $10, confirmed_at = $11, settled_at = CASE WHEN $12::timestamptz IS NULL THEN NULL
+                ELSE coalesce(settled_at, $12::timestamptz) END, error_ms = greatest(error_ms, $13),
+              contradicted_at = coalesce($14::timestamptz, contradicted_at)
        WHERE controller = $1 AND subject_key = $2 AND recipient = $3 AND version = $4`,
       [
         outcome.controller,
@@ -139,15 +172,19 @@ async function applyOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promi
         result.confirmedAt,
         result.settled ? outcome.at : null,
         outcome.clockErrorMs,
+        result.contradictedAt ?? null,
       ],
     );
     if (result.settled) {
-      const at = result.acceptedAt === null ? null : Date.parse(result.acceptedAt);
+      // The acceptance of what was settled before has been measured already.
+      const at = result.acceptedAt === null || late ? null : Date.parse(result.acceptedAt);
+      const committed = row.committed_at.getTime();
       settled.push({
         recipient: outcome.recipient,
         state: result.state,
-        propagationMs: at === null ? null : at - row.committed_at.getTime(),
+        propagationMs: at === null ? null : at - committed,
         acceptDelayMs: at === null || !outcome.consumedAt ? null : at - Date.parse(outcome.consumedAt),
+        confirmedMs: result.confirmedAt === null ? null : Date.parse(result.confirmedAt) - committed,
       });
     }
   }

@@ -39,6 +39,61 @@ describe('TRK-1: what an outcome settles', () => {
   });
 });
 
+describe('ADR 12: accepted, confirmed, and what the partner did not keep', () => {
+  const [t1, t2, t3] = ['2026-01-01T00:00:01.000Z', '2026-01-01T00:00:02.000Z', '2026-01-01T00:00:03.000Z'] as const;
+  const accepted = { version: 5, settledAt: t1, acceptedAt: t1, confirmedAt: null };
+  const said = (outcome: 'accepted' | 'confirmed' | 'waiting' | 'parked', when: string, reason?: string) => ({
+    ...{ version: 5, direction: 'deny' as const, outcome, at: when },
+    ...(reason === undefined ? {} : { reason }),
+  });
+
+  test('a confirmation has its own time and leaves the acceptance its own', () => {
+    expect(settle(accepted, said('confirmed', t2))).toEqual({
+      ...{ state: 'confirmed', settled: true, acceptedAt: t1, confirmedAt: t2 },
+    });
+  });
+
+  test('a confirmation is told once', () => {
+    expect(settle({ ...accepted, confirmedAt: t2 }, said('confirmed', t3))).toBeNull();
+  });
+
+  test('a confirmation of a newer revocation does not confirm this one', () => {
+    expect(settle(accepted, { ...said('confirmed', t2), version: 6 })).toBeNull();
+  });
+
+  test.each([
+    ['waiting', 'acceptance-not-kept', 'retrying'],
+    ['waiting', 'still-served', 'retrying'],
+    ['parked', 'acceptance-not-kept', 'parked'],
+  ] as const)('%s because of %s takes the acceptance back: it is never shown as stopped while it is not', (...row) => {
+    const [outcome, reason, state] = row;
+    const taken = { state, settled: false, acceptedAt: null, confirmedAt: null, contradictedAt: t2 };
+    expect(settle(accepted, said(outcome, t2, reason))).toEqual(taken);
+    expect(settle({ ...accepted, confirmedAt: t1 }, said(outcome, t2, reason))).toEqual(taken);
+  });
+
+  test.each([
+    ['an ordinary wait', said('waiting', t2, 'throttled')],
+    [
+      'a copy of a contradiction from before the acceptance',
+      said('waiting', '2026-01-01T00:00:00.500Z', 'still-served'),
+    ],
+    ['a copy of the acceptance itself', said('accepted', t1)],
+  ])('%s changes nothing of what is settled', (_name, outcome) => expect(settle(accepted, outcome)).toBeNull());
+
+  test('after a contradiction older words do not settle it again; a new acceptance does', () => {
+    const open = { version: 5, settledAt: null, contradictedAt: t2 };
+    expect(settle(open, said('accepted', t1))).toBeNull();
+    expect(settle(open, said('accepted', t3))).toMatchObject({ state: 'accepted', settled: true, acceptedAt: t3 });
+  });
+
+  test('an acceptance that came before its change keeps its time behind the confirmation', () => {
+    expect(settle({ version: 5 }, { ...said('confirmed', t2), acceptedAt: t1 })).toMatchObject({
+      ...{ acceptedAt: t1, confirmedAt: t2 },
+    });
+  });
+});
+
 describe('deadlines are judged with blame', () => {
   test.each([
     [10_000, 9_999, 100, { result: 'met', blame: 'none' }],

@@ -1,4 +1,4 @@
-import { settledOutcomes, type EnforcementRecorded, type Outcome } from '@entente/contracts';
+import { contradictionReasons, settledOutcomes, type EnforcementRecorded, type Outcome } from '@entente/contracts';
 
 /** What an operator reads of one recipient of one change. */
 type RecipientState = 'waiting' | 'retrying' | 'parked' | Outcome;
@@ -9,21 +9,36 @@ export interface Settlement {
   readonly settled: boolean;
   readonly acceptedAt: string | null;
   readonly confirmedAt: string | null;
+  /** The partner was found not to keep what it had accepted: nothing said of this change before counts any more. */
+  readonly contradictedAt?: string;
 }
+
+/** What is known of one change at one recipient before an outcome arrives. Times are ISO 8601. */
+export interface Standing {
+  readonly version: number;
+  readonly settledAt?: string | null;
+  readonly acceptedAt?: string | null;
+  readonly confirmedAt?: string | null;
+  readonly contradictedAt?: string | null;
+}
+
+/** An outcome; `acceptedAt` where the acceptance before a confirmation came before the change itself. */
+export type Said = Pick<EnforcementRecorded, 'version' | 'direction' | 'outcome' | 'at' | 'reason'> & {
+  readonly acceptedAt?: string;
+};
 
 /**
  * TRK-1: an outcome at version v settles every change up to v at that recipient; those below v were never sent on their
  * own, so they are `superseded`. A waiting or parked outcome at v says so for v alone and settles nothing. What a partner
- * accepted of a grant (a reinstatement) says nothing of a withdrawal. Returns null when the outcome says nothing about this
- * change.
+ * accepted of a grant (a reinstatement) says nothing of a withdrawal. What is settled is touched again only by a confirmation,
+ * which keeps the time of the acceptance, and by a contradiction, which takes it back (ADR 12). Returns null when the outcome
+ * says nothing about this change, or nothing new.
  */
-export function settle(
-  change: { readonly version: number },
-  outcome: Pick<EnforcementRecorded, 'version' | 'direction' | 'outcome' | 'at'>,
-): Settlement | null {
+export function settle(change: Standing, outcome: Said): Settlement | null {
   if (outcome.direction === 'grant') return null;
-  if (change.version > outcome.version) return null;
+  if (change.version > outcome.version || isBefore(outcome.at, change.contradictedAt)) return null;
   const own = change.version === outcome.version;
+  if (typeof change.settledAt === 'string') return own ? afterwards(change, change.settledAt, outcome) : null;
   if (!settledOutcomes.has(outcome.outcome)) {
     if (!own) return null;
     return {
@@ -34,13 +49,32 @@ export function settle(
     };
   }
   if (!own) return { state: 'superseded', settled: true, acceptedAt: null, confirmedAt: null };
-  const accepted = outcome.outcome === 'accepted' || outcome.outcome === 'confirmed' ? outcome.at : null;
+  const accepted =
+    outcome.outcome === 'accepted' || outcome.outcome === 'confirmed' ? (outcome.acceptedAt ?? outcome.at) : null;
   return {
     state: outcome.outcome,
     settled: true,
     acceptedAt: accepted,
     confirmedAt: outcome.outcome === 'confirmed' ? outcome.at : null,
   };
+}
+
+/** Said at that time or before it: a copy of something that has been overtaken. */
+const isBefore = (at: string, limit: string | null | undefined): boolean =>
+  typeof limit === 'string' && Date.parse(at) <= Date.parse(limit);
+
+function afterwards(change: Standing, settledAt: string, outcome: Said): Settlement | null {
+  const { acceptedAt = null, confirmedAt = null } = change;
+  const { at } = outcome;
+  if (outcome.outcome === 'confirmed')
+    return confirmedAt === null
+      ? { state: 'confirmed', settled: true, acceptedAt: acceptedAt ?? at, confirmedAt: at }
+      : null;
+  const takesBack =
+    contradictionReasons.some((reason) => reason === outcome.reason) && !settledOutcomes.has(outcome.outcome);
+  if (!takesBack || isBefore(at, confirmedAt ?? settledAt)) return null;
+  const state = outcome.outcome === 'parked' ? 'parked' : 'retrying';
+  return { state, settled: false, acceptedAt: null, confirmedAt: null, contradictedAt: at };
 }
 
 /** The three limits each (withdrawal, recipient) is judged at exactly once, in order (ops-and-ux.md §3). */

@@ -92,7 +92,12 @@ const confirm = (key: ReturnType<typeof person>, version: number) =>
     confirmed: [{ subjectKey: key, version, closedAt: iso(systemClock.now()) }],
     clock: { offsetMs: 0, errorMs: 0.5 },
   });
-const outcome = (key: ReturnType<typeof person>, version: number, what: 'accepted' | 'parked') =>
+const outcome = (
+  key: ReturnType<typeof person>,
+  version: number,
+  what: 'accepted' | 'confirmed' | 'waiting' | 'parked',
+  reason = 'missing-identifier',
+) =>
   send(topics.enforcements, key, 'org.entente.enforcement.recorded.v1', {
     controller: acme,
     subjectKey: key,
@@ -104,7 +109,7 @@ const outcome = (key: ReturnType<typeof person>, version: number, what: 'accepte
     at: iso(systemClock.now()),
     consumedAt: iso(systemClock.now() - 3),
     clockErrorMs: 0.5,
-    ...(what === 'parked' ? { reason: 'missing-identifier' } : {}),
+    ...(what === 'parked' || what === 'waiting' ? { reason } : {}),
   });
 const at = (id: string) => propagation(pool, acme, id);
 
@@ -208,6 +213,52 @@ describe('TRK-1: the tracker', () => {
       timeoutMs: 10_000,
       what: 'both applied',
     });
+  });
+
+  test('accepted and confirmed are two times; a partner that takes its word back opens the change again', async () => {
+    const key = person();
+    const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 1));
+    const standing = async () => (await at(id))?.recipients[0];
+    const until = (what: string, holds: (recipient: Awaited<ReturnType<typeof standing>>) => boolean) =>
+      waitFor(async () => holds(await standing()), { timeoutMs: 10_000, what });
+    await outcome(key, 1, 'accepted');
+    await until('the acceptance', (recipient) => recipient?.state === 'accepted');
+    const acceptedAt = (await standing())?.acceptedAt;
+    await outcome(key, 1, 'confirmed');
+    await until('the confirmation', (recipient) => recipient?.state === 'confirmed');
+    expect(await standing()).toMatchObject({ acceptedAt, attempts: 1 });
+    expect(Date.parse((await standing())?.times.t6 ?? '')).toBeGreaterThanOrEqual(Date.parse(acceptedAt ?? ''));
+    await outcome(key, 1, 'waiting', 'still-served');
+    await until('the contradiction', (recipient) => recipient?.state === 'retrying');
+    expect(await at(id)).toMatchObject({ allAccepted: false, recipients: [{ reason: 'still-served' }] });
+    await outcome(key, 1, 'accepted');
+    await until('the new acceptance', (recipient) => recipient?.state === 'accepted');
+    expect((await standing())?.contradictedAt).toBeDefined();
+  });
+
+  test('a confirmation that overtakes its change keeps the time of the acceptance before it', async () => {
+    const key = person();
+    await outcome(key, 1, 'accepted');
+    await waitFor(
+      async () => (await pool.query('SELECT 1 FROM settlement WHERE subject_key = $1', [key])).rowCount === 1,
+      { timeoutMs: 10_000, what: 'the early acceptance' },
+    );
+    await outcome(key, 1, 'confirmed');
+    await waitFor(
+      async () =>
+        (
+          await pool.query(`SELECT 1 FROM settlement WHERE subject_key = $1 AND record->>'outcome' = 'confirmed'`, [
+            key,
+          ])
+        ).rowCount === 1,
+      { timeoutMs: 10_000, what: 'the early confirmation' },
+    );
+    const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 1));
+    await waitFor(async () => (await at(id))?.recipients[0]?.state === 'confirmed', {
+      ...{ timeoutMs: 10_000, what: 'both applied' },
+    });
+    const [recipient] = (await at(id))?.recipients ?? [];
+    expect(Date.parse(recipient?.acceptedAt ?? '')).toBeLessThan(Date.parse(recipient?.times.t6 ?? ''));
   });
 
   test('an outcome that comes at the same moment as its change is not lost', async () => {

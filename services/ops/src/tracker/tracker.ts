@@ -175,12 +175,16 @@ export class Tracker {
   }
 
   private measure(batch: Batch, count: number): void {
-    for (const { recipient, propagationMs, acceptDelayMs } of batch.settled) {
+    for (const { recipient, propagationMs, acceptDelayMs, confirmedMs } of batch.settled) {
       const connector = recipient;
       if (propagationMs !== null)
         this.metrics
           .histogram('consent_propagation_seconds')
           .observe(Math.max(0, propagationMs) / 1000, { connector, change: 'revoke', level: 'accepted' });
+      if (confirmedMs !== null)
+        this.metrics
+          .histogram('consent_propagation_seconds')
+          .observe(Math.max(0, confirmedMs) / 1000, { connector, change: 'revoke', level: 'confirmed' });
       if (acceptDelayMs !== null)
         this.metrics
           .histogram('consent_partner_accept_delay_seconds')

@@ -135,7 +135,7 @@ describe('Unomi profiles', () => {
       properties: { plan: 'free' },
     });
     await unomi.call('DELETE', '/cxs/privacy/profiles/ann?withData=true', undefined, basic);
-    expect((await unomi.call('GET', '/cxs/profiles/ann', undefined, basic)).status).toBe(404);
+    expect((await unomi.call('GET', '/cxs/profiles/ann', undefined, basic)).status).toBe(204);
   });
 
   test('3.1 wants its public key', async () => {

@@ -114,7 +114,8 @@ export function unomi(options: UnomiOptions): Partner {
       asks: () => [],
       handle: (request) => {
         const profile = store.load(idIn(request));
-        return profile === undefined ? notFound() : { status: 200, body: profile };
+        // JAX-RS answers null without a body; the manual does not say (unverified).
+        return profile === undefined ? { status: 204 } : { status: 200, body: profile };
       },
     },
     {

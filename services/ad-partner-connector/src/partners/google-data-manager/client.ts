@@ -1,4 +1,12 @@
-import { elements, failureOf, member, retryAfterMs, type Answer, type Outcome } from '@entente/connector-runtime';
+import {
+  elements,
+  failureOf,
+  member,
+  retryAfterMs,
+  type Answer,
+  type ConfirmationOutcome,
+  type Outcome,
+} from '@entente/connector-runtime';
 import type { HttpRequest } from '@entente/gate';
 import type { RowsAnswer } from '../../audience-batches.ts';
 import type { Member } from './plan.ts';
@@ -73,6 +81,34 @@ function membersRequest(
     },
     body,
   };
+}
+
+/** What became of an accepted request, by the name its answer gave it. */
+export const showStatus = ({ baseUrl }: GoogleDataManagerSettings, token: string, requestId: string): HttpRequest => ({
+  method: 'GET',
+  url: new URL(`/v1/requestStatus:retrieve?requestId=${encodeURIComponent(requestId)}`, baseUrl),
+  headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
+});
+
+/**
+ * One status per destination. `PARTIAL_SUCCESS` does not say who was left out, so that everybody in the request is removed
+ * again. The counters say what was sent, removed or not, and prove nothing (partner-apis.md §3, G1).
+ */
+export function readStatus(answer: Answer, now: number): ConfirmationOutcome {
+  if (answer.status !== 200) {
+    const outcome = errorOutcome(answer, now);
+    return outcome.kind === 'applied' || outcome.kind === 'nothing-to-do'
+      ? { kind: 'unclear', why: 'unexpected-answer' }
+      : outcome;
+  }
+  const destinations = elements(member(answer.json, 'requestStatusPerDestination'));
+  const statuses = destinations.map((destination) => member(destination, 'requestStatus'));
+  if (statuses.includes('FAILED') || statuses.includes('FAILURE')) return { kind: 'failed', why: 'request-failed' };
+  if (statuses.includes('PARTIAL_SUCCESS')) return { kind: 'failed', why: 'request-failed-in-part' };
+  if (statuses.includes('PROCESSING')) return { kind: 'pending' };
+  return statuses.length > 0 && statuses.every((status) => status === 'SUCCESS')
+    ? { kind: 'confirmed' }
+    : { kind: 'unclear', why: 'unexpected-answer' };
 }
 
 /**

@@ -11,6 +11,7 @@ import { accessTokens } from '../../access-tokens.ts';
 import { addToAudience, readRows, removeFromAudiences } from '../../audience-batches.ts';
 import { planRemovals, type Leaving } from '../../audience-removals.ts';
 import { serviceAccountGrant } from './access-tokens.ts';
+import { confirmRemovals } from './confirm.ts';
 import { ingestMembers, readMembers, removeMembers } from './client.ts';
 import { memberLimit, memberOf, membersOf, type Member } from './plan.ts';
 import { GoogleDataManagerSettings } from './settings.ts';
@@ -31,6 +32,7 @@ export const googleDataManager = definePartner<GoogleDataManagerSettings>({
   shareBy: 'purpose',
   share: (batch, context) => withToken(context, batch, (token, items) => addMembers(items, token, context)),
   revoke: removePersons,
+  confirm: (batch, context) => confirmRemovals(batch, context, withToken),
 });
 
 /** One bad record fails the whole request: what it held up goes again without it. */

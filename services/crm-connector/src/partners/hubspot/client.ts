@@ -54,6 +54,47 @@ export const writeProperties = (
 export const upsertContacts = (settings: HubspotSettings, inputs: readonly ContactInput[]): HttpRequest =>
   request(settings, 'POST', `/crm/objects/${settings.version}/contacts/batch/upsert`, { inputs });
 
+/** Deletes the contact for good; HubSpot puts an address it does not know on a blocklist instead (§10.2). */
+export const deleteContact = (settings: HubspotSettings, email: string): HttpRequest =>
+  request(settings, 'POST', `/crm/objects/${settings.version}/contacts/gdpr-delete`, {
+    objectId: email,
+    idProperty: 'email',
+  });
+
+export const readDeletion = (answer: Answer): Outcome =>
+  answer.status === 204 ? { kind: 'applied' } : unlessUnknown(refusalOf(answer));
+
+export const showStatuses = (settings: HubspotSettings, email: string): HttpRequest =>
+  request(settings, 'GET', `${statusPath(settings, email)}?channel=EMAIL`);
+
+export const showContact = (settings: HubspotSettings, email: string): HttpRequest =>
+  request(
+    settings,
+    'GET',
+    `/crm/objects/${settings.version}/contacts/${encodeURIComponent(email)}?idProperty=email&properties=${encodeURIComponent(
+      Object.values(settings.consentProperties).join(','),
+    )}`,
+  );
+
+/** The subscription types of an address, or why they are not known. */
+export function shownStatuses(answer: Answer): ReadonlyMap<unknown, unknown> | Outcome {
+  if (answer.status !== 200) return unlessUnknown(refusalOf(answer));
+  const rows = member(answer.json, 'results');
+  if (member(answer.json, 'status') !== 'COMPLETE' || !Array.isArray(rows))
+    return { kind: 'unclear', why: 'unexpected-answer' };
+  return new Map(rows.map((row: unknown) => [member(row, 'subscriptionId'), member(row, 'status')]));
+}
+
+/** The properties of a contact, null where HubSpot has none under this address, or why that is not known. */
+export function shownContact(answer: Answer): { readonly properties: unknown } | null | Outcome {
+  if (answer.status !== 200) {
+    const refusal = refusalOf(answer);
+    return refusal.kind === 'nothing-to-do' ? null : refusal;
+  }
+  const properties = member(answer.json, 'properties');
+  return properties === undefined ? { kind: 'unclear', why: 'unexpected-answer' } : { properties };
+}
+
 /** A refusal by HubSpot; 429 names its pause in Retry-After or in the interval of the burst limit (§10.2). */
 function refusalOf(answer: Answer): Outcome {
   if (answer.status === 429 && member(answer.json, 'policyName') === 'DAILY')

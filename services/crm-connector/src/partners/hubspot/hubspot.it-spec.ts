@@ -1,4 +1,4 @@
-import { connectorContract } from '@entente/connector-runtime/testing';
+import { connectorContract, type ContractServer } from '@entente/connector-runtime/testing';
 import { spawnContractServer } from '@entente/contract-servers';
 import { purposeId } from '@entente/contracts';
 import { testDatabase } from '@entente/test-support';
@@ -47,4 +47,27 @@ connectorContract({
   operations: { share: 'contacts.batchUpsert', revoke: 'statuses.*' },
   secrets: ['hubspot-secret-token'],
   tellsBadRows: true,
+  readBack: {
+    // Somebody at the brand subscribes the contact by hand.
+    serve: (server, person, purpose) => {
+      const id = subscriptions[purpose as keyof typeof subscriptions];
+      return subscribeByHand(server, person.identifiers.email ?? '', id);
+    },
+    operation: 'contacts.read',
+  },
+  erasure: {
+    async knows(server, person) {
+      const { contact } = (await server.state(person.identifiers.email ?? '')) as { contact: unknown };
+      return contact !== null;
+    },
+    operation: 'contacts.gdprDelete',
+  },
 });
+
+async function subscribeByHand({ url }: ContractServer, email: string, subscriptionId: number): Promise<void> {
+  const path = `/communication-preferences/2026-03/statuses/${encodeURIComponent(email)}`;
+  const body = { channel: 'EMAIL', statusState: 'SUBSCRIBED', subscriptionId };
+  const headers = { authorization: 'Bearer hubspot-secret-token', 'content-type': 'application/json' };
+  const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`subscribing by hand was answered ${answer.status}`);
+}

@@ -35,6 +35,26 @@ export function planRevocation(
   };
 }
 
+/**
+ * Purposes an address is served for, as HubSpot shows it: its property says granted, or it is subscribed; where only the
+ * subscription type stands for a purpose, whoever has not unsubscribed from it counts as served.
+ */
+export function servedPurposes(
+  purposes: readonly PurposeId[],
+  statuses: ReadonlyMap<unknown, unknown>,
+  propertyOf: (name: string) => unknown,
+  { subscriptions, consentProperties }: Mapping,
+): PurposeId[] {
+  return purposes.filter((purpose) => {
+    const properties = mapped(consentProperties, purpose);
+    if (properties.some((name) => propertyOf(name) === 'granted')) return true;
+    return mapped(subscriptions, purpose).some((subscription) => {
+      const status = statuses.get(subscription);
+      return status === 'SUBSCRIBED' || (properties.length === 0 && status !== 'UNSUBSCRIBED');
+    });
+  });
+}
+
 const mapped = <V>(map: Readonly<Record<string, V>>, purpose: PurposeId): V[] => {
   const value = Object.hasOwn(map, purpose) ? map[purpose] : undefined;
   return value === undefined ? [] : [value];

@@ -1,19 +1,51 @@
-import { elements, failureOf, member, retryAfterMs, type Answer, type Outcome } from '@entente/connector-runtime';
+import {
+  elements,
+  failureOf,
+  member,
+  retryAfterMs,
+  type Answer,
+  type ConfirmationOutcome,
+  type Outcome,
+} from '@entente/connector-runtime';
 import type { HttpRequest } from '@entente/gate';
 import type { ProfileWrite } from './plan.ts';
 import type { KlaviyoSettings } from './settings.ts';
 
+const headersOf = ({ apiKey, revision }: KlaviyoSettings): Record<string, string> => ({
+  authorization: `Klaviyo-API-Key ${apiKey}`,
+  revision,
+  accept: 'application/vnd.api+json',
+});
+
 const post = (settings: KlaviyoSettings, path: string, data: object): HttpRequest => ({
   method: 'POST',
   url: new URL(`${settings.baseUrl}${path}`),
-  headers: {
-    authorization: `Klaviyo-API-Key ${settings.apiKey}`,
-    revision: settings.revision,
-    'content-type': 'application/vnd.api+json',
-    accept: 'application/vnd.api+json',
-  },
+  headers: { ...headersOf(settings), 'content-type': 'application/vnd.api+json' },
   body: JSON.stringify({ data }),
 });
+
+const get = (settings: KlaviyoSettings, path: string): HttpRequest => ({
+  method: 'GET',
+  url: new URL(`${settings.baseUrl}${path}`),
+  headers: headersOf(settings),
+});
+
+/** The profile of an address, without making one as an import would. The only call with an address in its URL. */
+export const findProfile = (settings: KlaviyoSettings, email: string): HttpRequest =>
+  get(
+    settings,
+    `/api/profiles?additional-fields[profile]=subscriptions&filter=${encodeURIComponent(`equals(email,"${email}")`)}`,
+  );
+
+export const showJob = (settings: KlaviyoSettings, id: string): HttpRequest =>
+  get(settings, `/api/${jobTypes.suppress}s/${encodeURIComponent(id)}`);
+
+/** Deletes the profile and all its data; a job without a name to ask by. */
+export const deletionJob = (settings: KlaviyoSettings, email: string): HttpRequest =>
+  post(settings, '/api/data-privacy-deletion-jobs', {
+    type: 'data-privacy-deletion-job',
+    attributes: { profile: { data: { type: 'profile', attributes: { email } } } },
+  });
 
 /** Create or update: answers with the profile as it is after the write. */
 export const importProfile = (settings: KlaviyoSettings, email: string, write: ProfileWrite): HttpRequest =>
@@ -73,6 +105,55 @@ export function readJob(answer: Answer): Outcome {
     return { kind: 'unclear', why: 'unexpected-answer' };
   return { kind: 'applied', reference };
 }
+
+/** 202 and nothing else: this call answers without a body that could show anything. */
+export const readDeletion = (answer: Answer): Outcome =>
+  answer.status === 202 ? { kind: 'applied' } : refusalOf(answer);
+
+/** How far a suppression job has come; `cancelled` = it will not happen. */
+export function readProgress(answer: Answer): ConfirmationOutcome {
+  if (answer.status !== 200) return asked(refusalOf(answer));
+  switch (member(member(member(answer.json, 'data'), 'attributes'), 'status')) {
+    case 'complete':
+      return { kind: 'confirmed' };
+    case 'queued':
+    case 'processing':
+      return { kind: 'pending' };
+    case 'cancelled':
+      return { kind: 'failed', why: 'job-cancelled' };
+    default:
+      return { kind: 'unclear', why: 'unexpected-answer' };
+  }
+}
+
+/** A profile as it stands at Klaviyo. */
+export interface ShownProfile {
+  readonly properties: unknown;
+  /** Whatever the reason: it gets no e-mail marketing. */
+  readonly suppressed: boolean;
+}
+
+/** The profile of an address, null where there is none, or why that is not known. */
+export function readFound(answer: Answer, email: string): ShownProfile | null | Failure {
+  if (answer.status !== 200) return asked(refusalOf(answer));
+  const found = member(answer.json, 'data');
+  if (!Array.isArray(found)) return { kind: 'unclear', why: 'unexpected-answer' };
+  const [data] = found as unknown[];
+  if (data === undefined) return null;
+  const attributes = profileIn({ ...answer, json: { data } }, email);
+  const marketing = member(member(member(attributes, 'subscriptions'), 'email'), 'marketing');
+  const receives = member(marketing, 'can_receive_email_marketing');
+  if (attributes === undefined || typeof receives !== 'boolean') return { kind: 'unclear', why: 'unexpected-answer' };
+  return { properties: member(attributes, 'properties'), suppressed: !receives };
+}
+
+type Failure = Extract<Outcome, { kind: 'retry' | 'refused' | 'unclear' }>;
+
+/** A refusal of a question says nothing about the person. */
+const asked = (refusal: Outcome): Failure =>
+  refusal.kind === 'applied' || refusal.kind === 'nothing-to-do'
+    ? { kind: 'unclear', why: 'unexpected-answer' }
+    : refusal;
 
 /** The answer shows the profile after the write: only what stands there was written. */
 export function readProfile(answer: Answer, email: string, { attributes, properties }: ProfileWrite): Outcome {

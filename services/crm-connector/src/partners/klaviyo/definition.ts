@@ -1,26 +1,42 @@
 import {
+  answerOf,
+  confirmedByReading,
   definePartner,
   judged,
+  member,
+  referencesIn,
   shareInOneRequest,
   worstOutcome,
+  type Confirmation,
+  type ConfirmationOutcome,
+  type Erasure,
   type GatedReinstatement,
   type Outcome,
   type PartnerContext,
+  type ReadBack,
+  type ReadBackItem,
   type Revocation,
   type ShareItem,
   type ShareOutcome,
 } from '@entente/connector-runtime';
+import type { PurposeId } from '@entente/contracts';
 import type { Shareable } from '@entente/gate';
 import {
+  deletionJob,
+  findProfile,
   importProfile,
+  readDeletion,
+  readFound,
   readJob,
   readProfile,
+  readProgress,
   readSuppression,
+  showJob,
   showSubscriptions,
   suppressionJob,
   type Suppression,
 } from './client.ts';
-import { emailsOf, endsSuppression, isMapped, planRevocation, profileWrite } from './plan.ts';
+import { emailsOf, endsSuppression, isMapped, planRevocation, profileWrite, servedPurposes } from './plan.ts';
 import { KlaviyoSettings } from './settings.ts';
 
 type Context = PartnerContext<KlaviyoSettings>;
@@ -53,7 +69,52 @@ export const klaviyo = definePartner<KlaviyoSettings>({
   },
   revoke: revokePersons,
   reinstate: (batch, context) => Promise.all(batch.map((reinstatement) => endSuppression(reinstatement, context))),
+  erase: (batch, context) => Promise.all(batch.map((erasure) => erasePerson(erasure, context))),
+  confirm: confirmPersons,
+  readBack: (batch, context) => Promise.all(batch.map((item) => readPerson(item, context))),
 });
+
+async function erasePerson({ identifiers }: Erasure, context: Context): Promise<Outcome> {
+  const outcomes: Outcome[] = [];
+  for (const email of emailsOf(identifiers))
+    outcomes.push(judged(await context.call(deletionJob(context.settings, email)), readDeletion));
+  if (outcomes.length === 0) outcomes.push({ kind: 'refused', why: 'missing-identifier' });
+  return worstOutcome(outcomes);
+}
+
+/** One question per job, however many people were in it; where there is none, the profile itself shows the effect. */
+async function confirmPersons(batch: readonly Confirmation[], context: Context): Promise<ConfirmationOutcome[]> {
+  const jobs = new Map<string, ConfirmationOutcome>();
+  for (const id of new Set(batch.flatMap(({ reference }) => referencesIn(reference)))) {
+    const result = answerOf(await context.call(showJob(context.settings, id)));
+    jobs.set(id, 'failure' in result ? result.failure : readProgress(result.answer));
+  }
+  const unnamed = batch.filter(({ reference }) => reference === undefined);
+  const read = (items: readonly ReadBackItem[]) => Promise.all(items.map((item) => readPerson(item, context)));
+  const shown = new Map(
+    (await confirmedByReading(unnamed, read, context.now())).map((each, at) => [unnamed[at], each]),
+  );
+  return batch.map((confirmation) => {
+    const ofJobs = referencesIn(confirmation.reference).flatMap((id) => jobs.get(id) ?? []);
+    return ofJobs.find(({ kind }) => kind !== 'confirmed') ?? ofJobs[0] ?? shown.get(confirmation) ?? noOutcome;
+  });
+}
+
+async function readPerson({ identifiers, recipientPurposes }: ReadBackItem, context: Context): Promise<ReadBack> {
+  const { settings } = context;
+  const served = new Set<PurposeId>();
+  for (const email of emailsOf(identifiers)) {
+    const result = answerOf(await context.call(findProfile(settings, email)));
+    if ('failure' in result) return result.failure;
+    const profile = readFound(result.answer, email);
+    if (profile === null) continue;
+    if ('kind' in profile) return profile;
+    const properties = (name: string): unknown => member(profile.properties, name);
+    const { suppressed } = profile;
+    for (const purpose of servedPurposes(recipientPurposes, { properties, suppressed }, settings)) served.add(purpose);
+  }
+  return { kind: 'read', served: [...served].sort() };
+}
 
 /** Two creations of one profile at the same time would meet as duplicates. */
 function bySubject(batch: readonly Shareable<ShareItem>[]): Shareable<ShareItem>[][] {

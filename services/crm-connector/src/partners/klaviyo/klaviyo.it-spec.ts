@@ -51,6 +51,33 @@ connectorContract({
   operations: { share: 'profiles.import', revoke: '*' },
   secrets: ['pk_secretkey'],
   tellsBadRows: true,
+  confirmation: {
+    // Its jobs end at once.
+    finish: () => Promise.resolve(),
+    operation: 'suppressions.createJob',
+  },
+  readBack: {
+    // Somebody at the brand imports an old list.
+    serve: async ({ url }, { identifiers: { email } }, purpose) => {
+      const properties = { [consentProperties[purpose as keyof typeof consentProperties]]: 'granted' };
+      const answer = await fetch(`${url}/api/profile-import`, {
+        method: 'POST',
+        headers: {
+          authorization: 'Klaviyo-API-Key pk_secretkey',
+          revision: '2026-07-15',
+          'content-type': 'application/vnd.api+json',
+        },
+        body: JSON.stringify({ data: { type: 'profile', attributes: { email, properties } } }),
+      });
+      if (!answer.ok) throw new Error(`the import was answered ${answer.status}`);
+    },
+    operation: 'profiles.list',
+  },
+  erasure: {
+    knows: async (server, person) =>
+      !((await server.state(person.identifiers.email ?? '')) as { unknown?: boolean }).unknown,
+    operation: 'privacy.delete',
+  },
 });
 
 describe('Klaviyo’s jobs take their time', () => {
@@ -110,7 +137,11 @@ describe('Klaviyo’s jobs take their time', () => {
     await until('the acceptance', async () => (await runtime.enforcements(person)).includes('accepted@2'));
     expect(await state()).toMatchObject({ properties: { newsletter_consent: 'denied' }, suppressions: [] });
     expect((await runtime.row(person))?.reference).toMatch(/^JOB/);
+    runtime.confirmer.start();
+    await until('a question', async () => (await heard('suppressions.createJob')) > 1);
+    expect(await runtime.enforcements(person)).toEqual(['accepted@2']);
     await server.advanceClock(jobMs);
+    await until('the confirmation', async () => (await runtime.enforcements(person)).includes('confirmed@2'));
     expect(await state()).toMatchObject({ suppressions: ['USER_SUPPRESSED'] });
 
     await runtime.change(person, 3, [newsletter]);

@@ -35,6 +35,19 @@ export function planRevocation(
   };
 }
 
+/** Purposes a profile is served for: its property says granted, or e-mail alone stands for it and nothing stops e-mail. */
+export function servedPurposes(
+  purposes: readonly PurposeId[],
+  { properties, suppressed }: { readonly properties: (name: string) => unknown; readonly suppressed: boolean },
+  mapping: Mapping,
+): PurposeId[] {
+  return purposes.filter((purpose) => {
+    const name = propertyOf(purpose, mapping);
+    if (name !== undefined) return properties(name) === 'granted';
+    return mapping.emailPurposes.includes(purpose) && !suppressed;
+  });
+}
+
 const propertyOf = (purpose: PurposeId, { consentProperties }: Mapping): string | undefined =>
   Object.hasOwn(consentProperties, purpose) ? consentProperties[purpose] : undefined;
 

@@ -34,6 +34,49 @@ export function contextRequest(settings: UnomiSettings, { profileId, events, sho
   };
 }
 
+/** A call of the private API, which wants Basic credentials (partner-apis.md §10.3). */
+const privateRequest = (
+  { baseUrl }: UnomiSettings,
+  credentials: string,
+  method: string,
+  path: string,
+): HttpRequest => ({
+  method,
+  url: new URL(`${baseUrl}${path}`),
+  headers: { authorization: `Basic ${Buffer.from(credentials).toString('base64')}`, accept: 'application/json' },
+});
+
+/** Deletes a profile with its events and sessions. */
+export const deleteProfile = (settings: UnomiSettings, credentials: string, profileId: string): HttpRequest =>
+  privateRequest(
+    settings,
+    credentials,
+    'DELETE',
+    `/cxs/privacy/profiles/${encodeURIComponent(profileId)}?withData=true`,
+  );
+
+export const readDeletion = (answer: Answer): Outcome =>
+  answer.status === 200 || answer.status === 204
+    ? { kind: 'applied' }
+    : failureOf(answer, retryAfterMs(answer.headers, 0));
+
+export const showProfile = (settings: UnomiSettings, credentials: string, profileId: string): HttpRequest =>
+  privateRequest(settings, credentials, 'GET', `/cxs/profiles/${encodeURIComponent(profileId)}`);
+
+/** Consent types that stand as granted in a profile, none where Unomi has no such profile, or why that is not known. */
+export function readGranted(answer: Answer, { scope }: UnomiSettings): ReadonlySet<string> | Failure {
+  // The private API answers "no such profile" without a body (JAX-RS, partner-apis.md does not say); the public one never.
+  if (answer.status === 204) return new Set();
+  if (answer.status !== 200) return failureOf(answer, retryAfterMs(answer.headers, 0));
+  const consents = member(answer.json, 'consents');
+  const named = typeof profileIn(answer) === 'string' || typeof member(answer.json, 'itemId') === 'string';
+  if (!named || typeof consents !== 'object' || consents === null) return { kind: 'unclear', why: 'unexpected-answer' };
+  const granted = Object.entries(consents).filter(([, consent]) => member(consent, 'status') === 'GRANTED');
+  return new Set(granted.flatMap(([key]) => (key.startsWith(`${scope}/`) ? [key.slice(scope.length + 1)] : [])));
+}
+
+type Failure = ReturnType<typeof failureOf>;
+
 const sourceOf = ({ scope }: UnomiSettings): object => ({ itemType: 'page', scope, itemId: 'consent-connector' });
 
 /**

@@ -4,15 +4,29 @@ import {
   judged,
   shareInOneRequest,
   worstOutcome,
+  type Erasure,
   type GatedReinstatement,
   type Outcome,
   type PartnerContext,
+  type ReadBack,
+  type ReadBackItem,
   type Revocation,
   type ShareItem,
   type ShareOutcome,
 } from '@entente/connector-runtime';
 import type { Shareable } from '@entente/gate';
-import { consentEvent, contextRequest, profileIn, propertiesEvent, readConsents, readShare } from './client.ts';
+import {
+  consentEvent,
+  contextRequest,
+  deleteProfile,
+  profileIn,
+  propertiesEvent,
+  readConsents,
+  readDeletion,
+  readGranted,
+  readShare,
+  showProfile,
+} from './client.ts';
 import { consentTypeOf, planRevocation, profilesOf } from './plan.ts';
 import { UnomiSettings } from './settings.ts';
 
@@ -39,7 +53,42 @@ export const unomi = definePartner<UnomiSettings>({
   },
   revoke: (batch, context) => Promise.all(batch.map((revocation) => revokePerson(revocation, context))),
   reinstate: (batch, context) => Promise.all(batch.map((reinstatement) => grantAgain(reinstatement, context))),
+  erase: (batch, context) => Promise.all(batch.map((erasure) => erasePerson(erasure, context))),
+  readBack: (batch, context) => Promise.all(batch.map((item) => readPerson(item, context))),
 });
+
+/** Without credentials nobody can be deleted: everything is denied all the same, then a person must see to the rest. */
+async function erasePerson({ identifiers }: Erasure, context: Context): Promise<Outcome> {
+  const { settings } = context;
+  const { credentials } = settings;
+  const outcomes: Outcome[] = [];
+  for (const profileId of profilesOf(identifiers)) {
+    if (credentials !== undefined)
+      outcomes.push(judged(await context.call(deleteProfile(settings, credentials, profileId)), readDeletion));
+    else outcomes.push(await deny(profileId, planRevocation([], [], settings).denied, context));
+  }
+  if (outcomes.length === 0) outcomes.push({ kind: 'refused', why: 'missing-identifier' });
+  if (credentials === undefined) outcomes.push({ kind: 'refused', why: 'no-credentials-to-delete' });
+  return worstOutcome(outcomes);
+}
+
+async function readPerson({ identifiers, recipientPurposes }: ReadBackItem, context: Context): Promise<ReadBack> {
+  const { settings } = context;
+  const granted = new Set<string>();
+  for (const profileId of profilesOf(identifiers)) {
+    const question =
+      settings.credentials === undefined
+        ? contextRequest(settings, { profileId })
+        : showProfile(settings, settings.credentials, profileId);
+    const result = answerOf(await context.call(question));
+    if ('failure' in result) return result.failure;
+    const shown = readGranted(result.answer, settings);
+    if ('kind' in shown) return shown;
+    for (const type of shown) granted.add(type);
+  }
+  const served = recipientPurposes.filter((purpose) => granted.has(consentTypeOf(purpose, settings) ?? ''));
+  return { kind: 'read', served };
+}
 
 /** Unomi loads, changes and saves a whole profile per request: two at once for one profile would lose one's change. */
 function bySubject(batch: readonly Shareable<ShareItem>[]): Shareable<ShareItem>[][] {

@@ -51,6 +51,11 @@ export class UnomiSettings {
   @IsNotEmpty()
   apiKey?: string;
 
+  /** `user:password` of the private API: without them nobody can be deleted, and a reading makes profiles that are missing. */
+  @IsOptional()
+  @Matches(/^[^:\s]+:\S+$/, { message: 'credentials must be user:password' })
+  credentials?: string;
+
   /** How long Unomi may count a grant as valid; its manual calls two years usual. */
   @IsInt()
   @Min(1)

@@ -22,6 +22,7 @@ connectorContract({
       scopes: ['brand'],
       peerKey: 'unomi-secret-peer',
       apiKey: 'unomi-public-key',
+      credentials: 'karaf:unomi-secret-password',
     });
     const database = await testDatabase('unomi-contract');
     const drop = async () => {
@@ -36,6 +37,7 @@ connectorContract({
     consents,
     peerKey: 'unomi-secret-peer',
     apiKey: 'unomi-public-key',
+    credentials: 'karaf:unomi-secret-password',
   }),
   purposes: [purposeId('newsletter'), purposeId('ad-sharing')],
   fields: { plan: 'free' },
@@ -45,6 +47,31 @@ connectorContract({
     return profile.consents[`brand/${consents[purpose as keyof typeof consents]}`]?.status === 'GRANTED';
   },
   operations: { share: 'context', revoke: 'context' },
-  secrets: ['unomi-secret-peer', 'unomi-public-key'],
+  secrets: ['unomi-secret-peer', 'unomi-public-key', 'unomi-secret-password'],
   tellsBadRows: true,
+  readBack: {
+    // Another tag of the site says yes in the person's name.
+    serve: async ({ url }, { identifiers: { 'subject-id': profileId } }, purpose) => {
+      const typeIdentifier = consents[purpose as keyof typeof consents];
+      const source = { itemType: 'page', scope: 'brand', itemId: 'another-tag' };
+      const consent = { typeIdentifier, scope: 'brand', status: 'GRANTED', statusDate: '2026-11-20T10:00:00.000Z' };
+      const event = { eventType: 'modifyConsent', scope: 'brand', source, properties: { consent } };
+      const answer = await fetch(`${url}/cxs/context.json`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-unomi-api-key': 'unomi-public-key' },
+        body: JSON.stringify({
+          profileId,
+          source,
+          events: [{ ...event, target: { ...source, itemId: typeIdentifier } }],
+        }),
+      });
+      if (!answer.ok) throw new Error(`the event was answered ${answer.status}`);
+    },
+    operation: 'profiles.read',
+  },
+  erasure: {
+    knows: async (server, person) =>
+      !((await server.state(person.identifiers['subject-id'] ?? '')) as { unknown?: boolean }).unknown,
+    operation: 'privacy.delete',
+  },
 });

@@ -1,0 +1,95 @@
+import { ApiProperty } from '@nestjs/swagger';
+
+export class PurposeExposureDto {
+  @ApiProperty()
+  purpose!: string;
+
+  @ApiProperty({ description: 'How many sets of identifiers were used.' })
+  identifierSets!: number;
+
+  @ApiProperty()
+  firstAt!: string;
+
+  @ApiProperty()
+  lastAt!: string;
+
+  @ApiProperty({ description: 'Known from an import alone: shared before Entente.' })
+  imported!: boolean;
+}
+
+export class RevocationStandingDto {
+  @ApiProperty()
+  state!: string;
+
+  @ApiProperty()
+  version!: number;
+
+  @ApiProperty({ description: 'Newest version the recipient has accepted, or that needed nothing.' })
+  settledVersion!: number;
+
+  @ApiProperty({ type: String, nullable: true })
+  reason!: string | null;
+
+  @ApiProperty({
+    type: 'object',
+    nullable: true,
+    additionalProperties: true,
+    description: 'Whether the recipient has shown the effect: state open, confirmed, failed, given-up or closed.',
+  })
+  confirmation!: { state: string; version: number; acceptedAt: string; endedAt: string | null } | null;
+}
+
+export class RecipientExposureDto {
+  @ApiProperty()
+  recipient!: string;
+
+  @ApiProperty()
+  partner!: string;
+
+  @ApiProperty({ description: 'What the partner’s documentation says about its own processing time.' })
+  documentedDelay!: string;
+
+  @ApiProperty({
+    enum: ['recorded', 'preloaded', 'erased'],
+    description:
+      'recorded = shared or imported; preloaded = it may hold people we have no record of; erased = it has accepted to delete all it had.',
+  })
+  basis!: 'recorded' | 'preloaded' | 'erased';
+
+  @ApiProperty({ type: [String], description: 'Purposes allowed at this recipient now.' })
+  allowed!: string[];
+
+  @ApiProperty({ type: [PurposeExposureDto] })
+  exposures!: PurposeExposureDto[];
+
+  @ApiProperty({ type: RevocationStandingDto })
+  revocation!: RevocationStandingDto;
+}
+
+export class SubjectExposuresDto {
+  @ApiProperty()
+  subjectKey!: string;
+
+  @ApiProperty({ type: [RecipientExposureDto] })
+  recipients!: RecipientExposureDto[];
+}
+
+export class RejectedLineDto {
+  @ApiProperty({ description: 'Line of the request, from 1.' })
+  line!: number;
+
+  @ApiProperty({
+    enum: ['unknown-subject', 'revocation-in-flight'],
+    description:
+      'unknown-subject: import the person’s consent first. revocation-in-flight: send the line again in a few seconds.',
+  })
+  reason!: 'unknown-subject' | 'revocation-in-flight';
+}
+
+export class ExposureImportDto {
+  @ApiProperty()
+  imported!: number;
+
+  @ApiProperty({ type: [RejectedLineDto] })
+  rejected!: RejectedLineDto[];
+}

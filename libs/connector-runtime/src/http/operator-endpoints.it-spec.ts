@@ -1,0 +1,281 @@
+import { purposeId, recipientId, type Scope, type SubjectKey } from '@entente/contracts';
+import { AuthModule, createHttpApp } from '@entente/http';
+import { createLogger, systemClock } from '@entente/observability';
+import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
+import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
+import { definePartner, type Revocation } from '../partner/definition.ts';
+import { ReconciliationReports } from '../store/reconciliation-reports.ts';
+import { controller, newPerson, RuntimeUnderTest, type TestPerson } from '../testing/runtime-under-test.ts';
+import { ExposuresController, type ExposureDesk } from './exposures.controller.ts';
+import { takeNdjson } from './ndjson-body.ts';
+import { ReconciliationsController } from './reconciliations.controller.ts';
+import { controllerToken, exposuresToken } from './tokens.ts';
+
+const [ads, mail] = [purposeId('ads'), purposeId('mail')];
+const crm = recipientId('recipient-1');
+const issuer = 'https://login.test';
+
+class MemorySettings {
+  readonly remembers = true;
+}
+
+const revoked: Revocation[] = [];
+const partner = definePartner<MemorySettings>({
+  partner: 'memory',
+  kind: 'crm',
+  settings: MemorySettings,
+  identifiers: ['email'],
+  limits: { shareBatch: 10, revokeBatch: 10, concurrency: 4, calls: 1_000, perMs: 1_000 },
+  documentedDelay: 'up to a day',
+  shareBy: 'recipient',
+  share: (batch) => Promise.resolve(batch.map(() => ({ kind: 'sent' }))),
+  revoke: (batch) => {
+    revoked.push(...batch);
+    return Promise.resolve(batch.map(() => ({ kind: 'applied' })));
+  },
+  readBack: (batch) => Promise.resolve(batch.map(() => ({ kind: 'read', served: [] }))),
+});
+
+@Module({})
+class OperatorModule {
+  static with(runtime: RuntimeUnderTest, desk: ExposureDesk, jwk: JWK): DynamicModule {
+    const { reports, comparison, recipient } = runtime;
+    const log = createLogger({ service: 'test', level: 'silent' });
+    const comparisons = new Map([[recipient.id, comparison]]);
+    const schedule = new ReconciliationSchedule({ comparisons, reports, everyMs: 0, clock: systemClock, log });
+    return {
+      module: OperatorModule,
+      imports: [
+        AuthModule.forRoot({
+          issuers: [{ issuer, jwks: { keys: [jwk] } }],
+          ...{ audience: 'entente', allowLocalIssuer: false, production: false },
+        }),
+      ],
+      controllers: [ExposuresController, ReconciliationsController],
+      providers: [
+        { provide: controllerToken, useValue: controller },
+        { provide: exposuresToken, useValue: desk },
+        { provide: ReconciliationSchedule, useValue: schedule },
+        { provide: ReconciliationReports, useValue: reports },
+      ],
+    };
+  }
+}
+
+let database: TestDatabase;
+let runtime: RuntimeUnderTest;
+let app: NestFastifyApplication;
+let key: CryptoKey;
+const people = new Map<string, TestPerson>();
+/** A person the consent service knows under this id. */
+const known = (subjectId: string): TestPerson => {
+  const person = newPerson((name) => ({ email: `${name}@example.org` }));
+  people.set(subjectId, person);
+  return person;
+};
+
+async function call(method: 'GET' | 'POST', url: string, scopes: readonly Scope[], body?: string, type?: string) {
+  const now = Math.floor(systemClock.now() / 1000);
+  const claims = { iss: issuer, sub: 'op', aud: 'entente', client_id: 'op', jti: `${now}`, scope: scopes.join(' ') };
+  const token = await new SignJWT({ ...claims, controller, iat: now, exp: now + 60 })
+    .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: 'k1' })
+    .sign(key);
+  const headers = { authorization: `Bearer ${token}`, ...(type === undefined ? {} : { 'content-type': type }) };
+  const answer = await app.inject({ method, url, headers, ...(body === undefined ? {} : { payload: body }) });
+  return { status: answer.statusCode, body: answer.json<Record<string, unknown>>() };
+}
+
+const line = (value: object): string => JSON.stringify(value);
+const earlier = (subjectId: string, more: object = {}): object => ({
+  recipient: crm,
+  subjectId,
+  identifiers: { email: `${subjectId}@old.example.org` },
+  purposes: [ads],
+  sharedAt: '2025-03-01T09:30:00Z',
+  ...more,
+});
+const imported = (lines: readonly string[], scopes: readonly Scope[] = ['admin']) =>
+  call('POST', '/v1/exposures/import', scopes, lines.join('\n'), 'application/x-ndjson');
+
+beforeAll(async () => {
+  database = await testDatabase('connector-operators');
+  runtime = await RuntimeUnderTest.start({
+    ...{ databaseUrl: database.url, definition: partner, settings: new MemorySettings() },
+    ...{ purposes: [ads, mail], fields: [] },
+  });
+  runtime.revoker.start();
+  const pair = await generateKeyPair('EdDSA');
+  key = pair.privateKey;
+  const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'k1', alg: 'EdDSA' };
+  const desk: ExposureDesk = {
+    ...{ controller, pool: runtime.pool, clock: systemClock, exposureImport: runtime.exposureImport },
+    consent: {
+      subjectKeys: (ids) =>
+        Promise.resolve(
+          ids.map((subjectId) => {
+            const subjectKey = people.get(subjectId)?.subjectKey ?? (`k1.${'x'.repeat(22)}` as SubjectKey);
+            return { subjectId, subjectKey, known: people.has(subjectId) };
+          }),
+        ),
+    },
+    recipients: new Map([[crm, runtime.recipient]]),
+    recipient: (id) => (id === crm ? { identifiers: ['email'], purposes: [ads, mail], preloaded: false } : undefined),
+  };
+  const log = createLogger({ service: 'test', level: 'silent' });
+  app = await createHttpApp({ module: OperatorModule.with(runtime, desk, jwk), log });
+  takeNdjson(app);
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
+});
+afterAll(async () => {
+  await app.close();
+  await runtime.stop();
+  await database.drop();
+});
+
+describe('GET /v1/subjects/{subjectKey}/exposures (Art. 19)', () => {
+  test('names every recipient that was given something, when, and where the revocation stands', async () => {
+    const person = known('anna');
+    await runtime.change(person, 1, [ads, mail]);
+    expect(await runtime.share(person, mail)).toEqual({ outcome: 'sent' });
+    await runtime.change(person, 2, [ads]);
+    await waitFor(async () => (await runtime.enforcements(person)).includes('accepted@2'), { what: 'acceptance' });
+    const { status, body } = await call('GET', `/v1/subjects/${person.subjectKey}/exposures`, ['ops:read']);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      subjectKey: person.subjectKey,
+      recipients: [
+        {
+          ...{ recipient: crm, partner: 'memory', documentedDelay: 'up to a day', basis: 'recorded', allowed: [ads] },
+          exposures: [{ purpose: mail, identifierSets: 1, imported: false }],
+          revocation: {
+            ...{ state: 'settled', version: 2, settledVersion: 2 },
+            confirmation: { state: 'open', version: 2, endedAt: null },
+          },
+        },
+      ],
+    });
+    expect(JSON.stringify(body)).not.toContain('@example.org');
+  });
+
+  test('somebody nobody was told of has no recipients; the scope guards it', async () => {
+    const person = known('bert');
+    const url = `/v1/subjects/${person.subjectKey}/exposures`;
+    expect((await call('GET', url, ['ops:read'])).body).toMatchObject({ recipients: [] });
+    expect((await call('GET', url, ['share:write'])).status).toBe(403);
+  });
+});
+
+describe('POST /v1/exposures/import', () => {
+  test('what was shared before is known afterwards, once however often it is sent, and withdrawn like the rest', async () => {
+    const person = known('carl');
+    await runtime.change(person, 1, [ads, mail]);
+    for (let times = 0; times < 2; times += 1)
+      expect(
+        await imported([line(earlier('carl')), line(earlier('carl', { sharedAt: '2024-01-01T00:00:00Z' }))]),
+      ).toEqual({
+        status: 200,
+        body: { imported: 2, rejected: [] },
+      });
+    const { body } = await call('GET', `/v1/subjects/${person.subjectKey}/exposures`, ['ops:read']);
+    expect(body).toMatchObject({
+      recipients: [
+        {
+          basis: 'recorded',
+          exposures: [
+            {
+              ...{ purpose: ads, identifierSets: 1, imported: true },
+              ...{ firstAt: '2024-01-01T00:00:00.000Z', lastAt: '2025-03-01T09:30:00.000Z' },
+            },
+          ],
+        },
+      ],
+    });
+    await runtime.change(person, 2, []);
+    await waitFor(async () => (await runtime.enforcements(person)).includes('accepted@2'), { what: 'acceptance' });
+    const told = revoked.findLast(({ subjectKey }) => subjectKey === person.subjectKey);
+    expect(told?.identifiers).toContainEqual({ email: 'carl@old.example.org' });
+  });
+
+  test('whoever had said no before the import is revoked at once, and the tracker is told', async () => {
+    const person = known('dora');
+    await runtime.change(person, 1, [ads, mail]);
+    await runtime.change(person, 2, []);
+    expect(await runtime.enforcements(person)).toEqual(['never-shared@2']);
+    expect((await imported([line(earlier('dora'))])).status).toBe(200);
+    await waitFor(async () => (await runtime.enforcements(person)).includes('accepted@2'), { what: 'acceptance' });
+    expect(await runtime.enforcements(person)).toEqual(['never-shared@2', 'waiting@2', 'accepted@2']);
+  });
+
+  test('a person the consent service does not know is rejected alone; one no event spoke of is looked up (DLV-7)', async () => {
+    known('emil');
+    const before = runtime.comparisonsAsked;
+    expect((await imported([line(earlier('nobody')), '', line(earlier('emil'))])).body).toEqual({
+      imported: 1,
+      rejected: [{ line: 1, reason: 'unknown-subject' }],
+    });
+    expect(runtime.comparisonsAsked).toBe(before + 1);
+  });
+
+  test('every faulty line is named with its member, and nothing is imported', async () => {
+    const person = known('fritz');
+    const { status, body } = await imported([
+      line(earlier('fritz')),
+      '{"half":',
+      line(earlier('fritz', { recipient: 'elsewhere' })),
+      line(earlier('fritz', { identifiers: { phone: '+49' }, purposes: [ads, 'unheard-of'], sharedAt: 'yesterday' })),
+      line(earlier('fritz', { sharedAt: '2999-01-01T00:00:00Z', more: 1 })),
+    ]);
+    expect(status).toBe(400);
+    expect((body['errors'] as { pointer: string }[]).map(({ pointer }) => pointer)).toEqual([
+      ...['/2', '/3/recipient', '/4/identifiers/phone', '/4/purposes/1', '/4/sharedAt', '/5/more', '/5/sharedAt'],
+    ]);
+    expect((await runtime.row(person))?.exposed ?? []).toEqual([]);
+  });
+
+  test.each([
+    ['an empty body', '\n\n', 'empty-import'],
+    ['too many lines', '{}\n'.repeat(5_001), 'import-too-long'],
+  ])('%s is refused', async (_name, text, code) => {
+    const { status, body } = await call('POST', '/v1/exposures/import', ['admin'], text, 'application/x-ndjson');
+    expect([status, String(body['type'])]).toEqual([400, expect.stringContaining(code)]);
+  });
+
+  test('JSON in one piece, and a token without the scope, are refused', async () => {
+    const body = line(earlier('x'));
+    expect((await call('POST', '/v1/exposures/import', ['admin'], body, 'application/json')).status).toBe(415);
+    expect((await imported([body], ['ops:read'])).status).toBe(403);
+  });
+});
+
+describe('/v1/reconciliations', () => {
+  const begin = (recipient: string) =>
+    call('POST', '/v1/reconciliations', ['admin'], line({ recipient }), 'application/json');
+
+  test('begins on demand, and its report can be read', async () => {
+    expect((await call('GET', `/v1/reconciliations/${crm}`, ['ops:read'])).status).toBe(404);
+    const { status, body } = await begin(crm);
+    expect(status).toBe(202);
+    const report = await waitFor(
+      async () => {
+        const answer = await call('GET', `/v1/reconciliations/${crm}`, ['ops:read']);
+        return answer.body['state'] === 'done' ? answer.body : undefined;
+      },
+      { what: 'the end of the comparison' },
+    );
+    expect(report).toMatchObject({ id: body['id'], askedBy: 'operator', recipient: crm });
+    expect(Object.keys(report['counts'] as object)).toEqual(expect.arrayContaining(['checked', 'extra', 'missing']));
+  });
+
+  test('a recipient that cannot be read is refused, and one that is being compared is not compared twice', async () => {
+    expect((await begin('elsewhere')).status).toBe(404);
+    expect((await begin('not a name')).status).toBe(400);
+    const id = await runtime.reports.begin(crm, 'schedule');
+    expect((await begin(crm)).status).toBe(409);
+    await runtime.reports.end(id ?? '', 'done', null);
+  });
+});

@@ -1,0 +1,199 @@
+import type { PurposeId } from '@entente/contracts';
+import { systemClock } from '@entente/observability';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import type { ReadBack } from '../partner/definition.ts';
+import type { ConnectorContractOptions, ContractServer } from './contract-options.ts';
+import type { RuntimeUnderTest, TestPerson } from './runtime-under-test.ts';
+
+/** The suite's hands: made in its `beforeAll`, hence asked for late. */
+export interface ContractGround {
+  server(): ContractServer;
+  runtime(): RuntimeUnderTest;
+  faults(...list: readonly object[]): Promise<void>;
+  until<T>(what: string, read: () => Promise<T>, holds: (value: T) => boolean): Promise<T>;
+  told(person: TestPerson, enforcement: string): Promise<string[]>;
+  planted(): TestPerson;
+  sharedPerson(): Promise<TestPerson>;
+}
+
+const readMs = 20_000;
+
+/** What a partner must do right that says more than "accepted": confirm, be read, erase. */
+export function assuranceContract(options: ConnectorContractOptions, ground: ContractGround): void {
+  const { definition, confirmation, readBack, erasure } = options;
+  const { server, runtime, faults, until, told, planted, sharedPerson } = ground;
+  const [first, second] = options.purposes;
+  const confirms = definition.confirm !== undefined || definition.readBack !== undefined;
+  const held = (person: TestPerson, purpose: PurposeId): Promise<boolean> => options.holds(server(), person, purpose);
+  const finish = async (): Promise<void> => confirmation?.finish(server());
+  /** The partner's jobs are let finish until the question is answered. */
+  const confirmed = (person: TestPerson, times = 1): Promise<string[]> =>
+    until(
+      'the confirmation',
+      async () => {
+        await finish();
+        return runtime().enforcements(person);
+      },
+      (list) => list.filter((each) => each === 'confirmed@2').length >= times,
+    );
+  const asked = (person: TestPerson, times: number): Promise<number> =>
+    until(
+      `${times} questions`,
+      async () => (await runtime().question(person))?.asks ?? 0,
+      (asks) => asks >= times,
+    );
+  const shown = async (person: TestPerson): Promise<ReadBack | undefined> => {
+    const { subjectKey, identifiers } = person;
+    const item = { subjectKey, identifiers: [identifiers], recipientPurposes: options.purposes };
+    const scope = { deadline: systemClock.monotonic() + readMs, signal: AbortSignal.timeout(readMs) };
+    return (await runtime().recipient.readBack([item], scope))[0];
+  };
+
+  test('whoever can confirm, be read or erase says how the suite tries it', () => {
+    expect({
+      confirmation: confirmation !== undefined,
+      readBack: readBack !== undefined,
+      erasure: erasure !== undefined,
+    }).toEqual({
+      confirmation: definition.confirm !== undefined,
+      readBack: definition.readBack !== undefined,
+      erasure: definition.erase !== undefined,
+    });
+  });
+
+  if (confirms) {
+    const operation = confirmation?.operation ?? readBack?.operation ?? '*';
+    const { failLater } = confirmation ?? {};
+
+    describe('accepted and confirmed are two facts', () => {
+      beforeAll(() => runtime().confirmer.start());
+
+      test('a withdrawal is confirmed once the partner shows its effect, and not before it is accepted', async () => {
+        const person = await sharedPerson();
+        await runtime().change(person, 2, []);
+        await told(person, 'accepted@2');
+        expect(await confirmed(person)).toEqual(['accepted@2', 'confirmed@2']);
+        expect([await held(person, first), await held(person, second)]).toEqual([false, false]);
+      });
+
+      test('a withdrawal of one purpose is confirmed though the other stays', async () => {
+        const person = await sharedPerson();
+        await runtime().change(person, 2, [second]);
+        expect(await confirmed(person)).toEqual(['accepted@2', 'confirmed@2']);
+        expect(await held(person, second)).toBe(true);
+      });
+
+      test.each([
+        ['an error', { kind: 'status', code: 503 }],
+        ['no answer', { kind: 'loseAnswer' }],
+        ['a page in HTML', { kind: 'html' }],
+      ])('ACK-TRUTH: %s confirms nothing; it is asked again', async (_name, fault) => {
+        const person = await sharedPerson();
+        await runtime().confirmer.stop();
+        await runtime().change(person, 2, []);
+        await told(person, 'accepted@2');
+        await faults({ ...fault, match: operation });
+        runtime().restartConfirmer();
+        await finish();
+        await asked(person, 2);
+        expect(await runtime().enforcements(person)).toEqual(['accepted@2']);
+        await server().clearFaults();
+        await confirmed(person);
+      });
+
+      if (failLater !== undefined)
+        test('what the partner accepted and did not do is revoked again, and only then confirmed', async () => {
+          const person = await sharedPerson();
+          await failLater(server());
+          await runtime().change(person, 2, []);
+          await told(person, 'accepted@2');
+          await server().clearFaults();
+          const list = await confirmed(person);
+          expect(list).toEqual(['accepted@2', 'waiting@2', 'accepted@2', 'confirmed@2']);
+          expect([await held(person, first), await held(person, second)]).toEqual([false, false]);
+        });
+    });
+  }
+
+  if (readBack !== undefined)
+    describe('the partner can be read', () => {
+      test('it shows what is served, and nothing of somebody it does not know', async () => {
+        const person = await sharedPerson();
+        expect(await shown(person)).toEqual({ kind: 'read', served: [first, second].sort() });
+        await runtime().change(person, 2, [second]);
+        await told(person, 'accepted@2');
+        await until(
+          'the effect',
+          () => shown(person),
+          (read) => read?.kind === 'read' && read.served.length === 1,
+        );
+        expect(await shown(person)).toEqual({ kind: 'read', served: [second] });
+        expect(await shown(planted())).toEqual({ kind: 'read', served: [] });
+      });
+
+      test('what it serves against our word is found and revoked again', async () => {
+        const person = await sharedPerson();
+        await runtime().change(person, 2, []);
+        await told(person, 'accepted@2');
+        // The confirmation is another story: here its question has been answered.
+        await until(
+          'an answered question',
+          async () => (await runtime().question(person))?.state,
+          (state) => state === 'confirmed',
+        );
+        await readBack.serve(server(), person, first);
+        expect(await shown(person)).toEqual({ kind: 'read', served: [first] });
+        // Until the window of its shares has ended nobody is judged.
+        await until(
+          'the end of the window',
+          () => runtime().reconciled(),
+          ({ findings }) =>
+            findings.some(({ kind, subjectKey }) => kind === 'extra' && subjectKey === person.subjectKey),
+        );
+        await until(
+          'the second revocation',
+          () => held(person, first),
+          (holds) => !holds,
+        );
+      });
+    });
+
+  if (erasure !== undefined)
+    describe('REC-8: erasure', () => {
+      test('deletes the person at the partner, and the identifiers here', async () => {
+        const person = await sharedPerson();
+        await runtime().erase(person, 2);
+        await told(person, 'accepted@2');
+        await until(
+          'the deletion',
+          async () => {
+            await finish();
+            return erasure.knows(server(), person);
+          },
+          (knows) => !knows,
+        );
+        const row = await runtime().row(person);
+        expect(row).toMatchObject({ state: 'settled', exposed: [], eventSealed: null, wiped: true });
+        if (confirms) await confirmed(person);
+      });
+
+      test('a lost answer is unclear; it is asked for until a clean one', async () => {
+        const person = await sharedPerson();
+        await faults({ kind: 'loseAnswer', match: erasure.operation, times: 1 });
+        await runtime().erase(person, 2);
+        await told(person, 'accepted@2');
+        expect(await runtime().attempts(person)).toEqual(['unclear: no-answer', 'applied']);
+      });
+
+      test('expired credentials park; nothing of the person is forgotten here before it is done there', async () => {
+        const person = await sharedPerson();
+        await faults({ kind: 'authExpired', match: erasure.operation });
+        await runtime().erase(person, 2);
+        await told(person, 'parked@2');
+        expect((await runtime().row(person))?.exposed).toEqual([first, second].sort());
+        await server().clearFaults();
+        await runtime().replayParked();
+        await told(person, 'accepted@2');
+      });
+    });
+}
