@@ -9,7 +9,7 @@ import type { LedgerAnchors, LedgerLine, LedgerVerdict } from './verify-ledger.t
 export const ledgerMediaType = 'text/tab-separated-values';
 
 const firstLine = 'entente-ledger v1';
-const [tab, newline, dash] = [0x09, 0x0a, 0x2d];
+const [tab, newline, dash, endsWith] = [0x09, 0x0a, 0x2d, 0x65];
 
 export const ledgerFileStart = `${firstLine}\n`;
 
@@ -23,39 +23,53 @@ export const ledgerFileLine = ({ number, commitment, link, content }: LedgerLine
   }\n`;
 
 /** Verifies such a text as it comes in; never throws for what stands in it. */
-export async function verifyLedgerFile(chunks: AsyncIterable<Uint8Array>, anchors: LedgerAnchors): Promise<LedgerVerdict> {
+export async function verifyLedgerFile(
+  chunks: AsyncIterable<Uint8Array>,
+  anchors: LedgerAnchors,
+): Promise<LedgerVerdict> {
   const check = new LedgerCheck(anchors);
   let [lines, ended] = [0, false];
-  for await (const line of linesOf(chunks)) {
-    lines += 1;
-    if (lines === 1 && line.toString('latin1') !== firstLine) check.unreadable('this is not a ledger’s text');
-    if (lines === 1) continue;
-    ended = line.toString('latin1', 0, 4) === 'end\t';
-    if (ended) {
-      if (line.toString('latin1') !== ledgerFileEnd(check.end().entries).trimEnd())
-        check.unreadable('the last line names another number of entries');
-      continue;
+  for await (const some of linesOf(chunks))
+    for (const line of some) {
+      lines += 1;
+      if (lines === 1) {
+        if (line.toString('latin1') !== firstLine) return unreadable(check, 'this is not a ledger’s text');
+        continue;
+      }
+      if (ended) return unreadable(check, 'the text goes on after its last line');
+      ended = line[0] === endsWith;
+      if (ended) {
+        if (`${line.toString('latin1')}\n` !== ledgerFileEnd(lines - 2))
+          return unreadable(check, 'the last line names another number of entries');
+        continue;
+      }
+      const read = readLine(line);
+      if (read === null) return unreadable(check, 'its line cannot be read');
+      if (check.take(read) !== null) return check.end();
     }
-    const read = readLine(line);
-    const bad = read === null ? check.unreadable('its line cannot be read') : check.take(read);
-    if (bad !== null) return check.end();
-  }
-  if (!ended) check.unreadable('the text ends without its last line');
+  return ended ? check.end() : unreadable(check, 'the text ends without its last line');
+}
+
+function unreadable(check: LedgerCheck, detail: string): LedgerVerdict {
+  check.unreadable(detail);
   return check.end();
 }
 
-async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, void> {
+/** Lines of each chunk together: a promise for each line would cost more than its hashes. */
+async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Buffer[], void, void> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {
-    const bytes = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
+    const bytes = Buffer.concat([rest, chunk]);
+    const lines: Buffer[] = [];
     let from = 0;
     for (let to = bytes.indexOf(newline); to !== -1; to = bytes.indexOf(newline, from)) {
-      yield bytes.subarray(from, to);
+      lines.push(bytes.subarray(from, to));
       from = to + 1;
     }
     rest = bytes.subarray(from);
+    yield lines;
   }
-  if (rest.length > 0) yield rest;
+  if (rest.length > 0) yield [rest];
 }
 
 function readLine(line: Buffer): LedgerLine | null {

@@ -169,11 +169,6 @@ describe('L-5 AUDIT the first bad entry is named', () => {
     const publishedLeaf = (index: number) => (index === 4 ? leaves[5]! : leaves[index]!);
     expect(verify(honest, { checkpoints, publishedLeaf }).bad).toBeNull();
   });
-
-  test('a stored row that says something else than its text', () => {
-    const line = { ...honest[6]!, columnFault: 'its purposes are not those of its text' };
-    expect(verify(honest.with(6, line)).bad).toMatchObject({ number: 7, fault: 'columns' });
-  });
 });
 
 describe('L-6 K-7 erased contents', () => {

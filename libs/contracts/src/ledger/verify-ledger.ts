@@ -11,12 +11,10 @@ export interface LedgerLine {
   readonly link: Buffer;
   /** Null where it was erased, or is another controller's. */
   readonly content: EntryContent | null;
-  /** Set where a stored row says something else than the text it stands beside. */
-  readonly columnFault?: string;
 }
 
-export const ledgerFaults = ['missing', 'moved', 'content', 'columns', 'link', 'forked', 'truncated', 'unreadable'] as const;
-export type LedgerFault = (typeof ledgerFaults)[number];
+/** What can be wrong with an entry. `stored`: its row says something else than its text, or is gone. */
+export type LedgerFault = 'missing' | 'moved' | 'content' | 'link' | 'forked' | 'truncated' | 'unreadable' | 'stored';
 
 /** The first entry that is not as it was numbered and signed. */
 export interface BadEntry {
@@ -108,7 +106,7 @@ export class LedgerCheck {
     return this.#tree.size + 1;
   }
 
-  #faultOf({ number, commitment, link, content, columnFault }: LedgerLine): BadEntry | null {
+  #faultOf({ number, commitment, link, content }: LedgerLine): BadEntry | null {
     const expected = this.#next;
     if (number > expected)
       return { number: expected, fault: 'missing', detail: `after ${expected - 1} comes ${number}` };
@@ -116,7 +114,6 @@ export class LedgerCheck {
       return { number: expected, fault: 'moved', detail: `in its place stands ${number} once more` };
     if (content !== null && commitmentTo(content)?.equals(commitment) !== true)
       return { number, fault: 'content', detail: 'its text is not the one that was numbered' };
-    if (columnFault !== undefined) return { number, fault: 'columns', detail: columnFault };
     if (!chainLink(this.#link, commitment).equals(link))
       return { number, fault: 'link', detail: 'the chain does not lead from the entry before to this one' };
     return null;

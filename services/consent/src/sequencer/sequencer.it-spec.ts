@@ -55,8 +55,8 @@ describe('REC-5 the sequencer', () => {
     await Promise.all(sequencers.map((sequencer) => sequencer.stop()));
     const last = new Sequencer(consent.parts.pool, log);
     while ((await last.numberPending()) > 0);
-    const { rows } = await consent.pool.query<{ number: number; hash: string; entry: string }>(`
-      SELECT c.number, encode(c.hash, 'hex') AS hash, e.entry
+    const { rows } = await consent.pool.query<{ number: number; hash: string; salt: Buffer; entry: string }>(`
+      SELECT c.number, encode(c.hash, 'hex') AS hash, e.salt, e.entry
         FROM ledger_chain c JOIN ledger_entry e ON e.id = c.entry_id ORDER BY number`);
     const { rows: counted } = await consent.pool.query(
       `SELECT (SELECT count(*)::int FROM ledger_entry) AS entries, (SELECT count(*)::int FROM ledger_pending) AS pending`,
@@ -65,7 +65,7 @@ describe('REC-5 the sequencer', () => {
     expect(rows.map(({ number }) => number)).toEqual(rows.map((_, index) => index + 1));
     let hash = Buffer.alloc(32);
     for (const row of rows) {
-      const digest = createHash('sha256').update(row.entry, 'utf8').digest();
+      const digest = createHash('sha256').update(Buffer.from([1])).update(row.salt).update(row.entry, 'utf8').digest();
       hash = createHash('sha256').update(hash).update(digest).digest();
       expect(row.hash).toBe(hash.toString('hex'));
     }
