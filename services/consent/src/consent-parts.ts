@@ -173,7 +173,9 @@ export class ConsentParts {
     this.checkpointer?.start();
     this.#keyExpiry.start();
     if (!api) return;
-    this.#outcomeWatch.start().catch((err: unknown) => this.#log.error({ err }, 'outcomes for receipts cannot be read'));
+    this.#outcomeWatch
+      .start()
+      .catch((err: unknown) => this.#log.error({ err }, 'outcomes for receipts cannot be read'));
     this.#gateWatch.start().catch((err: unknown) => this.#log.error({ err }, 'gate confirmations cannot be read'));
   }
 

@@ -90,7 +90,11 @@ describe('L-5 proofs', () => {
         expect(isConsistent({ ...claim, root: flipped(claim.root, flip) })).toBe(false);
         expect(isConsistent({ ...claim, path: [...path, emptyRoot] })).toBe(false);
         const forked = all.with(flip % oldSize, leafHash(Buffer.from('rewritten')));
-        const other = { ...claim, root: recursiveRoot(forked), path: hashesOf(forked, consistencyRanges(oldSize, size)) };
+        const other = {
+          ...claim,
+          root: recursiveRoot(forked),
+          path: hashesOf(forked, consistencyRanges(oldSize, size)),
+        };
         expect(isConsistent(other)).toBe(false);
       }),
       { numRuns: 60 },

@@ -89,7 +89,10 @@ describe('L-5 AUDIT the first bad entry is named', () => {
 
   test('a salt taken away, added, or cut', () => {
     const { text, salt } = honest[9]!.content!;
-    for (const content of [{ text, salt: null }, { text, salt: salt!.subarray(1) }])
+    for (const content of [
+      { text, salt: null },
+      { text, salt: salt!.subarray(1) },
+    ])
       expect(verify(honest.with(9, { ...honest[9]!, content })).bad).toMatchObject({ number: 10, fault: 'content' });
     const unsalted = honest[0]!.content!.text;
     const content = { text: unsalted.subarray(saltBytes), salt: unsalted.subarray(0, saltBytes) };

@@ -126,7 +126,11 @@ export class LedgerCheck {
   }
 
   #compareCheckpoints(): void {
-    for (let next = this.#anchors[this.#compared]; next?.size === this.#tree.size; next = this.#anchors[this.#compared]) {
+    for (
+      let next = this.#anchors[this.#compared];
+      next?.size === this.#tree.size;
+      next = this.#anchors[this.#compared]
+    ) {
       if (!next.root.equals(this.#tree.root())) return void this.#condemn(this.#fork(next));
       this.#compared += 1;
       this.#signed = next.size;

@@ -17,14 +17,19 @@ type Jwk = JsonWebKeyInput['key'];
 
 /** RFC 7638: SHA-256 of the key's required members in their one order. */
 const thumbprint = (x: string): string =>
-  createHash('sha256').update(JSON.stringify({ crv: 'Ed25519', kty: 'OKP', x })).digest('base64url');
+  createHash('sha256')
+    .update(JSON.stringify({ crv: 'Ed25519', kty: 'OKP', x }))
+    .digest('base64url');
 
 /**
  * Reads a JWK set: a private Ed25519 key first, then retired ones, of which the public part is enough. Its errors name
  * positions, never key material.
  */
 export function parseReceiptKeys(value: unknown): ReceiptKeys {
-  const keys = typeof value === 'object' && value !== null && 'keys' in value && Array.isArray(value.keys) ? (value.keys as unknown[]) : [];
+  const keys =
+    typeof value === 'object' && value !== null && 'keys' in value && Array.isArray(value.keys)
+      ? (value.keys as unknown[])
+      : [];
   const [first] = keys;
   if (first === undefined) throw new Error('not a JWK set with at least one key');
   const published = keys.map((key, at) => publicJwk(key, at));

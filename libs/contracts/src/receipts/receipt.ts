@@ -157,10 +157,7 @@ const receipt = object({
   party_identification: list(party, 1),
 });
 
-const outcome = object(
-  { recipient: text, outcome: { enum: outcomes } },
-  { at: time, accepted_at: time, reason: text },
-);
+const outcome = object({ recipient: text, outcome: { enum: outcomes } }, { at: time, accepted_at: time, reason: text });
 
 /** R-1: JSON Schema 2020-12 of a receipt's signed content; the committed copy is `schemas/consent-receipt.v1.json`. */
 export const receiptSchema = {

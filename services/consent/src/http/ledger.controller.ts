@@ -43,7 +43,10 @@ export class LedgerController {
   @ApiProduces('text/plain')
   @ApiOkResponse({ schema: { type: 'string' } })
   key(): string {
-    return this.#proofs.verifierTexts().map((text) => `${text}\n`).join('');
+    return this.#proofs
+      .verifierTexts()
+      .map((text) => `${text}\n`)
+      .join('');
   }
 
   @Get('inclusion/:changeId')
@@ -60,7 +63,10 @@ export class LedgerController {
   @Get('consistency')
   @Scopes('audit:read')
   @ApiBearerAuth()
-  @ApiOperation({ operationId: 'proveConsistency', summary: 'That an earlier checkpoint’s tree is a beginning of a later' })
+  @ApiOperation({
+    operationId: 'proveConsistency',
+    summary: 'That an earlier checkpoint’s tree is a beginning of a later',
+  })
   @ApiOkResponse({ type: ConsistencyProofBody })
   @ApiProblems(400, 404, 422)
   consistency(@Query() { from, to }: ConsistencyQuery): Promise<ConsistencyProof> {
@@ -74,7 +80,8 @@ export class LedgerController {
   @ApiOperation({
     operationId: 'readLedger',
     summary: 'The whole ledger as a text, for `entente ledger verify`',
-    description: 'Of other controllers’ entries only the commitments. Without its last line, `end`, it is worth nothing.',
+    description:
+      'Of other controllers’ entries only the commitments. Without its last line, `end`, it is worth nothing.',
   })
   @ApiProduces(ledgerMediaType)
   @ApiOkResponse({ schema: { type: 'string' } })

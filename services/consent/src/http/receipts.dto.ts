@@ -1,14 +1,12 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsString, MaxLength, MinLength } from 'class-validator';
+import { Length } from 'class-validator';
 import { SubjectConsentsBody } from './answers.dto.ts';
 
 /** Receipts of a thousand purposes fit. */
 const longestReceipt = 500_000;
 
 export class AskVerdict {
-  @IsString()
-  @MinLength(1)
-  @MaxLength(longestReceipt)
+  @Length(1, longestReceipt, { message: 'must be a compact JWS' })
   @ApiProperty({ type: String, maxLength: longestReceipt, description: 'Compact JWS.' })
   receipt!: string;
 }

@@ -54,8 +54,7 @@ export class CheckpointDirectory {
   async #dropSmaller({ level, index, width }: Tile): Promise<void> {
     const partial = dirname(join(this.#path, tilePath({ level, index, width: 1 })));
     if (width === tileWidth) return rm(partial, { recursive: true, force: true });
-    for (const name of await readdir(partial))
-      if (Number(name) < width) await rm(join(partial, name), { force: true });
+    for (const name of await readdir(partial)) if (Number(name) < width) await rm(join(partial, name), { force: true });
   }
 
   async #read(name: string): Promise<Buffer | null> {

@@ -118,7 +118,9 @@ export class Checkpointer {
     if (directory === null) return;
     const from = (await this.#published())?.size ?? 0;
     if (from > newest.size)
-      throw new LedgerContradiction(`a checkpoint of ${from} was published, the newest in the database is ${newest.size}`);
+      throw new LedgerContradiction(
+        `a checkpoint of ${from} was published, the newest in the database is ${newest.size}`,
+      );
     if (from < newest.size) await directory.publish(newest, from, (tile) => tileBytes(pool, tile));
   }
 }

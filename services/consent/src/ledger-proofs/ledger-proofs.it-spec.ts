@@ -154,7 +154,9 @@ describe('L-5 proofs by API', () => {
     const response = await fetch(`${consent.url}/v1/ledger/entries`, { headers: { authorization: `Bearer ${token}` } });
     const text = await response.text();
     expect(text).not.toContain('subjectKey');
-    const verdict = await verifyLedgerFile(ledgerText(consent.parts.pool, 'other' as ControllerId), { checkpoints: [] });
+    const verdict = await verifyLedgerFile(ledgerText(consent.parts.pool, 'other' as ControllerId), {
+      checkpoints: [],
+    });
     expect(verdict).toMatchObject({ bad: null, withoutContent: verdict.entries });
     expect(text.split('\n')).toHaveLength(verdict.entries + 3);
   });
@@ -174,7 +176,8 @@ describe('L-5 F19 what a superuser does in SQL is named', () => {
     try {
       await client.query('BEGIN');
       // Neither triggers nor foreign keys hold a superuser.
-      for (const table of ['ledger_entry', 'ledger_chain']) await client.query(`ALTER TABLE ${table} DISABLE TRIGGER ALL`);
+      for (const table of ['ledger_entry', 'ledger_chain'])
+        await client.query(`ALTER TABLE ${table} DISABLE TRIGGER ALL`);
       for (const statement of statements) await client.query(statement);
       const verdict = await verifyLedgerFile(ledgerText(asPool, null), await anchorsIn(directory));
       return { bad: verdict.bad, stray: await firstStrayRow(asPool) };
@@ -192,12 +195,15 @@ describe('L-5 F19 what a superuser does in SQL is named', () => {
     await checkpointerIn(directory).checkpoint();
     expect(await tampered()).toEqual({ bad: null, stray: null });
     expect(
-      (await tampered(`UPDATE ledger_entry SET entry = replace(entry, '"deny"', '"grant"') WHERE id = ${entryOf(4)}`)).bad,
+      (await tampered(`UPDATE ledger_entry SET entry = replace(entry, '"deny"', '"grant"') WHERE id = ${entryOf(4)}`))
+        .bad,
     ).toMatchObject({ number: 4, fault: 'content' });
     expect(
-      (await tampered(`UPDATE ledger_entry SET entry = NULL, salt = NULL, erased_at = NULL WHERE id = ${entryOf(5)}`).catch(
-        (error: Error) => ({ bad: error.message }),
-      )).bad,
+      (
+        await tampered(
+          `UPDATE ledger_entry SET entry = NULL, salt = NULL, erased_at = NULL WHERE id = ${entryOf(5)}`,
+        ).catch((error: Error) => ({ bad: error.message }))
+      ).bad,
     ).toContain('check constraint');
     expect((await tampered(`DELETE FROM ledger_entry WHERE id = ${entryOf(6)}`)).bad).toMatchObject({ number: 6 });
     expect((await tampered('DELETE FROM ledger_chain WHERE number = 7')).bad).toMatchObject({
@@ -297,7 +303,9 @@ describe('L-5 F19 what a superuser does in SQL is named', () => {
       const rebuilt = 'DELETE FROM ledger_subtree';
       expect(await attempt(...(await rewrite(2)), rebuilt, forgetful)).toBe('LedgerContradiction');
       expect(await attempt(...(await rewrite(2)), rebuilt)).toBe('LedgerContradiction');
-      expect(await attempt(`DELETE FROM ledger_chain WHERE number >= ${signed!.size}`, forgetful)).toBe('LedgerContradiction');
+      expect(await attempt(`DELETE FROM ledger_chain WHERE number >= ${signed!.size}`, forgetful)).toBe(
+        'LedgerContradiction',
+      );
     } finally {
       client.release();
     }

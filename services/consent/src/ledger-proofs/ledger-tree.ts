@@ -62,7 +62,10 @@ export async function keepSubtrees(tx: Reader, size: number): Promise<boolean> {
     const held = rows[0]?.held ?? 0;
     const last = Math.min(complete, held + subtreesAtOnce);
     const indexes = Array.from({ length: last - held }, (_, at) => held + at);
-    const below = await nodesOf(tx, indexes.map((index) => childrenOf({ height, index })));
+    const below = await nodesOf(
+      tx,
+      indexes.map((index) => childrenOf({ height, index })),
+    );
     if (indexes.length > 0) await tx.query(keepSql, [height, indexes, below.map(rootOf)]);
     if (last < complete) return false;
   }

@@ -58,7 +58,10 @@ export class LedgerProofs {
   /** That a controller's own change stands in the newest checkpoint's tree. */
   async inclusion(controller: ControllerId, changeId: string): Promise<InclusionProof> {
     const { size, note } = await this.checkpoint();
-    const { rows } = await this.#pool.query<{ number: number; commitment: Buffer }>(numberedSql, [controller, changeId]);
+    const { rows } = await this.#pool.query<{ number: number; commitment: Buffer }>(numberedSql, [
+      controller,
+      changeId,
+    ]);
     const [entry] = rows;
     if (entry === undefined) throw new Refusal('unknown-change', 404, 'This change has no number in the ledger.');
     if (entry.number > size)

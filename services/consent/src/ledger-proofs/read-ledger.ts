@@ -70,7 +70,9 @@ const lostSql = `
 export async function firstStrayRow(pool: Pool): Promise<BadEntry | null> {
   let after = 0;
   for (;;) {
-    const { rows } = await pool.query<{ rows: number; last: number | null; stray: number | null }>(strayRowSql, [after]);
+    const { rows } = await pool.query<{ rows: number; last: number | null; stray: number | null }>(strayRowSql, [
+      after,
+    ]);
     const [page] = rows;
     if (page?.last === undefined || page.last === null) break;
     if (page.stray !== null)

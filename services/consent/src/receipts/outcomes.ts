@@ -1,5 +1,12 @@
 import { settledOutcomes } from '@entente/contracts';
-import type { ControllerId, EnforcementRecorded, Outcome, ReceiptOutcome, SubjectKey, Termination } from '@entente/contracts';
+import type {
+  ControllerId,
+  EnforcementRecorded,
+  Outcome,
+  ReceiptOutcome,
+  SubjectKey,
+  Termination,
+} from '@entente/contracts';
 import type { PoolClient } from '@entente/postgres';
 
 const settled = [...settledOutcomes];

@@ -37,7 +37,10 @@ export function receiptContent(
     record_id: `${entry.subjectKey}/${entry.version}`,
     pii_principal_id: entry.subjectKey,
     processing,
-    party_identification: [controllerParty(entry, profile), ...[...named].sort().map((id) => recipientParty(id, catalogue))],
+    party_identification: [
+      controllerParty(entry, profile),
+      ...[...named].sort().map((id) => recipientParty(id, catalogue)),
+    ],
   };
 }
 

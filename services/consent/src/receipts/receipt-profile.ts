@@ -37,7 +37,9 @@ export function parseReceiptProfiles(value: Readonly<Record<string, unknown>>): 
 function profileOf(controller: string, given: unknown): ReceiptProfile {
   if (typeof given !== 'object' || given === null) throw new Error(`${controller} is not an object`);
   for (const [member, value] of Object.entries(given)) {
-    const example: unknown = Object.hasOwn(unstatedProfile, member) ? unstatedProfile[member as keyof ReceiptProfile] : null;
+    const example: unknown = Object.hasOwn(unstatedProfile, member)
+      ? unstatedProfile[member as keyof ReceiptProfile]
+      : null;
     if (example === null) throw new Error(`${controller}: there is no member ${member}`);
     if (Array.isArray(example) ? !isTexts(value) : !isText(value))
       throw new Error(`${controller}: ${member} is not ${Array.isArray(example) ? 'a list of texts' : 'a text'}`);

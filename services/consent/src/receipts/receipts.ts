@@ -87,7 +87,10 @@ export class Receipts {
     if (!verdict.valid) return { verdict, current: null };
     const { pii_principal_id: key, processing } = verdict.payload.receipt;
     const isOwn = processing.every(({ pii_controllers: [of] }) => of === controller);
-    return { verdict, current: isOwn ? await this.#parts.reader.read(controller, [key as LedgerEntryContent['subjectKey']]) : null };
+    return {
+      verdict,
+      current: isOwn ? await this.#parts.reader.read(controller, [key as LedgerEntryContent['subjectKey']]) : null,
+    };
   }
 
   #keys(): ReceiptKeys {

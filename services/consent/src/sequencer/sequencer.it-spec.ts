@@ -65,7 +65,11 @@ describe('REC-5 the sequencer', () => {
     expect(rows.map(({ number }) => number)).toEqual(rows.map((_, index) => index + 1));
     let hash = Buffer.alloc(32);
     for (const row of rows) {
-      const digest = createHash('sha256').update(Buffer.from([1])).update(row.salt).update(row.entry, 'utf8').digest();
+      const digest = createHash('sha256')
+        .update(Buffer.from([1]))
+        .update(row.salt)
+        .update(row.entry, 'utf8')
+        .digest();
       hash = createHash('sha256').update(hash).update(digest).digest();
       expect(row.hash).toBe(hash.toString('hex'));
     }
