@@ -62,5 +62,5 @@ export const signReceipt = ({ kid, privateKey }: ReceiptKeys, payload: ReceiptPa
 /** A fresh private key as configuration takes it; it goes before those in use. */
 export function newReceiptKey(): JWK {
   const { privateKey } = generateKeyPairSync('ed25519');
-  return privateKey.export({ format: 'jwk' }) as JWK;
+  return privateKey.export({ format: 'jwk' });
 }

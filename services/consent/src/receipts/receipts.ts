@@ -4,7 +4,7 @@ import type { Catalogue, CatalogueChange, ControllerId, ReceiptKeys, ReceiptVerd
 import { Refusal } from '@entente/http';
 import type { Clock } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
-import { ConsentReader } from '../ledger/consent-reader.ts';
+import type { ConsentReader } from '../ledger/consent-reader.ts';
 import type { SubjectConsents } from '../ledger/consent-reader.ts';
 import { outcomesSince, terminationOf } from './outcomes.ts';
 import { receiptContent } from './receipt-content.ts';
