@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import {
   chainLink,
   commitmentTo,
+  firstLink,
   isConsistent,
   isIncluded,
   leafOf,
@@ -16,10 +17,13 @@ import {
 } from '@entente/contracts';
 import type { ControllerId, LedgerAnchors } from '@entente/contracts';
 import { createLogger, createMetrics } from '@entente/observability';
-import { createPool } from '@entente/postgres';
+import { createPool, migrate } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
 import { testDatabase } from '@entente/test-support';
+import { ConsentSchema1763700000000 } from '../migrations/1763700000000-consent-schema.ts';
+import { consentMigrations } from '../migrations/index.ts';
 import { CONSENT_SCHEMA } from '../migrations/schema.ts';
+import { Sequencer } from '../sequencer/sequencer.ts';
 import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
 import { CheckpointDirectory } from './checkpoint-directory.ts';
@@ -346,6 +350,47 @@ describe('L-6 K-7 an erased entry', () => {
     );
     expect(rows[0]).toMatchObject({ salts: (rows[0] as { entries: number }).entries });
   });
+});
+
+test('L-2 entries numbered before there were salts stay as they were, and new ones follow them', async () => {
+  const database = await testDatabase('ledger-before-salts');
+  const into = { url: database.url, schema: CONSENT_SCHEMA, log };
+  await migrate({ ...into, migrations: [ConsentSchema1763700000000] });
+  const pool = createPool({ url: database.url, schema: CONSENT_SCHEMA, name: 'before', max: 2 });
+  try {
+    const append = (from: number, to: number) =>
+      pool.query(
+        `WITH e AS (
+           INSERT INTO ledger_entry (change_id, controller, subject_key, version, purposes, entry, committed_at)
+           SELECT id, 'acme', 'k', n, '{}', jsonb_build_object('changeId', id, 'controller', 'acme', 'subjectKey', 'k',
+                    'version', n, 'changes', '[]'::jsonb, 'committedAt', '2027-01-01T00:00:00Z')::text, '2027-01-01T00:00:00Z'
+             FROM (SELECT gen_random_uuid() AS id, n FROM generate_series($1::int, $2::int) n) new RETURNING id)
+         INSERT INTO ledger_pending SELECT id FROM e`,
+        [from, to],
+      );
+    await append(1, 3);
+    const { rows } = await pool.query<{ id: string; digest: Buffer }>(
+      `DELETE FROM ledger_pending p USING ledger_entry e WHERE e.id = p.entry_id
+       RETURNING e.id::text AS id, sha256(convert_to(e.entry, 'UTF8')) AS digest`,
+    );
+    let link = firstLink;
+    for (const [index, { id, digest }] of rows.entries()) {
+      link = chainLink(link, digest);
+      const numbered = [index + 1, id, link];
+      await pool.query('INSERT INTO ledger_chain (number, entry_id, hash) VALUES ($1, $2, $3)', numbered);
+    }
+    await migrate({ ...into, migrations: consentMigrations });
+    await append(4, 5);
+    await new Sequencer(pool, log).numberPending();
+    expect(await verifyLedgerFile(ledgerText(pool, null), { checkpoints: [] })).toMatchObject({
+      bad: null,
+      entries: 5,
+    });
+    expect(await firstStrayRow(pool)).toBeNull();
+  } finally {
+    await pool.end();
+    await database.drop();
+  }
 });
 
 describe('L-3 the ledger is append-only', () => {

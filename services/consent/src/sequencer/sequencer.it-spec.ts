@@ -135,5 +135,12 @@ describe('what the relay asks', () => {
       { aggregatetype: 'consent.revocations.v1', shard, payload },
       { aggregatetype: 'consent.changes.v1', shard, payload },
     ]);
+    // What was erased in between is not said again.
+    while ((await consent.parts.sequencer.numberPending()) > 0);
+    await client.query(`SELECT erase_ledger_contents('acme', $1, 2)`, [String(body['subjectKey'])]);
+    await client.query('DELETE FROM outbox');
+    await port.republish(client, shard, ledger.number);
+    const { rows: after } = await client.query(`SELECT payload FROM outbox ORDER BY id LIMIT 1`);
+    expect(after).toMatchObject([{ payload: { version: 2, changes: [{ purpose: 'ad-targeting' }] } }]);
   });
 });
