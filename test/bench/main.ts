@@ -7,8 +7,9 @@ import { machine } from './machine.ts';
 import { page, type Report } from './page.ts';
 import { gateCheck } from './workloads/b4-gate.ts';
 import { propagation } from './workloads/b3-propagate.ts';
+import { ledger } from './workloads/b9-ledger.ts';
 
-const all: readonly Benchmark[] = [propagation, gateCheck];
+const all: readonly Benchmark[] = [propagation, gateCheck, ledger];
 
 const usage = `npm run bench -- [B2 B3 …] [--rounds N] [--seconds N] [--page]
   without names: all of ${all.map(({ id }) => id).join(', ')}

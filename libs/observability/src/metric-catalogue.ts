@@ -40,6 +40,16 @@ export const metricCatalogue = {
     help: 'Age of the oldest outbox row that the broker has not acknowledged; 0 if none.',
     labels: [],
   },
+  consent_ledger_signed_entries: {
+    type: 'gauge',
+    help: 'Ledger entries that the newest checkpoint signs.',
+    labels: [],
+  },
+  consent_ledger_contradictions_total: {
+    type: 'counter',
+    help: 'Checkpoints not signed because the ledger does not continue what was signed or published. Must stay 0.',
+    labels: [],
+  },
   consent_consume_delay_seconds: {
     type: 'histogram',
     help: 'From the broker’s append to the connector’s handler (t3 - t2).',

@@ -1,9 +1,10 @@
 import { ConfigError, loadConfig } from '@entente/config';
+import { newNoteKeys, newReceiptKey } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
 import { ConsentConfig } from './config.ts';
 
 const key = (kid: string) => `${kid}:${Buffer.alloc(32, 7).toString('base64url')}`;
-const good = {
+const required = {
   DATABASE_URL: 'postgres://localhost/x',
   KAFKA_BOOTSTRAP: 'localhost:9092,localhost:9093',
   AUTH_ISSUER: 'https://login.example',
@@ -12,6 +13,11 @@ const good = {
   IDENTIFIER_KEYS: key('k1'),
   AUDIENCE_KEYS: JSON.stringify({ crm: key('k1') }),
 };
+const provable = {
+  LEDGER_KEYS: newNoteKeys('log.example').signer,
+  RECEIPT_KEYS: JSON.stringify({ keys: [newReceiptKey()] }),
+};
+const good = { ...required, ...provable };
 
 function faultsOf(env: NodeJS.ProcessEnv): string[] {
   try {
@@ -32,7 +38,7 @@ describe('the environment', () => {
   });
 
   test('what is missing is told at once', () => {
-    expect(faultsOf({}).sort()).toEqual(Object.keys(good).sort());
+    expect(faultsOf({}).sort()).toEqual(Object.keys(required).sort());
   });
 
   test.each([
@@ -45,8 +51,19 @@ describe('the environment', () => {
     [{ RELAY: 'maybe' }, 'RELAY'],
     [{ DATABASE_URL: 'mysql://x' }, 'DATABASE_URL'],
     [{ HTTP_PORT: '70000' }, 'HTTP_PORT'],
+    [{ LEDGER_KEYS: 'PRIVATE+KEY+x' }, 'LEDGER_KEYS'],
+    [{ LEDGER_KEYS: newNoteKeys('log.example').verifier }, 'LEDGER_KEYS'],
+    [{ LEDGER_CHECKPOINT_EVERY: '1ms' }, 'LEDGER_CHECKPOINT_EVERY'],
+    [{ RECEIPT_KEYS: '{}' }, 'RECEIPT_KEYS'],
+    [{ RECEIPT_PROFILES: '{"acme":{"nmae":"x"}}' }, 'RECEIPT_PROFILES'],
+    [{ LEDGER_KEYS: '' }, 'LEDGER_KEYS'],
+    [{ RECEIPT_KEYS: '' }, 'RECEIPT_KEYS'],
   ])('%p is refused', (more, variable) => {
     expect(faultsOf({ ...good, ...more })).toEqual([variable]);
+  });
+
+  test('outside production nothing has to be provable', () => {
+    expect(faultsOf({ ...required, NODE_ENV: 'development' })).toEqual([]);
   });
 
   test('no fault shows a key', () => {

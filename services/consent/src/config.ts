@@ -1,12 +1,16 @@
-import { parseKeyRing } from '@entente/contracts';
+import { parseKeyRing, parseReceiptKeys } from '@entente/contracts';
 import type { Audience, KeyRing } from '@entente/contracts';
 import { Env, loadConfigOrExit, ServiceConfig } from '@entente/config';
 import type { ConfigFault } from '@entente/config';
-import { IsIn, IsObject, IsUrl } from 'class-validator';
+import { IsIn, IsObject, IsUrl, Min } from 'class-validator';
 import { parseSubjectHashKeys } from './identifiers/subject-hash-keys.ts';
+import { parseLogKeys } from './ledger-proofs/log-keys.ts';
+import { parseReceiptProfiles } from './receipts/receipt-profile.ts';
 
 const url = { require_tld: false, require_protocol: true };
 const ring = 'k1:<32 bytes in base64url>';
+const logKeyExample = 'PRIVATE+KEY+<name>+<id>+<key>, from `entente ledger key <name>`';
+const receiptKeysExample = '{"keys":[<private JWK, from `entente receipt key`>]}';
 
 /** The environment of the consent service. */
 export class ConsentConfig extends ServiceConfig {
@@ -39,8 +43,29 @@ export class ConsentConfig extends ServiceConfig {
   @IsUrl(url, { message: 'must be a URL' })
   opsUrl = 'http://localhost:8084';
 
+  @Env('LEDGER_KEYS', { example: logKeyExample, secret: true, optional: true })
+  ledgerKeys?: string;
+
+  @Env('LEDGER_CHECKPOINT_DIR', { example: '/var/lib/entente/ledger', optional: true })
+  ledgerCheckpointDir?: string;
+
+  @Env('LEDGER_CHECKPOINT_EVERY', { example: '10s', as: 'duration' })
+  @Min(100)
+  ledgerCheckpointEveryMs = 10_000;
+
+  @Env('RECEIPT_KEYS', { example: receiptKeysExample, as: 'json', secret: true, optional: true })
+  receiptKeys?: object;
+
+  @Env('RECEIPT_ISSUER', { example: 'https://consent.example' })
+  receiptIssuer = 'urn:entente:consent';
+
+  @Env('RECEIPT_PROFILES', { example: '{"acme":{"name":"Acme SA","contact":"privacy@acme.example"}}', as: 'json' })
+  @IsObject()
+  receiptProfiles: Record<string, unknown> = {};
+
   crossCheck(): readonly ConfigFault[] {
     return [
+      ...this.#proofFaults(),
       ...faultsOf('SUBJECT_HASH_KEYS', '1:<32 bytes in base64url>', () => parseSubjectHashKeys(this.subjectHashKeys)),
       ...faultsOf('IDENTIFIER_KEYS', ring, () => parseKeyRing(this.identifierKeys)),
       ...faultsOf('AUDIENCE_KEYS', `{"crm":"${ring}"}`, () => parseKeyRings(this.audienceKeys)),
@@ -50,7 +75,24 @@ export class ConsentConfig extends ServiceConfig {
         : []),
     ];
   }
+
+  #proofFaults(): ConfigFault[] {
+    const { ledgerKeys, receiptKeys } = this;
+    const missing = (variable: string, example: string): ConfigFault[] =>
+      this.isProduction ? [{ variable, rule: inProduction, example }] : [];
+    return [
+      ...(ledgerKeys === undefined
+        ? missing('LEDGER_KEYS', logKeyExample)
+        : faultsOf('LEDGER_KEYS', logKeyExample, () => parseLogKeys(ledgerKeys))),
+      ...(receiptKeys === undefined
+        ? missing('RECEIPT_KEYS', receiptKeysExample)
+        : faultsOf('RECEIPT_KEYS', receiptKeysExample, () => parseReceiptKeys(receiptKeys))),
+      ...faultsOf('RECEIPT_PROFILES', '{"acme":{"name":"Acme SA"}}', () => parseReceiptProfiles(this.receiptProfiles)),
+    ];
+  }
 }
+
+const inProduction = 'must be given in production: nothing would be provable';
 
 /** One key ring per audience, from JSON of ring texts. */
 export function parseKeyRings(texts: Readonly<Record<string, string>>): ReadonlyMap<Audience, KeyRing> {

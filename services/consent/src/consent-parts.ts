@@ -1,4 +1,4 @@
-import { parseKeyRing, timing } from '@entente/contracts';
+import { parseKeyRing, parseReceiptKeys, timing } from '@entente/contracts';
 import { createKafka } from '@entente/kafka';
 import type { Kafka } from '@entente/kafka';
 import type { Clock, Logger, Metrics } from '@entente/observability';
@@ -21,7 +21,14 @@ import { ConsentReader } from './ledger/consent-reader.ts';
 import { IncarnationCheck } from './ledger/incarnation.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { Recorder } from './ledger/recorder.ts';
+import { CheckpointDirectory } from './ledger-proofs/checkpoint-directory.ts';
+import { Checkpointer } from './ledger-proofs/checkpointer.ts';
+import { parseLogKeys } from './ledger-proofs/log-keys.ts';
+import { LedgerProofs } from './ledger-proofs/proofs.ts';
 import { CONSENT_SCHEMA } from './migrations/schema.ts';
+import { OutcomeWatch } from './receipts/outcome-watch.ts';
+import { parseReceiptProfiles } from './receipts/receipt-profile.ts';
+import { Receipts } from './receipts/receipts.ts';
 import { KeyExpiry } from './sequencer/expire-keys.ts';
 import { ConsentLedgerPort } from './sequencer/ledger-port.ts';
 import { Republisher } from './sequencer/republish.ts';
@@ -59,12 +66,17 @@ export class ConsentParts {
   readonly catalogueWriter: CatalogueWriter;
   readonly snapshot: GateSnapshot;
   readonly sequencer: Sequencer;
+  /** Undefined where checkpoints are not signed. */
+  readonly checkpointer: Checkpointer | undefined;
+  readonly proofs: LedgerProofs;
+  readonly receipts: Receipts;
   /** Ordinary reads, and the catalogue's writes. */
   readonly pool: Pool;
   readonly relay: Relay | undefined;
   readonly #snapshotPool: Pool;
   readonly #keyExpiry: KeyExpiry;
   readonly #gateWatch: GateWatch;
+  readonly #outcomeWatch: OutcomeWatch;
   readonly #kafka: Kafka;
   readonly #log: Logger;
 
@@ -113,6 +125,20 @@ export class ConsentParts {
     });
     this.snapshot = new GateSnapshot(this.#snapshotPool);
     this.sequencer = new Sequencer(this.pool, log);
+    const logKeys = config.ledgerKeys === undefined ? null : parseLogKeys(config.ledgerKeys);
+    const directory = config.ledgerCheckpointDir;
+    this.proofs = new LedgerProofs(this.pool, logKeys);
+    if (logKeys !== null)
+      this.checkpointer = new Checkpointer({
+        ...{ pool: this.pool, keys: logKeys, intervalMs: config.ledgerCheckpointEveryMs, log, metrics },
+        directory: directory === undefined ? null : new CheckpointDirectory(directory),
+      });
+    this.receipts = new Receipts({
+      ...{ pool: this.pool, reader: this.reader, clock, issuer: config.receiptIssuer },
+      keys: config.receiptKeys === undefined ? null : parseReceiptKeys(config.receiptKeys),
+      profiles: parseReceiptProfiles(config.receiptProfiles),
+    });
+    this.#outcomeWatch = new OutcomeWatch(kafka, this.pool, log);
     this.#keyExpiry = new KeyExpiry(this.pool, log);
     const confirmations = new Confirmations();
     const start = randomBytes(6).toString('hex');
@@ -144,13 +170,18 @@ export class ConsentParts {
   start(api: boolean): void {
     this.relay?.start();
     this.sequencer.start();
+    this.checkpointer?.start();
     this.#keyExpiry.start();
-    if (api)
-      this.#gateWatch.start().catch((err: unknown) => this.#log.error({ err }, 'gate confirmations cannot be read'));
+    if (!api) return;
+    this.#outcomeWatch
+      .start()
+      .catch((err: unknown) => this.#log.error({ err }, 'outcomes for receipts cannot be read'));
+    this.#gateWatch.start().catch((err: unknown) => this.#log.error({ err }, 'gate confirmations cannot be read'));
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#gateWatch.stop(), this.relay?.stop(), this.sequencer.stop(), this.#keyExpiry.stop()]);
+    await Promise.all([this.#gateWatch.stop(), this.#outcomeWatch.stop(), this.relay?.stop()]);
+    await Promise.all([this.sequencer.stop(), this.checkpointer?.stop(), this.#keyExpiry.stop()]);
     await Promise.all([this.#kafka.close(), this.recorder.close(), this.#snapshotPool.end(), this.pool.end()]);
   }
 }

@@ -10,13 +10,17 @@ import type { ConsentConfig } from './config.ts';
 import { GateWaiter } from './gates/wait-for-gates.ts';
 import { CatalogueController } from './http/catalogue.controller.ts';
 import { ConsentsController } from './http/consents.controller.ts';
+import { LedgerController } from './http/ledger.controller.ts';
 import { PropagationLinks } from './http/propagation-links.ts';
+import { ReceiptsController } from './http/receipts.controller.ts';
 import { SnapshotController } from './http/snapshot.controller.ts';
 import { SubjectsController } from './http/subjects.controller.ts';
 import { CommandMapper } from './http/to-command.ts';
 import { SubjectDirectory } from './identifiers/subject-directory.ts';
 import { ConsentReader } from './ledger/consent-reader.ts';
 import { Recorder } from './ledger/recorder.ts';
+import { LedgerProofs } from './ledger-proofs/proofs.ts';
+import { Receipts } from './receipts/receipts.ts';
 import { GateSnapshot } from './snapshot/snapshot.ts';
 
 export interface ConsentModuleOptions {
@@ -44,7 +48,16 @@ export class ConsentModule {
         HealthModule.forRoot({ checks }),
         MetricsModule.forRoot(metrics),
       ],
-      controllers: api ? [ConsentsController, SubjectsController, CatalogueController, SnapshotController] : [],
+      controllers: api
+        ? [
+            ConsentsController,
+            SubjectsController,
+            CatalogueController,
+            SnapshotController,
+            LedgerController,
+            ReceiptsController,
+          ]
+        : [],
       providers: [
         { provide: CommandMapper, useValue: parts.mapper },
         { provide: Recorder, useValue: parts.recorder },
@@ -55,6 +68,8 @@ export class ConsentModule {
         { provide: CatalogueReader, useValue: parts.catalogueReader },
         { provide: CatalogueWriter, useValue: parts.catalogueWriter },
         { provide: GateSnapshot, useValue: parts.snapshot },
+        { provide: LedgerProofs, useValue: parts.proofs },
+        { provide: Receipts, useValue: parts.receipts },
       ],
     };
   }

@@ -3,7 +3,9 @@ import { registerCatalogue } from './catalogue-command.ts';
 import { registerData } from './data-commands.ts';
 import { exitCode, failure } from './exit.ts';
 import { registerIssuer } from './issuer-command.ts';
+import { registerLedger } from './ledger-commands.ts';
 import { registerOperations } from './operation-commands.ts';
+import { registerReceipts } from './receipt-commands.ts';
 import { registerStack } from './stack-commands.ts';
 
 const program = new Command('entente')
@@ -16,6 +18,8 @@ registerOperations(program);
 registerData(program);
 registerCatalogue(program);
 registerIssuer(program);
+registerLedger(program);
+registerReceipts(program);
 
 try {
   await program.parseAsync(process.argv);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { createLogger } from '@entente/observability';
 import { Unreachable } from '../client/entente-client.ts';
-import { migrateAll } from '../stack/migrations.ts';
+import { grantConsentRights, migrateAll } from '../stack/migrations.ts';
 import { applyTopics } from '../stack/topics.ts';
 import { connectionFromEnvironment, serversFromEnvironment, type ServersGiven } from './config.ts';
 import { runChecks } from './doctor.ts';
@@ -57,10 +57,12 @@ export function registerOperations(program: Command): void {
     .command('migrate')
     .description('brings the database schemas of all services up to date, under an advisory lock')
     .option('--database-url <url>', 'DATABASE_URL')
+    .option('--consent-role <name>', 'the role the consent service connects as, if it does not own the schema')
     .option('--json', 'one line of JSON on stdout')
-    .action(async (options: ServerOptions) => {
+    .action(async (options: ServerOptions & { consentRole?: string }) => {
       const databaseUrl = needed((await servers(options)).databaseUrl, 'DATABASE_URL');
       const applied = await migrateAll({ databaseUrl, log });
+      if (options.consentRole !== undefined) await grantConsentRights(databaseUrl, options.consentRole);
       result({ schemas: applied }, options, () =>
         applied
           .map(({ schema, applied: names }) => `${schema}: ${names.length === 0 ? 'up to date' : names.join(', ')}`)

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TokenSource } from '@entente/http';
-import { EntenteClient, Unreachable } from '../client/entente-client.ts';
+import { EntenteClient, ProblemAnswer, Unreachable } from '../client/entente-client.ts';
 import { partnerNames, type Stack } from '../stack/stack.ts';
 import { say } from './output.ts';
 
@@ -106,6 +106,18 @@ export async function connect(options: ConnectionOptions): Promise<EntenteClient
 /** A bearer token as the commands use it: the one given, else one fetched with the credentials of a client. */
 export const bearerToken = async (options: ConnectionOptions): Promise<string> =>
   tokenSource(options, await runningStack()).getToken();
+
+/** What the consent service answers to a GET; its refusals and its silence as the commands report them. */
+export async function askConsent(path: string, options: ConnectionOptions): Promise<Response> {
+  const consentUrl = options.consentUrl ?? (await runningStack())?.urls['consent'];
+  if (!consentUrl) throw new Unreachable('give --consent-url, or start a stack with `npm run dev`');
+  const authorization = `Bearer ${await bearerToken(options)}`;
+  const answer = await fetch(`${consentUrl}${path}`, { headers: { authorization } }).catch((cause: unknown) => {
+    throw new Unreachable(`${consentUrl} does not answer`, { cause });
+  });
+  if (!answer.ok) throw new ProblemAnswer(answer.status, (await answer.json()) as ProblemAnswer['problem']);
+  return answer;
+}
 
 function tokenSource(options: ConnectionOptions, note: Note | null): TokenSource {
   if (options.token) return new TokenSource({ token: options.token });

@@ -2,7 +2,7 @@ import type { IssuerClient } from '../issuer/issuer.ts';
 
 /** The machines of the local stack. Each gets the scopes it needs and no more. */
 const scopesOf = {
-  operator: ['consent:read', 'consent:grant', 'consent:withdraw', 'share:write', 'ops:read', 'admin'],
+  operator: ['consent:read', 'consent:grant', 'consent:withdraw', 'share:write', 'ops:read', 'audit:read', 'admin'],
   'preference-centre': ['consent:read', 'consent:grant', 'consent:withdraw', 'ops:read'],
   'platform-team': ['share:write'],
   'crm-connector': ['consent:read', 'share:write'],

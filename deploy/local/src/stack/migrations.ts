@@ -1,5 +1,5 @@
 import type { Logger } from '@entente/observability';
-import { migrate, type MigrationClass } from '@entente/postgres';
+import { createClient, migrate, type MigrationClass } from '@entente/postgres';
 import { builtFile } from './paths.ts';
 
 /** One service's schema and where its compiled migrations are. Services are not packages, so they are loaded by path. */
@@ -25,4 +25,15 @@ export async function migrateAll(options: {
     results.push({ schema, applied });
   }
   return results;
+}
+
+/** L-3: gives the consent service's own role what it needs and no more: of the ledger, reading and appending. */
+export async function grantConsentRights(databaseUrl: string, role: string): Promise<void> {
+  const client = createClient({ url: databaseUrl, schema: 'consent', name: 'entente-migrate' });
+  await client.connect();
+  try {
+    await client.query('SELECT grant_service_rights($1)', [role]);
+  } finally {
+    await client.end();
+  }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { newNoteKeys, newReceiptKey } from '@entente/contracts';
 
 const key = (): string => randomBytes(32).toString('base64url');
 
@@ -10,6 +11,9 @@ export interface StackSecrets {
   readonly audienceKeys: Readonly<Record<string, string>>;
   readonly shareKeys: Readonly<Record<string, string>>;
   readonly storageKeys: Readonly<Record<string, string>>;
+  /** Signs the ledger's checkpoints, and receipts. */
+  readonly ledgerKey: string;
+  readonly receiptKeys: string;
   readonly clientSecret: (clientId: string) => string;
 }
 
@@ -24,6 +28,8 @@ export function makeSecrets(): StackSecrets {
     audienceKeys: rings('event'),
     shareKeys: rings('share'),
     storageKeys: rings('storage'),
+    ledgerKey: newNoteKeys('entente.local/ledger').signer,
+    receiptKeys: JSON.stringify({ keys: [newReceiptKey()] }),
     clientSecret: (clientId) => {
       const secret = clients.get(clientId) ?? key();
       clients.set(clientId, secret);

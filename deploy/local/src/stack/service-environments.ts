@@ -53,6 +53,9 @@ export const consentEnvironment = (wiring: Wiring, port: number): NodeJS.Process
   IDENTIFIER_KEYS: wiring.secrets.identifierKeys,
   AUDIENCE_KEYS: JSON.stringify(wiring.secrets.audienceKeys),
   SHARE_KEYS: JSON.stringify(wiring.secrets.shareKeys),
+  LEDGER_KEYS: wiring.secrets.ledgerKey,
+  LEDGER_CHECKPOINT_DIR: `${wiring.runDirectory}/ledger`,
+  RECEIPT_KEYS: wiring.secrets.receiptKeys,
   RELAY: 'on',
   API: 'on',
 });

@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import { linksAfter, noHead } from './chain.ts';
 
 const sha256 = (...parts: Buffer[]) => createHash('sha256').update(Buffer.concat(parts)).digest();
-const entry = (text: string) => ({ entryId: text, digest: sha256(Buffer.from(text)) });
+const entry = (text: string) => ({ entryId: text, commitment: sha256(Buffer.from(text)) });
 
 test('REC-5 each link hashes the one before and its entry', () => {
   const [first, second] = linksAfter(noHead, [entry('a'), entry('b')]);

@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
-
-const hashBytes = 32;
+import { chainLink, firstLink } from '@entente/contracts';
 
 /** The head of an empty ledger: number 0, all zeros. */
-export const noHead: ChainHead = { number: 0, hash: Buffer.alloc(hashBytes) };
+export const noHead: ChainHead = { number: 0, hash: firstLink };
 
 export interface ChainHead {
   readonly number: number;
@@ -12,18 +10,18 @@ export interface ChainHead {
 
 export interface ChainLink extends ChainHead {
   readonly entryId: string;
+  readonly commitment: Buffer;
 }
 
-/** REC-5: link n is SHA-256(hash of link n − 1 ‖ SHA-256 of the entry's bytes). */
+/** REC-5: link n is SHA-256(hash of link n − 1 ‖ commitment to entry n). */
 export function linksAfter(
   head: ChainHead,
-  entries: readonly { readonly entryId: string; readonly digest: Buffer }[],
+  entries: readonly { readonly entryId: string; readonly commitment: Buffer }[],
 ): ChainLink[] {
   const links: ChainLink[] = [];
   let last = head;
-  for (const { entryId, digest } of entries) {
-    const hash = createHash('sha256').update(last.hash).update(digest).digest();
-    const link = { entryId, number: last.number + 1, hash };
+  for (const { entryId, commitment } of entries) {
+    const link = { entryId, commitment, number: last.number + 1, hash: chainLink(last.hash, commitment) };
     links.push(link);
     last = link;
   }

@@ -28,7 +28,7 @@ const statesSql = `
     JOIN subject s USING (controller, subject_key)
     JOIN ledger_entry e ON e.controller = s.controller AND e.subject_key = s.subject_key AND e.version <= s.version
     LEFT JOIN ledger_chain c ON c.entry_id = e.id
-   WHERE c.number > $3 OR c.number IS NULL
+   WHERE e.entry IS NOT NULL AND (c.number > $3 OR c.number IS NULL)
    GROUP BY s.controller, s.subject_key, s.identifiers_sealed`;
 
 type StoredEntry = Omit<ConsentChanged, 'sealed'> & { readonly changeId: string };

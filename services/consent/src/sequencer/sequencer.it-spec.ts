@@ -55,8 +55,8 @@ describe('REC-5 the sequencer', () => {
     await Promise.all(sequencers.map((sequencer) => sequencer.stop()));
     const last = new Sequencer(consent.parts.pool, log);
     while ((await last.numberPending()) > 0);
-    const { rows } = await consent.pool.query<{ number: number; hash: string; entry: string }>(`
-      SELECT c.number, encode(c.hash, 'hex') AS hash, e.entry
+    const { rows } = await consent.pool.query<{ number: number; hash: string; salt: Buffer; entry: string }>(`
+      SELECT c.number, encode(c.hash, 'hex') AS hash, e.salt, e.entry
         FROM ledger_chain c JOIN ledger_entry e ON e.id = c.entry_id ORDER BY number`);
     const { rows: counted } = await consent.pool.query(
       `SELECT (SELECT count(*)::int FROM ledger_entry) AS entries, (SELECT count(*)::int FROM ledger_pending) AS pending`,
@@ -65,7 +65,11 @@ describe('REC-5 the sequencer', () => {
     expect(rows.map(({ number }) => number)).toEqual(rows.map((_, index) => index + 1));
     let hash = Buffer.alloc(32);
     for (const row of rows) {
-      const digest = createHash('sha256').update(row.entry, 'utf8').digest();
+      const digest = createHash('sha256')
+        .update(Buffer.from([1]))
+        .update(row.salt)
+        .update(row.entry, 'utf8')
+        .digest();
       hash = createHash('sha256').update(hash).update(digest).digest();
       expect(row.hash).toBe(hash.toString('hex'));
     }
@@ -131,5 +135,12 @@ describe('what the relay asks', () => {
       { aggregatetype: 'consent.revocations.v1', shard, payload },
       { aggregatetype: 'consent.changes.v1', shard, payload },
     ]);
+    // What was erased in between is not said again.
+    while ((await consent.parts.sequencer.numberPending()) > 0);
+    await client.query(`SELECT erase_ledger_contents('acme', $1, 2)`, [String(body['subjectKey'])]);
+    await client.query('DELETE FROM outbox');
+    await port.republish(client, shard, ledger.number);
+    const { rows: after } = await client.query(`SELECT payload FROM outbox ORDER BY id LIMIT 1`);
+    expect(after).toMatchObject([{ payload: { version: 2, changes: [{ purpose: 'ad-targeting' }] } }]);
   });
 });

@@ -15,18 +15,19 @@ const headSql = `SELECT number, hash FROM ledger_chain ORDER BY number DESC LIMI
 
 /**
  * Entries of one subject are queued in the order of their versions, because the subject was locked first; any other order
- * is as good as the next. The bytes that are hashed are the entry's text as stored, in UTF-8.
+ * is as good as the next. The commitment is that of `commitmentTo`: to the entry's text as stored, in UTF-8, and its salt.
  */
 const pendingSql = `
-  SELECT p.entry_id::text AS "entryId", sha256(convert_to(e.entry, 'UTF8')) AS digest
+  SELECT p.entry_id::text AS "entryId", sha256(COALESCE('\\x01' || e.salt, '') || convert_to(e.entry, 'UTF8')) AS commitment
     FROM ledger_pending p JOIN ledger_entry e ON e.id = p.entry_id
    ORDER BY p.entry_id LIMIT ${batchSize}`;
 
 const appendSql = `
   WITH link AS (
-    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS l(number, entry_id, hash)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]) AS l(number, entry_id, commitment, hash)
   ), done AS (DELETE FROM ledger_pending p USING link WHERE p.entry_id = link.entry_id)
-  INSERT INTO ledger_chain (number, entry_id, hash) SELECT number, entry_id, hash FROM link ORDER BY number`;
+  INSERT INTO ledger_chain (number, entry_id, commitment, hash)
+  SELECT number, entry_id, commitment, hash FROM link ORDER BY number`;
 
 /** REC-5: numbers, chains and hashes what was committed, in the background and never under a lock of the write path. */
 export class Sequencer {
@@ -68,12 +69,13 @@ export class Sequencer {
     return inTransaction(this.#pool, async (tx) => {
       const { rows } = await tx.query<{ mine: boolean }>(lockSql);
       if (rows[0]?.mine !== true) return 0;
-      const { rows: pending } = await tx.query<{ entryId: string; digest: Buffer }>(pendingSql);
+      const { rows: pending } = await tx.query<{ entryId: string; commitment: Buffer }>(pendingSql);
       if (pending.length === 0) return 0;
       const links = linksAfter(await chainHead(tx), pending);
       await tx.query(appendSql, [
         links.map(({ number }) => number),
         links.map(({ entryId }) => entryId),
+        links.map(({ commitment }) => commitment),
         links.map(({ hash }) => hash),
       ]);
       return links.length;

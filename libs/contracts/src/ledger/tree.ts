@@ -1,0 +1,78 @@
+import { hash } from 'node:crypto';
+
+/** Bytes of every hash of the ledger: SHA-256. */
+export const hashBytes = 32;
+
+const leafPrefix = Buffer.from([0x00]);
+const nodePrefix = Buffer.from([0x01]);
+
+const sha256 = (...parts: readonly Uint8Array[]): Buffer => hash('sha256', Buffer.concat(parts), 'buffer');
+
+/** RFC 6962 §2.1: the hash of a tree without leaves. */
+export const emptyRoot: Buffer = sha256();
+
+/** RFC 6962 §2.1 (L-1): SHA-256(0x00 ‖ entry). */
+export const leafHash = (entry: Uint8Array): Buffer => sha256(leafPrefix, entry);
+
+/** RFC 6962 §2.1 (L-1): SHA-256(0x01 ‖ left ‖ right). */
+export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => sha256(nodePrefix, left, right);
+
+/** A tree over leaves `from` (counted from 0) up to and without `to`. */
+export interface LeafRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The complete tree over leaves index × 2^height up to and without (index + 1) × 2^height. */
+export interface Subtree {
+  readonly height: number;
+  readonly index: number;
+}
+
+/** Complete subtrees, left to right, of a range that begins where a tree of its size may begin. */
+export function subtreesOf({ from, to }: LeafRange): Subtree[] {
+  const subtrees: Subtree[] = [];
+  for (let at = from; at < to;) {
+    let [height, width] = [0, 1];
+    while (at % (width * 2) === 0 && at + width * 2 <= to) [height, width] = [height + 1, width * 2];
+    subtrees.push({ height, index: at / width });
+    at += width;
+  }
+  return subtrees;
+}
+
+/** The hash of a tree from those of its complete subtrees, left to right. */
+export const foldSubtrees = (hashes: readonly Buffer[]): Buffer =>
+  hashes.length === 0 ? emptyRoot : hashes.reduceRight((right, left) => nodeHash(left, right));
+
+/** A tree that grows at its right and keeps only its complete subtrees: at most one for each power of two. */
+export class GrowingTree {
+  readonly #subtrees: { readonly width: number; readonly hash: Buffer }[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Takes the hash of the next leaf. */
+  append(leaf: Buffer): void {
+    let last = { width: 1, hash: leaf };
+    for (let left = this.#subtrees.at(-1); left?.width === last.width; left = this.#subtrees.at(-1)) {
+      this.#subtrees.pop();
+      last = { width: last.width * 2, hash: nodeHash(left.hash, last.hash) };
+    }
+    this.#subtrees.push(last);
+    this.#size += 1;
+  }
+
+  root(): Buffer {
+    return foldSubtrees(this.#subtrees.map(({ hash: of }) => of));
+  }
+}
+
+/** The hash of the tree over these leaves. */
+export function rootOf(leaves: Iterable<Buffer>): Buffer {
+  const tree = new GrowingTree();
+  for (const leaf of leaves) tree.append(leaf);
+  return tree.root();
+}
