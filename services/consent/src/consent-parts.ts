@@ -10,6 +10,8 @@ import { CatalogueCache, CatalogueReader } from './catalogue/catalogue-store.ts'
 import { CatalogueWriter } from './catalogue/change-catalogue.ts';
 import { parseKeyRings } from './config.ts';
 import type { ConsentConfig } from './config.ts';
+import { pseudonymsWith } from './erasure/pseudonyms.ts';
+import { ExpirySweeper } from './expiry/sweeper.ts';
 import { Confirmations } from './gates/confirmations.ts';
 import { GateWatch } from './gates/gate-watch.ts';
 import { GateWaiter } from './gates/wait-for-gates.ts';
@@ -20,7 +22,7 @@ import { parseSubjectHashKeys } from './identifiers/subject-hash-keys.ts';
 import { ConsentReader } from './ledger/consent-reader.ts';
 import { IncarnationCheck } from './ledger/incarnation.ts';
 import { Ledger } from './ledger/ledger.ts';
-import { Recorder } from './ledger/recorder.ts';
+import { Recorder, writerPool } from './ledger/recorder.ts';
 import { CONSENT_SCHEMA } from './migrations/schema.ts';
 import { KeyExpiry } from './sequencer/expire-keys.ts';
 import { ConsentLedgerPort } from './sequencer/ledger-port.ts';
@@ -62,6 +64,8 @@ export class ConsentParts {
   /** Ordinary reads, and the catalogue's writes. */
   readonly pool: Pool;
   readonly relay: Relay | undefined;
+  readonly sweeper: ExpirySweeper;
+  readonly #sweepPool: Pool;
   readonly #snapshotPool: Pool;
   readonly #keyExpiry: KeyExpiry;
   readonly #gateWatch: GateWatch;
@@ -90,6 +94,7 @@ export class ConsentParts {
     const audienceKeys = parseKeyRings(config.audienceKeys);
     const shareKeys = parseKeyRings(config.shareKeys);
     const hashKeys = parseSubjectHashKeys(config.subjectHashKeys);
+    const pseudonyms = pseudonymsWith(hashKeys);
     const incarnation = new IncarnationCheck(log);
     // The relay of this process is woken in memory; one elsewhere by a hint through the database.
     const onCommitted = (): void => {
@@ -98,11 +103,13 @@ export class ConsentParts {
     };
     const ledger = new Ledger({
       ...{ incarnation, identifierKeys, audienceKeys, clock, log, metrics },
-      catalogues: new CatalogueCache(),
+      ...{ catalogues: new CatalogueCache(), pseudonyms },
     });
     this.recorder = new Recorder({
       ...{ databaseUrl: config.databaseUrl, instance: config.instance, ledger, clock, log, onCommitted },
     });
+    this.#sweepPool = writerPool('expiry', { ...{ databaseUrl: config.databaseUrl, instance: config.instance, log }, max: 1 });
+    this.sweeper = new ExpirySweeper({ pool: this.#sweepPool, ledger, log, onCommitted });
     this.directory = new SubjectDirectory({ pool: this.pool, hashKeys, identifierKeys, audienceKeys, shareKeys, log });
     this.mapper = new CommandMapper(this.directory, fingerprintWith(hashKeys));
     this.reader = new ConsentReader(this.pool, clock);
@@ -144,13 +151,16 @@ export class ConsentParts {
   start(api: boolean): void {
     this.relay?.start();
     this.sequencer.start();
+    this.sweeper.start();
     this.#keyExpiry.start();
     if (api)
       this.#gateWatch.start().catch((err: unknown) => this.#log.error({ err }, 'gate confirmations cannot be read'));
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#gateWatch.stop(), this.relay?.stop(), this.sequencer.stop(), this.#keyExpiry.stop()]);
-    await Promise.all([this.#kafka.close(), this.recorder.close(), this.#snapshotPool.end(), this.pool.end()]);
+    const background = [this.#gateWatch, this.sequencer, this.sweeper, this.#keyExpiry];
+    await Promise.all([this.relay?.stop(), ...background.map((part) => part.stop())]);
+    const pools = [this.#sweepPool, this.#snapshotPool, this.pool];
+    await Promise.all([this.#kafka.close(), this.recorder.close(), ...pools.map((pool) => pool.end())]);
   }
 }
