@@ -19,7 +19,10 @@ import { CommandMapper } from './http/to-command.ts';
 import { fingerprintWith } from './identifiers/fingerprint.ts';
 import { SubjectDirectory } from './identifiers/subject-directory.ts';
 import { parseSubjectHashKeys } from './identifiers/subject-hash-keys.ts';
-import { ConsentReader } from './ledger/consent-reader.ts';
+import { ConsentReader } from './reading/consent-reader.ts';
+import { HistoryReader } from './reading/history.ts';
+import { EvidenceReader } from './evidence/evidence-reader.ts';
+import { Cursors } from './http/cursors.ts';
 import { IncarnationCheck } from './ledger/incarnation.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { Recorder, writerPool } from './ledger/recorder.ts';
@@ -56,6 +59,9 @@ export class ConsentParts {
   readonly recorder: Recorder;
   readonly gateWaiter: GateWaiter;
   readonly reader: ConsentReader;
+  readonly history: HistoryReader;
+  readonly evidence: EvidenceReader;
+  readonly cursors: Cursors;
   readonly directory: SubjectDirectory;
   readonly catalogueReader: CatalogueReader;
   readonly catalogueWriter: CatalogueWriter;
@@ -108,11 +114,17 @@ export class ConsentParts {
     this.recorder = new Recorder({
       ...{ databaseUrl: config.databaseUrl, instance: config.instance, ledger, clock, log, onCommitted },
     });
-    this.#sweepPool = writerPool('expiry', { ...{ databaseUrl: config.databaseUrl, instance: config.instance, log }, max: 1 });
+    this.#sweepPool = writerPool('expiry', {
+      ...{ databaseUrl: config.databaseUrl, instance: config.instance, log },
+      max: 1,
+    });
     this.sweeper = new ExpirySweeper({ pool: this.#sweepPool, ledger, log, onCommitted });
     this.directory = new SubjectDirectory({ pool: this.pool, hashKeys, identifierKeys, audienceKeys, shareKeys, log });
-    this.mapper = new CommandMapper(this.directory, fingerprintWith(hashKeys));
+    this.mapper = new CommandMapper(this.directory, fingerprintWith(hashKeys), pseudonyms);
     this.reader = new ConsentReader(this.pool, clock);
+    this.history = new HistoryReader(this.pool);
+    this.evidence = new EvidenceReader({ pool: this.pool, identifierKeys, log });
+    this.cursors = new Cursors(fingerprintWith(hashKeys));
     this.catalogueReader = new CatalogueReader(this.pool);
     this.catalogueWriter = new CatalogueWriter({
       ...{ pool: this.pool, incarnation, clock, onCommitted },

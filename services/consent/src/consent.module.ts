@@ -7,16 +7,20 @@ import { CatalogueReader } from './catalogue/catalogue-store.ts';
 import { CatalogueWriter } from './catalogue/change-catalogue.ts';
 import type { ConsentParts } from './consent-parts.ts';
 import type { ConsentConfig } from './config.ts';
-import { GateWaiter } from './gates/wait-for-gates.ts';
 import { CatalogueController } from './http/catalogue.controller.ts';
 import { ConsentsController } from './http/consents.controller.ts';
+import { PersonsController } from './http/persons.controller.ts';
 import { PropagationLinks } from './http/propagation-links.ts';
+import { Recording } from './http/recording.ts';
 import { SnapshotController } from './http/snapshot.controller.ts';
 import { SubjectsController } from './http/subjects.controller.ts';
 import { CommandMapper } from './http/to-command.ts';
 import { SubjectDirectory } from './identifiers/subject-directory.ts';
-import { ConsentReader } from './ledger/consent-reader.ts';
-import { Recorder } from './ledger/recorder.ts';
+import { ConsentReader } from './reading/consent-reader.ts';
+import { HistoryReader } from './reading/history.ts';
+import { EvidenceReader } from './evidence/evidence-reader.ts';
+import { Cursors } from './http/cursors.ts';
+import { ReadingController } from './http/reading.controller.ts';
 import { GateSnapshot } from './snapshot/snapshot.ts';
 
 export interface ConsentModuleOptions {
@@ -44,13 +48,26 @@ export class ConsentModule {
         HealthModule.forRoot({ checks }),
         MetricsModule.forRoot(metrics),
       ],
-      controllers: api ? [ConsentsController, SubjectsController, CatalogueController, SnapshotController] : [],
+      controllers: api
+        ? [
+            ConsentsController,
+            SubjectsController,
+            PersonsController,
+            ReadingController,
+            CatalogueController,
+            SnapshotController,
+          ]
+        : [],
       providers: [
         { provide: CommandMapper, useValue: parts.mapper },
-        { provide: Recorder, useValue: parts.recorder },
-        { provide: GateWaiter, useValue: parts.gateWaiter },
-        { provide: PropagationLinks, useValue: new PropagationLinks(config.opsUrl) },
+        {
+          provide: Recording,
+          useValue: new Recording(parts.recorder, parts.gateWaiter, new PropagationLinks(config.opsUrl)),
+        },
         { provide: ConsentReader, useValue: parts.reader },
+        { provide: HistoryReader, useValue: parts.history },
+        { provide: EvidenceReader, useValue: parts.evidence },
+        { provide: Cursors, useValue: parts.cursors },
         { provide: SubjectDirectory, useValue: parts.directory },
         { provide: CatalogueReader, useValue: parts.catalogueReader },
         { provide: CatalogueWriter, useValue: parts.catalogueWriter },

@@ -15,7 +15,12 @@ export interface Shown {
 
 /** The content in one language, in the order it is hashed in. */
 export interface Rendered {
-  readonly notice: { readonly id: string; readonly version: number; readonly contentHash: string; readonly text: string };
+  readonly notice: {
+    readonly id: string;
+    readonly version: number;
+    readonly contentHash: string;
+    readonly text: string;
+  };
   readonly locale: Locale;
   readonly purposes: readonly RenderedPurpose[];
 }

@@ -120,11 +120,16 @@ describe('G-6 expiry', () => {
   });
 
   test('a grant renewed in time is not ended', async () => {
-    const { body } = await consent.post('/v1/consents', grantUntil('renewed', { analytics: soon.replace('2126', '2030') }), key());
+    const { body } = await consent.post(
+      '/v1/consents',
+      grantUntil('renewed', { analytics: soon.replace('2126', '2030') }),
+      key(),
+    );
     await consent.post('/v1/consents', grantUntil('renewed', { analytics: soon.replace('2126', '2031') }), key());
     await consent.pool.query(`UPDATE subject SET next_expiry = now() WHERE subject_key = $1`, [body['subjectKey']]);
     await consent.parts.sweeper.sweep();
     expect(await entriesOf(String(body['subjectKey']))).toHaveLength(2);
+    await consent.pool.query(`UPDATE subject SET next_expiry = NULL WHERE subject_key = $1`, [body['subjectKey']]);
   });
 
   test('REC-6 a crowded urgent lane takes no expiries', async () => {

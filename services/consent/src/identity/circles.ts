@@ -17,7 +17,9 @@ export class Circles {
   others(member: string): string[] {
     const circle = this.#circleOf.get(member);
     if (circle === undefined) return [];
-    return [...this.#circleOf.keys()].filter((other) => other !== member && this.#circleOf.get(other) === circle).sort();
+    return [...this.#circleOf.keys()]
+      .filter((other) => other !== member && this.#circleOf.get(other) === circle)
+      .sort();
   }
 
   areLinked(one: string, other: string): boolean {

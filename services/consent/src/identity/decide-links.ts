@@ -24,7 +24,8 @@ export function decideMerge<S extends Subject>(
   const stopped = preconditionOf(row.version, preconditions, key);
   if (stopped !== null) return { kind: 'rejected', rejection: stopped };
   if (other === undefined || other === row) return { kind: 'rejected', rejection: sameSubject };
-  if (linked.includes(other)) return { ...recorded, transitions: [], decisions: decisionsOf(row.vector), usesKey: true };
+  if (linked.includes(other))
+    return { ...recorded, transitions: [], decisions: decisionsOf(row.vector), usesKey: true };
   if (isErased(row) || isErased(other)) return { kind: 'rejected', rejection: erasedSubject };
   if (2 + linked.length + otherLinked.length > mostLinked) return { kind: 'rejected', rejection: tooMany };
   const merged = mergedVector(row, other, catalogue, now);

@@ -12,7 +12,8 @@ const weight: Readonly<Record<Decision, number>> = {
   erased: 5,
 };
 
-const ends = (state: PurposeState): number => (state.validUntil === undefined ? Infinity : Date.parse(state.validUntil));
+const ends = (state: PurposeState): number =>
+  state.validUntil === undefined ? Infinity : Date.parse(state.validUntil);
 const purposesOf = (...vectors: readonly ConsentVector[]): PurposeId[] =>
   [...new Set(vectors.flatMap((vector) => Object.keys(vector)))].sort() as PurposeId[];
 
@@ -90,8 +91,9 @@ export function spread(
     const [from, to, own] = [stateOf(before, purpose), stateOf(after, purpose), stateOf(vector, purpose)];
     if (to === undefined || to === from) return vector;
     if (to.decision !== 'granted') {
-      const isRefusal = to.decision !== from?.decision && (own === undefined || own.decision === 'granted');
-      return isRefusal ? withState(vector, purpose, { ...to, since: now }) : vector;
+      const isNew = from === undefined || from.decision === 'granted' || from.decision === 'expired';
+      const isFree = own === undefined || own.decision === 'granted';
+      return isNew && isFree ? withState(vector, purpose, { ...to, since: now }) : vector;
     }
     if (from?.decision !== 'granted' || own?.decision !== 'granted') return vector;
     const allowed = receivers(to, purpose, catalogue);

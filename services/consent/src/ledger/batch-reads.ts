@@ -41,7 +41,9 @@ export class LinkedMeanwhile extends Error {
 
 /** A person is stored under the key of their first write; a look-up tries every live key (design.md §1). */
 export async function addressedCommands(tx: PoolClient, commands: readonly Command[]): Promise<Addressed[]> {
-  const named = commands.flatMap((command) => [command, ...otherOf(command)].map(({ candidates }) => ({ command, candidates })));
+  const named = commands.flatMap((command) =>
+    [command, ...otherOf(command)].map(({ candidates }) => ({ command, candidates })),
+  );
   const asked = named.filter(({ candidates }) => candidates.length > 1);
   const known = asked.length === 0 ? new Set<string>() : await knownKeys(tx, asked);
   const keyOf = ({ controller }: Command, candidates: Command['candidates']): SubjectKey =>
@@ -60,7 +62,9 @@ async function knownKeys(
   tx: PoolClient,
   asked: readonly { readonly command: Command; readonly candidates: readonly SubjectKey[] }[],
 ): Promise<Set<string>> {
-  const wanted = asked.flatMap(({ command: { controller }, candidates }) => candidates.map((key) => ({ controller, key })));
+  const wanted = asked.flatMap(({ command: { controller }, candidates }) =>
+    candidates.map((key) => ({ controller, key })),
+  );
   const { rows } = await tx.query<{ controller: ControllerId; subjectKey: SubjectKey }>(sql.knownKeysSql, [
     wanted.map(({ controller }) => controller),
     wanted.map(({ key }) => key),

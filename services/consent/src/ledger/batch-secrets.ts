@@ -79,7 +79,8 @@ export class BatchSecrets {
   /** As `keyOf`, but null rather than a new key in the place of one that cannot be opened now. */
   async keyOrNull(subject: Keyed): Promise<SealingKey | null> {
     const held = await this.#held(subject);
-    const isLost = held === null && !subject.forgotten && this.#wrapped.has(rowId(subject.controller, subject.subjectKey));
+    const isLost =
+      held === null && !subject.forgotten && this.#wrapped.has(rowId(subject.controller, subject.subjectKey));
     return isLost ? null : (held ?? this.#make(subject));
   }
 

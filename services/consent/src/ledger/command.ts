@@ -1,12 +1,4 @@
-import type {
-  Cause,
-  ControllerId,
-  NoticeRef,
-  PurposeId,
-  RecipientId,
-  SubjectId,
-  SubjectKey,
-} from '@entente/contracts';
+import type { Cause, ControllerId, NoticeRef, PurposeId, RecipientId, SubjectId, SubjectKey } from '@entente/contracts';
 import type { FieldFault } from './answer.ts';
 import type { Evidence } from './evidence.ts';
 
@@ -16,6 +8,8 @@ export interface Deny {
   readonly purposes: readonly PurposeId[] | 'all';
   /** `withdrawn` for a withdrawal, `objected` for an objection (GDPR 21), `denied` for a refusal given with other decisions. */
   readonly to: 'denied' | 'withdrawn' | 'objected';
+  /** Those of `purposes` that the person objects to while the others are `to`. */
+  readonly objected?: readonly PurposeId[];
   /** Only these recipients are refused; the purposes stay granted for the others. */
   readonly recipients?: readonly RecipientId[];
 }

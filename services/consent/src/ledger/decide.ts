@@ -94,13 +94,15 @@ export function denyPart(state: Omit<SubjectState, 'version'>, command: Command,
   const isKnown = (purpose: PurposeId) =>
     context.catalogue.purposes.has(purpose) || stateOf(vector, purpose) !== undefined;
   const unknown = names.filter((purpose) => !isKnown(purpose));
-  if (deny.recipients !== undefined) return withoutRecipients(vector, deny.recipients, names.filter(isKnown), unknown, context);
+  if (deny.recipients !== undefined)
+    return withoutRecipients(vector, deny.recipients, names.filter(isKnown), unknown, context);
   const named = names.filter(isKnown);
   const shown = notice !== undefined && context.catalogue.notices.has(notice) ? { notice } : {};
   const after = named.reduce((held, purpose) => {
     const before = standingState({ ...state, vector: held }, purpose);
     const deniedAlready = before !== undefined && before.decision !== 'granted';
-    return deniedAlready ? held : withState(held, purpose, { decision: deny.to, since: context.now, ...shown });
+    const decision = deny.objected?.includes(purpose) ? 'objected' : deny.to;
+    return deniedAlready ? held : withState(held, purpose, { decision, since: context.now, ...shown });
   }, vector);
   return { vector: after, named, ignored: unknown };
 }
@@ -194,7 +196,8 @@ function settle(state: SubjectState, after: ConsentVector, judged: Unsettled, co
   const common = { decisions, ignored, refused, named, usesKey };
   if (after === before) {
     const denies = !usesKey || command.deny !== undefined;
-    const isDenied = command.deny?.recipients !== undefined || decisions.every(({ decision }) => decision !== 'granted');
+    const isDenied =
+      command.deny?.recipients !== undefined || decisions.every(({ decision }) => decision !== 'granted');
     return { ...common, kind: 'standing', alreadyDenied: denies && isDenied };
   }
   const direction = isDenyDirection(before, after) ? 'deny' : 'grant';

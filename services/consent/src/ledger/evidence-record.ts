@@ -41,7 +41,10 @@ export function evidenceOf({ command, changes }: Change, catalogue: Catalogue): 
 }
 
 /** What names or describes the person, or ties two keys of theirs together; destroyed with their data key (REC-8). */
-export async function sealedEvidence(change: Change, secrets: BatchSecrets): Promise<Pick<EvidenceRecord, 'sealedEvidence'>> {
+export async function sealedEvidence(
+  change: Change,
+  secrets: BatchSecrets,
+): Promise<Pick<EvidenceRecord, 'sealedEvidence'>> {
   const { command, subjectKey, subjectId, otherKey, forgotten } = change;
   const personal = subjectId === undefined || command.event !== undefined ? undefined : command.evidence?.personal;
   const link = otherKey === undefined ? undefined : { [command.event?.kind ?? 'link']: otherKey };

@@ -30,7 +30,8 @@ export function missingProof(
   { catalogue }: DecisionContext,
 ): FieldFault | null {
   const known = catalogue.purposes.get(purpose);
-  const minAge = known !== undefined && 'minAge' in known && typeof known.minAge === 'number' ? known.minAge : undefined;
+  const minAge =
+    known !== undefined && 'minAge' in known && typeof known.minAge === 'number' ? known.minAge : undefined;
   if (minAge === undefined) return null;
   const { age, guardian } = evidence?.personal ?? {};
   if (guardian !== undefined || (age !== undefined && age >= minAge)) return null;

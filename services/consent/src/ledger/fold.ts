@@ -159,7 +159,9 @@ export function fold(
   answered: ReadonlyMap<string, AnsweredKey>,
   context: FoldContext,
 ): Folded {
-  const rows = new Map<string, Held>(subjects.map((subject) => [rowId(subject.controller, subject.subjectKey), heldOf(subject)]));
+  const rows = new Map<string, Held>(
+    subjects.map((subject) => [rowId(subject.controller, subject.subjectKey), heldOf(subject)]),
+  );
   const circles = new Circles(
     subjects.map(({ controller, subjectKey, circle = null }) => [rowId(controller, subjectKey), circle]),
     context.newChangeId,
@@ -220,7 +222,12 @@ function foldOne(batch: Batch, addressed: Addressed, key: KeyStanding): FoldedOu
 }
 
 /** Applies what was decided, in key order (REC-4), and composes the answer. */
-function record(batch: Batch, addressed: Addressed, row: Held, decided: Extract<Decision<Held>, { named: unknown }>): FoldedOutcome {
+function record(
+  batch: Batch,
+  addressed: Addressed,
+  row: Held,
+  decided: Extract<Decision<Held>, { named: unknown }>,
+): FoldedOutcome {
   const { command } = addressed;
   const erased = decided.transitions.some(({ subject, erases }) => subject === row && erases);
   // What is told together with a refusal of someone erased would bring them back; only their own grant does (REC-8).
@@ -242,7 +249,11 @@ function record(batch: Batch, addressed: Addressed, row: Held, decided: Extract<
 }
 
 /** Who is one person from here on; nothing when the event changed nothing. */
-function relink({ circles }: Batch, { command, subjectKey, otherKey }: Addressed, made: readonly Transition<Held>[]): void {
+function relink(
+  { circles }: Batch,
+  { command, subjectKey, otherKey }: Addressed,
+  made: readonly Transition<Held>[],
+): void {
   const { controller, event } = command;
   if (event === undefined || made.length === 0) return;
   if (event.kind === 'erasure') for (const { subject } of made) circles.part(rowId(controller, subject.subjectKey));

@@ -89,7 +89,12 @@ function standingRefusal(state: SubjectState, { cause = 'person' }: Command, { i
   const errors = items.flatMap(({ index, purpose }) => {
     const before = standingState(state, purpose);
     return state.suppressed === true || (before !== undefined && before.decision !== 'granted')
-      ? [{ pointer: `/decisions/${index}/purpose`, detail: 'is refused by this person, and stays so until they grant it' }]
+      ? [
+          {
+            pointer: `/decisions/${index}/purpose`,
+            detail: 'is refused by this person, and stays so until they grant it',
+          },
+        ]
       : [];
   });
   if (errors.length === 0) return null;

@@ -60,9 +60,7 @@ export const transitionIfNew = <S extends Subject>(subject: S, vector: ConsentVe
   vector === subject.vector ? [] : [transitionTo(subject, vector, cause)];
 
 export const decisionsOf = (vector: ConsentVector): DecidedPurpose[] =>
-  (Object.keys(vector) as PurposeId[])
-    .sort()
-    .flatMap((purpose) => {
-      const decision = stateOf(vector, purpose)?.decision;
-      return decision === undefined ? [] : [{ purpose, decision }];
-    });
+  (Object.keys(vector) as PurposeId[]).sort().flatMap((purpose) => {
+    const decision = stateOf(vector, purpose)?.decision;
+    return decision === undefined ? [] : [{ purpose, decision }];
+  });

@@ -5,4 +5,7 @@ import { IdentityErasureExpiry1763820000000 } from './1763820000000-identity-era
 export { CONSENT_SCHEMA } from './schema.ts';
 
 /** For `entente migrate`, in order. */
-export const consentMigrations: readonly MigrationClass[] = [ConsentSchema1763700000000, IdentityErasureExpiry1763820000000];
+export const consentMigrations: readonly MigrationClass[] = [
+  ConsentSchema1763700000000,
+  IdentityErasureExpiry1763820000000,
+];

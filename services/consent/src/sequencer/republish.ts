@@ -1,5 +1,13 @@
 import { topics } from '@entente/contracts';
-import type { Catalogue, ConsentChanged, ControllerId, KeyRing, PurposeChange, RecipientId, SubjectKey } from '@entente/contracts';
+import type {
+  Catalogue,
+  ConsentChanged,
+  ControllerId,
+  KeyRing,
+  PurposeChange,
+  RecipientId,
+  SubjectKey,
+} from '@entente/contracts';
 import { partitionOf } from '@entente/kafka';
 import type { Logger } from '@entente/observability';
 import { appendOutbox } from '@entente/outbox';

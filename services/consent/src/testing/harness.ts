@@ -41,6 +41,7 @@ export interface ConsentUnderTest {
   token(scopes?: readonly Scope[], controller?: string, client?: string): Promise<string>;
   post(path: string, body: unknown, options?: CallOptions): Promise<Answer>;
   put(path: string, body: unknown, options?: CallOptions): Promise<Answer>;
+  delete(path: string, options?: CallOptions): Promise<Answer>;
   get(path: string, options?: CallOptions): Promise<Answer>;
   stop(): Promise<void>;
 }
@@ -122,6 +123,7 @@ export async function startConsent(database: Database, options: HarnessOptions =
       issuer.token(scopes, controller, client),
     post: (path, body, call = {}) => send('POST', path, body, call),
     put: (path, body, call = {}) => send('PUT', path, body, call),
+    delete: (path, call = {}) => send('DELETE', path, undefined, call),
     get: (path, call = {}) => send('GET', path, undefined, call),
     stop: async () => {
       // A kept-alive connection of the test's own client would hold the end up.
