@@ -20,6 +20,7 @@ import { fingerprintWith } from './identifiers/fingerprint.ts';
 import { SubjectDirectory } from './identifiers/subject-directory.ts';
 import { parseSubjectHashKeys } from './identifiers/subject-hash-keys.ts';
 import { ConsentReader } from './reading/consent-reader.ts';
+import { DecisionPoint } from './reading/decision-point.ts';
 import { HistoryReader } from './reading/history.ts';
 import { EvidenceReader } from './evidence/evidence-reader.ts';
 import { Cursors } from './http/cursors.ts';
@@ -60,6 +61,7 @@ export class ConsentParts {
   readonly gateWaiter: GateWaiter;
   readonly reader: ConsentReader;
   readonly history: HistoryReader;
+  readonly decisionPoint: DecisionPoint;
   readonly evidence: EvidenceReader;
   readonly cursors: Cursors;
   readonly directory: SubjectDirectory;
@@ -133,6 +135,10 @@ export class ConsentParts {
     this.snapshot = new GateSnapshot(this.#snapshotPool);
     this.sequencer = new Sequencer(this.pool, log);
     this.#keyExpiry = new KeyExpiry(this.pool, log);
+    this.decisionPoint = new DecisionPoint({
+      ...{ gates: config.decisions, name: config.instance, consentUrl: config.consentUrl, tokenUrl: config.tokenUrl },
+      ...{ kafka, clock, log, metrics },
+    });
     const confirmations = new Confirmations();
     const start = randomBytes(6).toString('hex');
     this.#gateWatch = new GateWatch(kafka, confirmations, `consent-gates-${config.instance}-${start}`, log);
@@ -165,12 +171,13 @@ export class ConsentParts {
     this.sequencer.start();
     this.sweeper.start();
     this.#keyExpiry.start();
+    this.decisionPoint.start().catch((err: unknown) => this.#log.error({ err }, 'decisions cannot be answered'));
     if (api)
       this.#gateWatch.start().catch((err: unknown) => this.#log.error({ err }, 'gate confirmations cannot be read'));
   }
 
   async stop(): Promise<void> {
-    const background = [this.#gateWatch, this.sequencer, this.sweeper, this.#keyExpiry];
+    const background = [this.decisionPoint, this.#gateWatch, this.sequencer, this.sweeper, this.#keyExpiry];
     await Promise.all([this.relay?.stop(), ...background.map((part) => part.stop())]);
     const pools = [this.#sweepPool, this.#snapshotPool, this.pool];
     await Promise.all([this.#kafka.close(), this.recorder.close(), ...pools.map((pool) => pool.end())]);

@@ -17,6 +17,8 @@ import { SubjectsController } from './http/subjects.controller.ts';
 import { CommandMapper } from './http/to-command.ts';
 import { SubjectDirectory } from './identifiers/subject-directory.ts';
 import { ConsentReader } from './reading/consent-reader.ts';
+import { DecisionsController } from './http/decisions.controller.ts';
+import { DecisionPoint } from './reading/decision-point.ts';
 import { HistoryReader } from './reading/history.ts';
 import { EvidenceReader } from './evidence/evidence-reader.ts';
 import { Cursors } from './http/cursors.ts';
@@ -29,6 +31,11 @@ export interface ConsentModuleOptions {
   readonly metrics: Metrics;
   readonly checks: readonly HealthCheck[];
 }
+
+const apiControllers = [
+  ...[ConsentsController, SubjectsController, PersonsController],
+  ...[ReadingController, CatalogueController, SnapshotController],
+];
 
 /** What the HTTP side is made of; the parts live longer than the app, so they are made outside it. */
 @Module({})
@@ -48,16 +55,10 @@ export class ConsentModule {
         HealthModule.forRoot({ checks }),
         MetricsModule.forRoot(metrics),
       ],
-      controllers: api
-        ? [
-            ConsentsController,
-            SubjectsController,
-            PersonsController,
-            ReadingController,
-            CatalogueController,
-            SnapshotController,
-          ]
-        : [],
+      controllers: [
+        ...(api ? apiControllers : []),
+        ...(api || config.decisions.length > 0 ? [DecisionsController] : []),
+      ],
       providers: [
         { provide: CommandMapper, useValue: parts.mapper },
         {
@@ -67,6 +68,7 @@ export class ConsentModule {
         { provide: ConsentReader, useValue: parts.reader },
         { provide: HistoryReader, useValue: parts.history },
         { provide: EvidenceReader, useValue: parts.evidence },
+        { provide: DecisionPoint, useValue: parts.decisionPoint },
         { provide: Cursors, useValue: parts.cursors },
         { provide: SubjectDirectory, useValue: parts.directory },
         { provide: CatalogueReader, useValue: parts.catalogueReader },
