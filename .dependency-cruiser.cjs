@@ -22,7 +22,9 @@ const pureFiles = [
   '^libs/http/src/problems/refusal\\.ts$',
   '^libs/gate/src/step/',
   '^libs/connector-runtime/src/delivery-step/',
-  '^services/consent/src/ledger/(vector-access|grant-rules)\\.ts$',
+  '^services/consent/src/ledger/(vector-access|grant-rules|evidence-rules|transition|decide-for)\\.ts$',
+  '^services/consent/src/identity/(circles|decide-links|vector-merge)\\.ts$',
+  '^services/consent/src/(expiry/expired-vector|erasure/decide-erasure)\\.ts$',
   '^libs/http/src/auth/auth-refusals\\.ts$',
   '^libs/config/src/convert\\.ts$',
 ];

@@ -30,7 +30,7 @@ const grantUntil = (subjectId: string, ends: Record<string, string | undefined>)
 });
 
 /** Time passes: the ends of these people's grants move into the past, in the row and in what was said. */
-const letPass = (subjectKey: unknown) =>
+const letPass = (subjectKey: unknown): Promise<unknown> =>
   consent.pool.query(
     `UPDATE subject SET next_expiry = now() - interval '1 s', vector = replace(vector::text, '2035-', '2025-')::jsonb
       WHERE subject_key = $1`,
@@ -84,7 +84,7 @@ describe('G-6 expiry', () => {
          FROM outbox WHERE aggregateid = $1 AND (payload ->> 'version')::int = 2 ORDER BY lane`,
       [subjectKey],
     );
-    expect(rows.map(({ lane }) => lane)).toEqual([0, 1]);
+    expect(rows.map((row: { lane: number }) => row.lane)).toEqual([0, 1]);
     expect(rows[0]).toMatchObject({ recipients: ['hubspot-crm', 'meta-ads'] });
     const { body } = await consent.get('/v1/subjects/both/consents');
     expect(body['purposes']).toEqual([

@@ -73,41 +73,8 @@ export class TellingIdentifiers {
   phone?: string;
 }
 
-/** One explicit decision per purpose; the whole of what a person saved. */
-export class SaveConsents {
-  @IsSubjectId()
-  subjectId!: string;
-
-  /** The notice the person had before them; required to grant. */
-  @IfGiven()
-  @ValidateNested()
-  @Type(() => NoticeShown)
-  @ApiPropertyOptional({ type: NoticeShown })
-  notice?: NoticeShown;
-
-  @IsArray()
-  @ArrayNotEmpty()
-  @ArrayMaxSize(mostPurposes)
-  @ValidateNested({ each: true })
-  @Type(() => OneDecision)
-  @ApiProperty({ type: [OneDecision], minItems: 1, maxItems: mostPurposes })
-  decisions!: OneDecision[];
-
-  /** What is newly known of the person; kept encrypted. What is not told stays as it is. */
-  @IfGiven()
-  @ValidateNested()
-  @Type(() => TellingIdentifiers)
-  @ApiPropertyOptional({ type: TellingIdentifiers })
-  identifiers?: TellingIdentifiers;
-
-  /** How the decision came about. Evidence that cannot be read stops what the request grants, never what it denies. */
-  @Allow()
-  @ApiPropertyOptional({ type: () => EvidenceGiven })
-  evidence?: unknown;
-}
-
 /** For the description of the API; read member by member in `evidence.ts`. */
-export class EvidenceGiven {
+class EvidenceGiven {
   @ApiPropertyOptional({ enum: locales, description: 'The language it was shown in.' })
   locale?: string;
 
@@ -141,6 +108,39 @@ export class EvidenceGiven {
 
   @ApiPropertyOptional({ type: String, maxLength: 128, description: 'Reference of the mandate of an agent.' })
   mandate?: string;
+}
+
+/** One explicit decision per purpose; the whole of what a person saved. */
+export class SaveConsents {
+  @IsSubjectId()
+  subjectId!: string;
+
+  /** The notice the person had before them; required to grant. */
+  @IfGiven()
+  @ValidateNested()
+  @Type(() => NoticeShown)
+  @ApiPropertyOptional({ type: NoticeShown })
+  notice?: NoticeShown;
+
+  @IsArray()
+  @ArrayNotEmpty()
+  @ArrayMaxSize(mostPurposes)
+  @ValidateNested({ each: true })
+  @Type(() => OneDecision)
+  @ApiProperty({ type: [OneDecision], minItems: 1, maxItems: mostPurposes })
+  decisions!: OneDecision[];
+
+  /** What is newly known of the person; kept encrypted. What is not told stays as it is. */
+  @IfGiven()
+  @ValidateNested()
+  @Type(() => TellingIdentifiers)
+  @ApiPropertyOptional({ type: TellingIdentifiers })
+  identifiers?: TellingIdentifiers;
+
+  /** How the decision came about. Evidence that cannot be read stops what the request grants, never what it denies. */
+  @Allow()
+  @ApiPropertyOptional({ type: EvidenceGiven })
+  evidence?: unknown;
 }
 
 /** The fewest fields possible; never asks why. */

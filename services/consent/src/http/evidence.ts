@@ -10,8 +10,10 @@ export interface ReadEvidence {
   readonly faults: readonly FieldFault[];
 }
 
+/** The same characters as in a person's id. */
+const isPlainText = new RegExp(idPattern.subjectId, 'u');
 const label = (value: unknown): value is string =>
-  typeof value === 'string' && value.isWellFormed() && /^[^\u0000-\u001f\u007f]{1,128}$/u.test(value);
+  typeof value === 'string' && value.isWellFormed() && value.length <= 128 && isPlainText.test(value);
 const labelText = 'must be 1 to 128 characters without control characters';
 const oneOf = (list: readonly string[]) => (value: unknown) => typeof value === 'string' && list.includes(value);
 const name = new RegExp(idPattern.name, 'u');

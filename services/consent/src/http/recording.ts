@@ -1,11 +1,11 @@
 import { Refusal } from '@entente/http';
 import type { FastifyReply } from 'fastify';
-import { GateWaiter } from '../gates/wait-for-gates.ts';
+import type { GateWaiter } from '../gates/wait-for-gates.ts';
 import type { RecordedAnswer, Rejection } from '../ledger/answer.ts';
 import type { Command } from '../ledger/command.ts';
-import { Recorder } from '../ledger/recorder.ts';
+import type { Recorder } from '../ledger/recorder.ts';
 import type { GatesBody, RecordedBody } from './answers.dto.ts';
-import { PropagationLinks } from './propagation-links.ts';
+import type { PropagationLinks } from './propagation-links.ts';
 
 /** Records what a request asks for and answers it: the same for every recording route. */
 export class Recording {

@@ -8,7 +8,7 @@ import { isErased } from '../ledger/vector-access.ts';
 import { mergedVector, spread, withoutLent } from './vector-merge.ts';
 
 /** Most keys of one person: each of their refusals is that many rows in one transaction (REC-4). */
-export const mostLinked = 50;
+const mostLinked = 50;
 
 /**
  * REC-7: the two become one person, each with the merged vector under its own key and counter. Every other key of either

@@ -91,11 +91,8 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 
 /** The decision core with what the database would hold between two transactions. */
 class Service {
-  readonly rows = new Map(
-    people.map((one) => [
-      keyOf(one),
-      { controller: acme, subjectKey: keyOf(one), version: 0, vector: {} } as LockedSubject,
-    ]),
+  readonly rows = new Map<SubjectKey, LockedSubject>(
+    people.map((one) => [keyOf(one), { controller: acme, subjectKey: keyOf(one), version: 0, vector: {} }]),
   );
   readonly answered = new Map<string, AnsweredKey>();
   readonly suppressed = new Set<string>();
@@ -196,7 +193,7 @@ function commandOf(step: Exclude<Step, { do: 'wait' | 'replay' }>, number: numbe
   }
 }
 
-function applyToModel(model: ReferenceModel, step: Exclude<Step, { do: 'wait' | 'replay' | 'stopped grant' }>): void {
+function applyToModel(model: ReferenceModel, step: Exclude<Step, { do: 'wait' | 'replay' }>): void {
   switch (step.do) {
     case 'grant':
     case 'import':
@@ -218,7 +215,10 @@ function applyToModel(model: ReferenceModel, step: Exclude<Step, { do: 'wait' | 
       return model.split(step.who, step.other, purposes);
     case 'erase':
       return model.erase(step.who, purposes, mailOf);
+    // What has ended by the clock is not allowed, recorded or not; what is stopped allows nothing.
     case 'sweep':
+    case 'stopped grant':
+      return;
   }
 }
 
@@ -263,7 +263,7 @@ function compare(all: readonly Step[], size: number): { allowed: number } {
     if (id !== undefined && waiting.some((other) => requestId(other) === id)) commit();
     const isReplay = service.hasAnswered(command);
     waiting.push(command);
-    if (!isReplay && step.do !== 'stopped grant') applyToModel(model, step);
+    if (!isReplay) applyToModel(model, step);
     if (waiting.length >= size) commit();
   };
   for (const [number, step] of all.entries()) {

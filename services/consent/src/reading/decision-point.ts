@@ -6,7 +6,7 @@ import type { Kafka } from '@entente/kafka';
 import type { Clock, Logger, Metrics } from '@entente/observability';
 
 /** One gate of this process: whose decisions it answers, for which recipients. */
-export interface DecisionGate {
+interface DecisionGate {
   readonly controller: ControllerId;
   readonly recipients: readonly RecipientId[];
   readonly clientId: string;

@@ -3,7 +3,7 @@ import type { Pool } from '@entente/postgres';
 import type { Actor } from '../ledger/command.ts';
 
 /** One version of a person's consent: what changed, why, and who asked. */
-export interface HistoryEntry {
+interface HistoryEntry {
   readonly changeId: string;
   readonly version: number;
   readonly committedAt: string;

@@ -155,8 +155,8 @@ async function startIssuer() {
       .sign(privateKey);
   const server = createServer((request, response) => {
     response.setHeader('content-type', 'application/json');
-    if (request.url !== '/token') return response.end(jwks);
-    return sign(['consent:read'], 'acme', 'gate').then((token) =>
+    if (request.url !== '/token') return void response.end(jwks);
+    void sign(['consent:read'], 'acme', 'gate').then((token) =>
       response.end(JSON.stringify({ access_token: token, token_type: 'Bearer', expires_in: 600 })),
     );
   });
