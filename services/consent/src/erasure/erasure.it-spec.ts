@@ -70,7 +70,7 @@ describe('REC-8 erasure', () => {
     });
     // The connectors need what they are to erase; it is sealed for them alone, and leaves with Kafka's retention.
     const sealed = rows[0]?.payload['sealed'] as Record<string, string>;
-    const ring = parseKeyRing((consent.config.audienceKeys)['crm'] ?? '');
+    const ring = parseKeyRing(consent.config.audienceKeys['crm'] ?? '');
     expect(await unseal(ring, sealed['crm'] ?? '')).toEqual({ email: planted.email });
   });
 

@@ -8,7 +8,7 @@ import type { EvidenceRecord } from '../ledger/evidence-record.ts';
 import type { PersonalEvidence } from '../ledger/evidence.ts';
 import { catalogueAsOf } from '../reading/catalogue-history.ts';
 import { render, renderedHash } from './shown.ts';
-import type { Rendered } from './shown.ts';
+import type { Rendered, Shown } from './shown.ts';
 
 /** What shows how one change came about (G-2). */
 export interface EvidenceFound
@@ -17,7 +17,7 @@ export interface EvidenceFound
   readonly committedAt: string;
   readonly actor: Actor;
   /** What the person had before them, word for word, and whether it is provably the same. */
-  readonly shown?: Rendered & { readonly renderedHash: string; readonly unaltered: boolean };
+  readonly shown?: Rendered & Pick<Shown, 'renderedHash' | 'told'> & { readonly unaltered: boolean };
   readonly personal?: PersonalEvidence | 'destroyed';
 }
 
@@ -75,7 +75,7 @@ export class EvidenceReader {
     if (rendered === null) throw new Error('the record of the catalogue lacks a notice that was shown');
     const hash = renderedHash(rendered);
     const unaltered = hash === shown.renderedHash && rendered.notice.contentHash === shown.contentHash;
-    return { ...rendered, renderedHash: shown.renderedHash, unaltered };
+    return { ...rendered, told: shown.told, renderedHash: shown.renderedHash, unaltered };
   }
 
   async #personal(

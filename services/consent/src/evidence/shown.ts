@@ -9,6 +9,8 @@ export interface Shown {
   readonly contentHash: string;
   readonly locale: Locale;
   readonly purposes: readonly PurposeId[];
+  /** The request said what was shown; else these are the purposes it decided about, in the first language. */
+  readonly told: boolean;
   /** SHA-256 of the rendered content, lower hex. */
   readonly renderedHash: string;
 }
@@ -70,8 +72,7 @@ export const renderedHash = (rendered: Rendered): string =>
 export function shownOf(
   catalogue: Catalogue,
   ref: NoticeRef,
-  locale: Locale,
-  named: readonly PurposeId[],
+  { locale, purposes: named, told }: Pick<Shown, 'locale' | 'purposes' | 'told'>,
 ): Shown | null {
   const rendered = render(catalogue, ref, locale, named);
   if (rendered === null) return null;
@@ -79,7 +80,7 @@ export function shownOf(
   return {
     notice: ref,
     contentHash: notice.contentHash,
-    locale,
+    ...{ locale, told },
     purposes: purposes.map(({ id }) => id),
     renderedHash: renderedHash(rendered),
   };

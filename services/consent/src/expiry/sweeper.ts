@@ -8,6 +8,8 @@ import type { Ledger } from '../ledger/ledger.ts';
 const pauseMs = 1_000;
 /** REC-2: most subjects locked in one transaction. */
 const batchSize = 200;
+/** Batches in a row before the next pause. */
+const mostBatches = 50;
 /** REC-6: a shard with more unpublished urgent rows than this takes no more, so that no withdrawal waits behind expiries. */
 const mostUrgentRows = 500;
 
@@ -64,7 +66,9 @@ export class ExpirySweeper {
 
   async #round(): Promise<void> {
     try {
-      while (!this.#stopped && (await this.sweep()) === batchSize);
+      // What could not be recorded is due again, so a full batch is no reason to go on without a pause for ever.
+      for (let batches = 0; batches < mostBatches && !this.#stopped; batches += 1)
+        if ((await this.sweep()) < batchSize) return;
     } catch (err) {
       this.#parts.log.warn({ err }, 'expiries not recorded, it is tried again');
     }
@@ -76,9 +80,28 @@ export class ExpirySweeper {
     if (((await pool.query(crowdedSql)).rowCount ?? 0) > 0) return 0;
     const { rows } = await pool.query<DueRow>(dueSql);
     if (rows.length === 0) return 0;
-    await ledger.record(pool, rows.map(expiryOf));
+    const commands = rows.map(expiryOf);
+    try {
+      await ledger.record(pool, commands);
+    } catch (err) {
+      // REC-2: one by one, so that nobody's row holds up the others.
+      this.#parts.log.warn({ err, subjects: rows.length }, 'expiries are recorded one by one');
+      for (const command of commands) await this.#recordAlone(command);
+    }
     onCommitted();
     return rows.length;
+  }
+
+  async #recordAlone(command: Command): Promise<void> {
+    try {
+      await this.#parts.ledger.record(this.#parts.pool, [command]);
+    } catch (err) {
+      const { controller, candidates } = command;
+      this.#parts.log.error(
+        { err, controller, subjectKey: candidates[0] },
+        'an expiry is not recorded, it is tried again',
+      );
+    }
   }
 }
 

@@ -105,6 +105,12 @@ export class ShownBody {
   @ApiProperty({ type: [Object], description: 'Each purpose as it was worded, with the recipients it named.' })
   purposes!: readonly object[];
 
+  @ApiProperty({
+    type: Boolean,
+    description: 'The request said what was shown; else: the purposes it decided about, in English.',
+  })
+  told!: boolean;
+
   @ApiProperty({ type: String, description: 'SHA-256 of what was shown, as recorded with the decision.' })
   renderedHash!: string;
 

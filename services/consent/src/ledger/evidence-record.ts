@@ -3,7 +3,8 @@ import type { Catalogue, NoticeRef, PurposeId } from '@entente/contracts';
 import { shownOf } from '../evidence/shown.ts';
 import type { Shown } from '../evidence/shown.ts';
 import type { BatchSecrets } from './batch-secrets.ts';
-import type { Evidence, Locale } from './evidence.ts';
+import { locales } from './evidence.ts';
+import type { Evidence } from './evidence.ts';
 import type { Change } from './fold.ts';
 
 /** What a ledger entry keeps of how its change came about: nothing that names or describes a person (L-6). */
@@ -14,8 +15,6 @@ export interface EvidenceRecord extends Omit<Evidence, 'personal' | 'conditionOf
   /** Compact JWE under the person's data key. */
   readonly sealedEvidence?: string;
 }
-
-const defaultLocale: Locale = 'en';
 
 /** G-2. The notice is the one the request names, with its content as it stands in the catalogue of this transaction. */
 export function evidenceOf({ command, changes }: Change, catalogue: Catalogue): EvidenceRecord {
@@ -28,7 +27,8 @@ export function evidenceOf({ command, changes }: Change, catalogue: Catalogue): 
   if (event !== undefined) return record;
   const notice: NoticeRef | undefined = command.notice ?? command.grant?.notice;
   const purposes = evidence?.purposesShown ?? changes.map(({ purpose }) => purpose);
-  const shown = notice && shownOf(catalogue, notice, evidence?.locale ?? defaultLocale, purposes);
+  const told = evidence?.locale !== undefined;
+  const shown = notice && shownOf(catalogue, notice, { locale: evidence?.locale ?? locales[0], purposes, told });
   const { method, channel, variant, clientTime } = evidence ?? {};
   return {
     ...record,

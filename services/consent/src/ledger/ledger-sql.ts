@@ -48,11 +48,10 @@ export const decisionBasisSql = `
                                                'fingerprint', k.fingerprint, 'answer', k.answer))
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n(controller, client, route, key)
              JOIN idempotency k USING (controller, client, route, key)), '[]') AS answered, (
-           SELECT jsonb_agg(jsonb_build_object('controller', m.controller, 'subjectKey', m.subject_key, 'circle', m.circle))
-             FROM subject_link m
-            WHERE (m.controller, m.circle) IN (
-              SELECT l.controller, l.circle FROM subject_link l
-                JOIN unnest($5::text[], $6::text[]) AS s(controller, subject_key) USING (controller, subject_key))) AS links, (
+           SELECT jsonb_agg(DISTINCT jsonb_build_object('controller', m.controller, 'subjectKey', m.subject_key, 'circle', m.circle))
+             FROM unnest($5::text[], $6::text[]) AS s(controller, subject_key)
+             JOIN subject_link l USING (controller, subject_key)
+             JOIN subject_link m ON m.controller = l.controller AND m.circle = l.circle) AS links, (
            SELECT jsonb_agg(jsonb_build_object('controller', k.controller, 'subjectKey', k.subject_key, 'wrapped', k.wrapped))
              FROM unnest($5::text[], $6::text[]) AS s(controller, subject_key)
              JOIN subject_secret k USING (controller, subject_key)) AS secrets, (

@@ -182,7 +182,12 @@ describe('G-2 evidence', () => {
       ...{ clientTime: '2026-05-01T08:00:00.000Z', personal: { age: 34 }, bases: { analytics: 'consent' } },
       actor: { client: 'test-client', route: 'POST /v1/consents' },
       shown: {
-        ...{ locale: 'fr', unaltered: true, notice: { id: 'privacy', version: 1, text: 'We ask you (fr)' } },
+        ...{
+          locale: 'fr',
+          told: true,
+          unaltered: true,
+          notice: { id: 'privacy', version: 1, text: 'We ask you (fr)' },
+        },
         purposes: [
           { id: 'ad-targeting', title: 'ad-targeting (fr)', recipients: [{ id: 'meta-ads', name: 'meta-ads' }] },
           { id: 'analytics', description: 'What analytics is (fr)', legalBasis: 'consent' },
