@@ -83,7 +83,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('refuse recipient'), who, recipient: fc.constantFrom(...recipients) }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('merge', 'merge', 'split'), who, other: who }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('erase'), who }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('erase'), who }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('sweep'), who }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait'), days: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('replay'), back: fc.integer({ min: 1, max: 6 }) }) },
