@@ -14,5 +14,7 @@ export type SnapshotLine =
       readonly subjectKey: SubjectKey;
       readonly version: number;
       readonly vector: ConsentVector;
+      /** The person was erased and has not come back since (REC-8). */
+      readonly erased?: true;
     }
   | { readonly kind: 'end'; readonly subjects: number; readonly ledger: LedgerHead };

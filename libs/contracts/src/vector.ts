@@ -15,6 +15,8 @@ export interface PurposeState {
   readonly validUntil?: string;
   /** Recipients this person excluded although the purpose is granted. */
   readonly refused?: readonly RecipientId[];
+  /** The grant was given under another key of the same person, and ends when the link does (REC-7). */
+  readonly lent?: true;
 }
 
 /** The whole of a subject's consent: absent purpose = never asked = denied. */

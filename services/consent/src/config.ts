@@ -1,8 +1,8 @@
-import { parseKeyRing, parseReceiptKeys } from '@entente/contracts';
-import type { Audience, KeyRing } from '@entente/contracts';
+import { idPattern, parseKeyRing, parseReceiptKeys } from '@entente/contracts';
+import type { Audience, ControllerId, KeyRing, RecipientId } from '@entente/contracts';
 import { Env, loadConfigOrExit, ServiceConfig } from '@entente/config';
 import type { ConfigFault } from '@entente/config';
-import { IsIn, IsObject, IsUrl, Min } from 'class-validator';
+import { ArrayNotEmpty, IsIn, IsNotEmpty, IsObject, IsUrl, Matches, Min, ValidateNested } from 'class-validator';
 import { parseSubjectHashKeys } from './identifiers/subject-hash-keys.ts';
 import { parseLogKeys } from './ledger-proofs/log-keys.ts';
 import { parseReceiptProfiles } from './receipts/receipt-profile.ts';
@@ -11,6 +11,28 @@ const url = { require_tld: false, require_protocol: true };
 const ring = 'k1:<32 bytes in base64url>';
 const logKeyExample = 'PRIVATE+KEY+<name>+<id>+<key>, from `entente ledger key <name>`';
 const receiptKeysExample = '{"keys":[<private JWK, from `entente receipt key`>]}';
+
+const decisionsExample =
+  '[{"controller":"acme","recipients":["web-tags"],"clientId":"…","clientSecret":"…","directory":"/var/lib/entente/gate"}]';
+
+/** One gate replica for `POST /v1/decisions:check`. */
+export class DecisionGateConfig {
+  @Matches(new RegExp(idPattern.controller), { message: 'must be lower-case letters, digits and dashes' })
+  controller!: ControllerId;
+
+  @ArrayNotEmpty({ message: 'must name at least one recipient' })
+  @Matches(new RegExp(idPattern.name), { each: true, message: 'must be recipients’ ids in the catalogue' })
+  recipients!: RecipientId[];
+
+  @IsNotEmpty()
+  clientId!: string;
+
+  @IsNotEmpty()
+  clientSecret!: string;
+
+  @IsNotEmpty()
+  directory!: string;
+}
 
 /** The environment of the consent service. */
 export class ConsentConfig extends ServiceConfig {
@@ -63,14 +85,32 @@ export class ConsentConfig extends ServiceConfig {
   @IsObject()
   receiptProfiles: Record<string, unknown> = {};
 
+  /** Gate replicas of this process; none by default. With API=off and RELAY=off the process does nothing else. */
+  @Env('DECISIONS', { example: decisionsExample, as: 'json', secret: true, type: () => DecisionGateConfig })
+  @ValidateNested({ each: true })
+  decisions: DecisionGateConfig[] = [];
+
+  /** Where the gates of DECISIONS seed themselves, and where they get their tokens. */
+  @Env('CONSENT_URL', { example: 'http://localhost:8080' })
+  @IsUrl(url, { message: 'must be a URL' })
+  consentUrl = 'http://localhost:8080';
+
+  @Env('TOKEN_URL', { example: 'https://login.example/token' })
+  @IsUrl(url, { message: 'must be a URL' })
+  tokenUrl = 'http://localhost:8085/token';
+
   crossCheck(): readonly ConfigFault[] {
+    const directories = this.decisions.map(({ directory }) => directory);
     return [
       ...this.#proofFaults(),
+      ...(new Set(directories).size < directories.length
+        ? [{ variable: 'DECISIONS', rule: 'each gate needs a directory of its own', example: decisionsExample }]
+        : []),
       ...faultsOf('SUBJECT_HASH_KEYS', '1:<32 bytes in base64url>', () => parseSubjectHashKeys(this.subjectHashKeys)),
       ...faultsOf('IDENTIFIER_KEYS', ring, () => parseKeyRing(this.identifierKeys)),
       ...faultsOf('AUDIENCE_KEYS', `{"crm":"${ring}"}`, () => parseKeyRings(this.audienceKeys)),
       ...faultsOf('SHARE_KEYS', `{"crm":"${ring}"}`, () => parseKeyRings(this.shareKeys)),
-      ...(this.relay === 'off' && this.api === 'off'
+      ...(this.relay === 'off' && this.api === 'off' && this.decisions.length === 0
         ? [{ variable: 'API', rule: 'must be on where RELAY is off: this process would do nothing', example: 'on' }]
         : []),
     ];

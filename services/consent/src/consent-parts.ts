@@ -10,6 +10,8 @@ import { CatalogueCache, CatalogueReader } from './catalogue/catalogue-store.ts'
 import { CatalogueWriter } from './catalogue/change-catalogue.ts';
 import { parseKeyRings } from './config.ts';
 import type { ConsentConfig } from './config.ts';
+import { pseudonymsWith } from './erasure/pseudonyms.ts';
+import { ExpirySweeper } from './expiry/sweeper.ts';
 import { Confirmations } from './gates/confirmations.ts';
 import { GateWatch } from './gates/gate-watch.ts';
 import { GateWaiter } from './gates/wait-for-gates.ts';
@@ -17,10 +19,14 @@ import { CommandMapper } from './http/to-command.ts';
 import { fingerprintWith } from './identifiers/fingerprint.ts';
 import { SubjectDirectory } from './identifiers/subject-directory.ts';
 import { parseSubjectHashKeys } from './identifiers/subject-hash-keys.ts';
-import { ConsentReader } from './ledger/consent-reader.ts';
+import { ConsentReader } from './reading/consent-reader.ts';
+import { DecisionPoint } from './reading/decision-point.ts';
+import { HistoryReader } from './reading/history.ts';
+import { EvidenceReader } from './evidence/evidence-reader.ts';
+import { Cursors } from './http/cursors.ts';
 import { IncarnationCheck } from './ledger/incarnation.ts';
 import { Ledger } from './ledger/ledger.ts';
-import { Recorder } from './ledger/recorder.ts';
+import { Recorder, writerPool } from './ledger/recorder.ts';
 import { CheckpointDirectory } from './ledger-proofs/checkpoint-directory.ts';
 import { Checkpointer } from './ledger-proofs/checkpointer.ts';
 import { parseLogKeys } from './ledger-proofs/log-keys.ts';
@@ -61,6 +67,10 @@ export class ConsentParts {
   readonly recorder: Recorder;
   readonly gateWaiter: GateWaiter;
   readonly reader: ConsentReader;
+  readonly history: HistoryReader;
+  readonly decisionPoint: DecisionPoint;
+  readonly evidence: EvidenceReader;
+  readonly cursors: Cursors;
   readonly directory: SubjectDirectory;
   readonly catalogueReader: CatalogueReader;
   readonly catalogueWriter: CatalogueWriter;
@@ -73,6 +83,8 @@ export class ConsentParts {
   /** Ordinary reads, and the catalogue's writes. */
   readonly pool: Pool;
   readonly relay: Relay | undefined;
+  readonly sweeper: ExpirySweeper;
+  readonly #sweepPool: Pool;
   readonly #snapshotPool: Pool;
   readonly #keyExpiry: KeyExpiry;
   readonly #gateWatch: GateWatch;
@@ -102,6 +114,7 @@ export class ConsentParts {
     const audienceKeys = parseKeyRings(config.audienceKeys);
     const shareKeys = parseKeyRings(config.shareKeys);
     const hashKeys = parseSubjectHashKeys(config.subjectHashKeys);
+    const pseudonyms = pseudonymsWith(hashKeys);
     const incarnation = new IncarnationCheck(log);
     // The relay of this process is woken in memory; one elsewhere by a hint through the database.
     const onCommitted = (): void => {
@@ -110,14 +123,22 @@ export class ConsentParts {
     };
     const ledger = new Ledger({
       ...{ incarnation, identifierKeys, audienceKeys, clock, log, metrics },
-      catalogues: new CatalogueCache(),
+      ...{ catalogues: new CatalogueCache(), pseudonyms },
     });
     this.recorder = new Recorder({
       ...{ databaseUrl: config.databaseUrl, instance: config.instance, ledger, clock, log, onCommitted },
     });
+    this.#sweepPool = writerPool('expiry', {
+      ...{ databaseUrl: config.databaseUrl, instance: config.instance, log },
+      max: 1,
+    });
+    this.sweeper = new ExpirySweeper({ pool: this.#sweepPool, ledger, log, onCommitted });
     this.directory = new SubjectDirectory({ pool: this.pool, hashKeys, identifierKeys, audienceKeys, shareKeys, log });
-    this.mapper = new CommandMapper(this.directory, fingerprintWith(hashKeys));
+    this.mapper = new CommandMapper(this.directory, fingerprintWith(hashKeys), pseudonyms);
     this.reader = new ConsentReader(this.pool, clock);
+    this.history = new HistoryReader(this.pool);
+    this.evidence = new EvidenceReader({ pool: this.pool, identifierKeys, log });
+    this.cursors = new Cursors(fingerprintWith(hashKeys));
     this.catalogueReader = new CatalogueReader(this.pool);
     this.catalogueWriter = new CatalogueWriter({
       ...{ pool: this.pool, incarnation, clock, onCommitted },
@@ -140,6 +161,10 @@ export class ConsentParts {
     });
     this.#outcomeWatch = new OutcomeWatch(kafka, this.pool, log);
     this.#keyExpiry = new KeyExpiry(this.pool, log);
+    this.decisionPoint = new DecisionPoint({
+      ...{ gates: config.decisions, name: config.instance, consentUrl: config.consentUrl, tokenUrl: config.tokenUrl },
+      ...{ kafka, clock, log, metrics },
+    });
     const confirmations = new Confirmations();
     const start = randomBytes(6).toString('hex');
     this.#gateWatch = new GateWatch(kafka, confirmations, `consent-gates-${config.instance}-${start}`, log);
@@ -171,7 +196,9 @@ export class ConsentParts {
     this.relay?.start();
     this.sequencer.start();
     this.checkpointer?.start();
+    this.sweeper.start();
     this.#keyExpiry.start();
+    this.decisionPoint.start().catch((err: unknown) => this.#log.error({ err }, 'decisions cannot be answered'));
     if (!api) return;
     this.#outcomeWatch
       .start()
@@ -180,8 +207,11 @@ export class ConsentParts {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#gateWatch.stop(), this.#outcomeWatch.stop(), this.relay?.stop()]);
-    await Promise.all([this.sequencer.stop(), this.checkpointer?.stop(), this.#keyExpiry.stop()]);
-    await Promise.all([this.#kafka.close(), this.recorder.close(), this.#snapshotPool.end(), this.pool.end()]);
+    const readers = [this.decisionPoint, this.#gateWatch, this.#outcomeWatch];
+    const background = [this.sequencer, this.sweeper, this.#keyExpiry];
+    await Promise.all([...readers, ...background].map((part) => part.stop()));
+    await Promise.all([this.relay?.stop(), this.checkpointer?.stop()]);
+    const pools = [this.#sweepPool, this.#snapshotPool, this.pool];
+    await Promise.all([this.#kafka.close(), this.recorder.close(), ...pools.map((pool) => pool.end())]);
   }
 }

@@ -7,20 +7,26 @@ import { CatalogueReader } from './catalogue/catalogue-store.ts';
 import { CatalogueWriter } from './catalogue/change-catalogue.ts';
 import type { ConsentParts } from './consent-parts.ts';
 import type { ConsentConfig } from './config.ts';
-import { GateWaiter } from './gates/wait-for-gates.ts';
 import { CatalogueController } from './http/catalogue.controller.ts';
 import { ConsentsController } from './http/consents.controller.ts';
 import { LedgerController } from './http/ledger.controller.ts';
-import { PropagationLinks } from './http/propagation-links.ts';
 import { ReceiptsController } from './http/receipts.controller.ts';
+import { PersonsController } from './http/persons.controller.ts';
+import { PropagationLinks } from './http/propagation-links.ts';
+import { Recording } from './http/recording.ts';
 import { SnapshotController } from './http/snapshot.controller.ts';
 import { SubjectsController } from './http/subjects.controller.ts';
 import { CommandMapper } from './http/to-command.ts';
 import { SubjectDirectory } from './identifiers/subject-directory.ts';
-import { ConsentReader } from './ledger/consent-reader.ts';
-import { Recorder } from './ledger/recorder.ts';
 import { LedgerProofs } from './ledger-proofs/proofs.ts';
 import { Receipts } from './receipts/receipts.ts';
+import { ConsentReader } from './reading/consent-reader.ts';
+import { DecisionsController } from './http/decisions.controller.ts';
+import { DecisionPoint } from './reading/decision-point.ts';
+import { HistoryReader } from './reading/history.ts';
+import { EvidenceReader } from './evidence/evidence-reader.ts';
+import { Cursors } from './http/cursors.ts';
+import { ReadingController } from './http/reading.controller.ts';
 import { GateSnapshot } from './snapshot/snapshot.ts';
 
 export interface ConsentModuleOptions {
@@ -29,6 +35,12 @@ export interface ConsentModuleOptions {
   readonly metrics: Metrics;
   readonly checks: readonly HealthCheck[];
 }
+
+const apiControllers = [
+  ...[ConsentsController, SubjectsController, PersonsController],
+  ...[ReadingController, CatalogueController, SnapshotController],
+  ...[LedgerController, ReceiptsController],
+];
 
 /** What the HTTP side is made of; the parts live longer than the app, so they are made outside it. */
 @Module({})
@@ -48,22 +60,21 @@ export class ConsentModule {
         HealthModule.forRoot({ checks }),
         MetricsModule.forRoot(metrics),
       ],
-      controllers: api
-        ? [
-            ConsentsController,
-            SubjectsController,
-            CatalogueController,
-            SnapshotController,
-            LedgerController,
-            ReceiptsController,
-          ]
-        : [],
+      controllers: [
+        ...(api ? apiControllers : []),
+        ...(api || config.decisions.length > 0 ? [DecisionsController] : []),
+      ],
       providers: [
         { provide: CommandMapper, useValue: parts.mapper },
-        { provide: Recorder, useValue: parts.recorder },
-        { provide: GateWaiter, useValue: parts.gateWaiter },
-        { provide: PropagationLinks, useValue: new PropagationLinks(config.opsUrl) },
+        {
+          provide: Recording,
+          useValue: new Recording(parts.recorder, parts.gateWaiter, new PropagationLinks(config.opsUrl)),
+        },
         { provide: ConsentReader, useValue: parts.reader },
+        { provide: HistoryReader, useValue: parts.history },
+        { provide: EvidenceReader, useValue: parts.evidence },
+        { provide: DecisionPoint, useValue: parts.decisionPoint },
+        { provide: Cursors, useValue: parts.cursors },
         { provide: SubjectDirectory, useValue: parts.directory },
         { provide: CatalogueReader, useValue: parts.catalogueReader },
         { provide: CatalogueWriter, useValue: parts.catalogueWriter },

@@ -7,7 +7,7 @@ import type { ConsentParts } from './consent-parts.ts';
 const passLateMs = 5_000;
 
 /** What must be fine before this process wants traffic. Kafka is not among it: recording goes on without (design.md §2). */
-export function readinessChecks({ pool, relay }: ConsentParts): HealthCheck[] {
+export function readinessChecks({ pool, relay, decisionPoint }: ConsentParts): HealthCheck[] {
   const database: HealthCheck = {
     name: 'database',
     check: async () => {
@@ -22,7 +22,15 @@ export function readinessChecks({ pool, relay }: ConsentParts): HealthCheck[] {
       return pending.length === 0 ? { ok: true } : { ok: false, detail: `pending: ${pending.join(', ')}` };
     },
   };
-  if (relay === undefined) return [database, migrations];
+  const decisions: HealthCheck = {
+    name: 'decisions',
+    check: () => {
+      const unseeded = decisionPoint.unseeded();
+      const detail = `gates not seeded yet: ${unseeded.join(', ')}`;
+      return Promise.resolve(unseeded.length === 0 ? { ok: true } : { ok: false, detail });
+    },
+  };
+  if (relay === undefined) return [database, migrations, decisions];
   const publishing: HealthCheck = {
     name: 'relay',
     check: () => {
@@ -34,5 +42,5 @@ export function readinessChecks({ pool, relay }: ConsentParts): HealthCheck[] {
       return Promise.resolve(late ? { ok: true, detail: 'passes are late' } : { ok: true });
     },
   };
-  return [database, migrations, publishing];
+  return [database, migrations, decisions, publishing];
 }

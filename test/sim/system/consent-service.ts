@@ -116,7 +116,7 @@ export class ConsentService {
     const audienceKeys = new Map();
     const ledger = new Ledger({
       ...{ incarnation: new IncarnationCheck(log), identifierKeys, audienceKeys, clock, log, metrics },
-      catalogues: new CatalogueCache(),
+      ...{ catalogues: new CatalogueCache(), pseudonyms: () => [] },
     });
     const relay = new Relay({
       ...{ service: 'consent', pool, kafka, clock, log, metrics },

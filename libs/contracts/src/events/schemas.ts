@@ -43,7 +43,7 @@ const mapOf = (pattern: string, value: unknown) => ({
 
 const purposeState = object(
   { decision: { enum: decisions }, since: time },
-  { notice: text(idPattern.noticeRef), validUntil: time, refused: names },
+  { notice: text(idPattern.noticeRef), validUntil: time, refused: names, lent: { const: true } },
 );
 
 const consentChanged = object({

@@ -25,6 +25,8 @@ export interface Allow {
   /** Monotonic milliseconds: the lease's end or the grant's own, the earlier. No first byte at or after it. */
   readonly deadline: number;
   readonly version: number;
+  /** When the grant ends by itself, milliseconds since the epoch; absent when it does not. */
+  readonly until?: number;
 }
 export interface Deny {
   readonly kind: 'deny';
@@ -74,5 +76,6 @@ export function decide(view: GateView, intent: Intent, now: Reading): Decision {
   const today = expiryNow(view.pass, now);
   const answer = permission(view.held?.vector, view.catalogue, intent.purpose, intent.recipient, today);
   if (!answer.allowed) return { kind: 'deny', reason: answer.reason };
-  return { kind: 'allow', deadline: now.monotonic + Math.min(lease.remainingMs, answer.until - today), version };
+  const deadline = now.monotonic + Math.min(lease.remainingMs, answer.until - today);
+  return { kind: 'allow', deadline, version, ...(Number.isFinite(answer.until) ? { until: answer.until } : {}) };
 }

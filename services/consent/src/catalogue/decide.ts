@@ -51,6 +51,14 @@ export function decideCatalogueChange(command: CatalogueCommand, context: Catalo
       : [];
   });
   if (rewritten.length > 0) return { kind: 'refused', code: 'notice-immutable', status: 409, errors: rewritten };
+  // G-9: a basis that could be swapped after a withdrawal would make the withdrawal worthless.
+  const rebased = command.purposes.flatMap(({ id, legalBasis }, index) => {
+    const known = context.held.purposes.get(id);
+    return known !== undefined && known.legalBasis !== legalBasis
+      ? [{ pointer: `/purposes/${index}/legalBasis`, detail: 'is fixed; another legal basis is another purpose' }]
+      : [];
+  });
+  if (rebased.length > 0) return { kind: 'refused', code: 'legal-basis-fixed', status: 409, errors: rebased };
   const { held } = context;
   const difference = {
     purposes: command.purposes.filter((purpose) => !same(held.purposes.get(purpose.id), purpose)),

@@ -38,6 +38,17 @@ export class LinksBody {
   propagation!: string;
 }
 
+export class LinkedChangeBody {
+  @ApiProperty({ type: String })
+  changeId!: string;
+
+  @ApiProperty({ type: String })
+  subjectKey!: string;
+
+  @ApiProperty({ type: 'integer' })
+  version!: number;
+}
+
 export class RecordedBody {
   @ApiProperty({ type: String, description: 'The change that stands behind this answer.' })
   changeId!: string;
@@ -66,6 +77,12 @@ export class RecordedBody {
   })
   refused?: readonly RefusedGrantBody[];
 
+  @ApiPropertyOptional({
+    type: () => [LinkedChangeBody],
+    description: 'Other ids of the same person that changed too.',
+  })
+  linked?: readonly LinkedChangeBody[];
+
   @ApiPropertyOptional({ type: GatesBody })
   gates?: GatesBody;
 
@@ -92,6 +109,9 @@ export class PurposeConsentBody {
   @ApiPropertyOptional({ type: [String] })
   refusedRecipients?: readonly string[];
 
+  @ApiPropertyOptional({ type: Boolean, description: 'Granted under another id of the person; ends with the link.' })
+  lent?: true;
+
   @ApiProperty({ type: Boolean, description: 'Granted, not run out, and the purpose is active.' })
   effective!: boolean;
 }
@@ -102,6 +122,9 @@ export class SubjectConsentsBody {
 
   @ApiProperty({ type: 'integer' })
   version!: number;
+
+  @ApiPropertyOptional({ type: String, format: 'date-time', description: 'Erased then, and not come back since.' })
+  erasedAt?: string;
 
   @ApiProperty({ type: [PurposeConsentBody] })
   purposes!: readonly PurposeConsentBody[];

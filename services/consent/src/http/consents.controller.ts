@@ -1,15 +1,11 @@
-import { Caller, Refusal, Scopes } from '@entente/http';
+import { Caller, Scopes } from '@entente/http';
 import { Body, Controller, Headers, HttpCode, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { GateWaiter } from '../gates/wait-for-gates.ts';
-import type { Rejection } from '../ledger/answer.ts';
-import type { Command } from '../ledger/command.ts';
-import { Recorder } from '../ledger/recorder.ts';
 import { RecordedBody } from './answers.dto.ts';
 import { SaveConsents, WaitQuery, Withdraw } from './consents.dto.ts';
-import { PropagationLinks } from './propagation-links.ts';
 import { ApiProblems } from './problems.ts';
+import { Recording } from './recording.ts';
 import { CommandMapper } from './to-command.ts';
 import type { RequestHeaders } from './to-command.ts';
 
@@ -18,15 +14,11 @@ import type { RequestHeaders } from './to-command.ts';
 @Controller('v1')
 export class ConsentsController {
   readonly #mapper: CommandMapper;
-  readonly #recorder: Recorder;
-  readonly #gates: GateWaiter;
-  readonly #links: PropagationLinks;
+  readonly #recording: Recording;
 
-  constructor(mapper: CommandMapper, recorder: Recorder, gates: GateWaiter, links: PropagationLinks) {
+  constructor(mapper: CommandMapper, recording: Recording) {
     this.#mapper = mapper;
-    this.#recorder = recorder;
-    this.#gates = gates;
-    this.#links = links;
+    this.#recording = recording;
   }
 
   @Post('consents')
@@ -50,7 +42,7 @@ export class ConsentsController {
     @Caller() caller: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RecordedBody> {
-    return this.#record(this.#mapper.save(body, caller, headers), wait, reply);
+    return this.#recording.record(this.#mapper.save(body, caller, headers), wait, reply);
   }
 
   @Post('withdrawals')
@@ -70,26 +62,26 @@ export class ConsentsController {
     @Caller() caller: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RecordedBody> {
-    return this.#record(this.#mapper.withdrawal(body, caller, headers), wait, reply);
+    return this.#recording.record(this.#mapper.withdrawal(body, caller, headers), wait, reply);
   }
 
-  async #record(command: Command, wait: WaitQuery['wait'], reply: FastifyReply): Promise<RecordedBody> {
-    const recorded = await this.#recorder.record(command);
-    if (recorded.kind === 'rejected') throw refusalOf(recorded.rejection);
-    const { answer, committed } = recorded;
-    const gates =
-      wait === 'gates'
-        ? { gates: await this.#gates.wait(command.controller, answer.subjectKey, answer.version, committed) }
-        : {};
-    void reply.headers({ etag: `"${answer.version}"`, 'cache-control': 'no-store' });
-    return { ...answer, ...gates, links: this.#links.of(answer.changeId) };
+  @Post('objections')
+  @HttpCode(200)
+  @Scopes('consent:withdraw')
+  @ApiOperation({
+    operationId: 'object',
+    summary: 'Object to the use of data for some purposes, or for everything (GDPR 21)',
+    description: 'Recorded as `objected`, whatever the legal basis. Never refused for a precondition.',
+  })
+  @ApiOkResponse({ type: RecordedBody })
+  @ApiProblems(400, 413, 415, 422, 503)
+  object(
+    @Body() body: Withdraw,
+    @Query() { wait }: WaitQuery,
+    @Headers() headers: RequestHeaders,
+    @Caller() caller: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RecordedBody> {
+    return this.#recording.record(this.#mapper.objection(body, caller, headers), wait, reply);
   }
-}
-
-function refusalOf({ code, status, detail, errors }: Rejection): Refusal {
-  const headers =
-    status === 403
-      ? { headers: { 'www-authenticate': 'Bearer realm="entente", error="insufficient_scope", scope="consent:grant"' } }
-      : {};
-  return new Refusal(code, status, detail, { ...headers, ...(errors === undefined ? {} : { errors }) });
 }

@@ -2,6 +2,7 @@ import { idPattern } from '@entente/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
+  Allow,
   ArrayMaxSize,
   ArrayNotEmpty,
   IsArray,
@@ -16,6 +17,7 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { locales, methods } from '../ledger/evidence.ts';
 import { IsInstant, IsMailbox, IsName, IsPhone, IsSubjectId } from './shapes.ts';
 
 /** Most purposes one request may name. */
@@ -43,9 +45,9 @@ export class OneDecision {
   @ApiProperty({ type: String, maxLength: longestName })
   purpose!: string;
 
-  @IsIn(['granted', 'denied'])
-  @ApiProperty({ enum: ['granted', 'denied'] })
-  decision!: 'granted' | 'denied';
+  @IsIn(['granted', 'denied', 'objected'])
+  @ApiProperty({ enum: ['granted', 'denied', 'objected'] })
+  decision!: 'granted' | 'denied' | 'objected';
 
   /** When the grant ends by itself; at most ten years ahead. */
   @IfGiven()
@@ -69,6 +71,43 @@ export class TellingIdentifiers {
   @IfGiven()
   @IsPhone()
   phone?: string;
+}
+
+/** For the description of the API; read member by member in `evidence.ts`. */
+class EvidenceGiven {
+  @ApiPropertyOptional({ enum: locales, description: 'The language it was shown in.' })
+  locale?: string;
+
+  @ApiPropertyOptional({ type: [String], description: 'The purposes on the screen, decided or not.' })
+  purposesShown?: string[];
+
+  @ApiPropertyOptional({ enum: methods, description: 'An import or a signal never lifts a refusal.' })
+  method?: string;
+
+  @ApiPropertyOptional({ type: String, maxLength: 128 })
+  channel?: string;
+
+  @ApiPropertyOptional({ type: String, maxLength: 128, description: 'Which variant of the screen was shown.' })
+  variant?: string;
+
+  @ApiPropertyOptional({ type: String, format: 'date-time' })
+  clientTime?: string;
+
+  @ApiPropertyOptional({
+    type: String,
+    maxLength: 128,
+    description: 'The service the person was refused without this consent: such a grant is not recorded (GDPR 7(4)).',
+  })
+  conditionOf?: string;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 0, maximum: 150, description: 'As the person stated it.' })
+  age?: number;
+
+  @ApiPropertyOptional({ type: String, maxLength: 128, description: 'Reference of the guardian who decided.' })
+  guardian?: string;
+
+  @ApiPropertyOptional({ type: String, maxLength: 128, description: 'Reference of the mandate of an agent.' })
+  mandate?: string;
 }
 
 /** One explicit decision per purpose; the whole of what a person saved. */
@@ -97,6 +136,11 @@ export class SaveConsents {
   @Type(() => TellingIdentifiers)
   @ApiPropertyOptional({ type: TellingIdentifiers })
   identifiers?: TellingIdentifiers;
+
+  /** How the decision came about. Evidence that cannot be read stops what the request grants, never what it denies. */
+  @Allow()
+  @ApiPropertyOptional({ type: EvidenceGiven })
+  evidence?: unknown;
 }
 
 /** The fewest fields possible; never asks why. */
@@ -113,6 +157,16 @@ export class Withdraw {
   @Length(1, longestName, { each: true })
   @ApiPropertyOptional({ type: [String], minItems: 1, maxItems: mostPurposes })
   purposes?: string[];
+
+  /** Only these recipients are refused; the purposes stay as they are for the others. */
+  @IfGiven()
+  @IsArray()
+  @ArrayNotEmpty()
+  @ArrayMaxSize(100)
+  @IsString({ each: true })
+  @Length(1, longestName, { each: true })
+  @ApiPropertyOptional({ type: [String], minItems: 1, maxItems: 100 })
+  recipients?: string[];
 }
 
 export class WaitQuery {

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { parseKeyRing, unseal } from '@entente/contracts';
+import { controllerId, parseKeyRing, subjectKey, unseal } from '@entente/contracts';
 import type { Audience } from '@entente/contracts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseKeyRings } from '../config.ts';
+import { unwrapDataKey } from '../erasure/data-keys.ts';
 import { testDatabase } from '@entente/test-support';
 import { databaseOf, grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { Answer, ConsentUnderTest } from '../testing/harness.ts';
@@ -73,14 +74,16 @@ describe('one change', () => {
       'ad-partner': { 'meta-email': expect.stringMatching(/^[0-9a-f]{64}$/) },
     });
     const { rows } = await consent.pool.query(
-      `SELECT identifiers_sealed, s::text || (SELECT string_agg(l.entry, '') FROM ledger_entry l) ||
+      `SELECT identifiers_sealed, (SELECT wrapped FROM subject_secret k WHERE k.subject_key = s.subject_key) AS wrapped,
+              s::text || (SELECT string_agg(l.entry, '') FROM ledger_entry l) ||
               (SELECT string_agg(o.payload::text, '') FROM outbox o) AS everything
          FROM subject s WHERE subject_key = $1`,
       [body['subjectKey']],
     );
     expect(rows[0].everything).not.toMatch(/sealed@example|sealed-1/i);
-    const ring = parseKeyRing(consent.config.identifierKeys);
-    expect(await unseal(ring, rows[0].identifiers_sealed)).toEqual({
+    const owner = { controller: controllerId('acme'), subjectKey: subjectKey(String(body['subjectKey'])) };
+    const dataKey = await unwrapDataKey(parseKeyRing(consent.config.identifierKeys), owner, rows[0].wrapped);
+    expect(await unseal([dataKey], rows[0].identifiers_sealed)).toEqual({
       subjectId: 'sealed-1',
       email: 'sealed@example.com',
     });

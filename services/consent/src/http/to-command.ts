@@ -1,10 +1,14 @@
 import { noticeRef, normaliseEmail, normalisePhone, purposeId, recipientId, subjectId } from '@entente/contracts';
-import type { NoticeRef } from '@entente/contracts';
+import type { Cause, NoticeRef } from '@entente/contracts';
 import { Refusal } from '@entente/http';
 import type { Caller } from '@entente/http';
 import type { SubjectDirectory } from '../identifiers/subject-directory.ts';
-import type { Command, Grant, GrantItem, IfMatch, RequestKey } from '../ledger/command.ts';
+import type { Pseudonyms } from '../erasure/pseudonyms.ts';
+import type { FieldFault } from '../ledger/answer.ts';
+import type { Command, Deny, Grant, GrantItem, IfMatch, OtherSubject, RequestKey } from '../ledger/command.ts';
+import type { Method } from '../ledger/evidence.ts';
 import type { OneDecision, SaveConsents, TellingIdentifiers, Withdraw } from './consents.dto.ts';
+import { readEvidence } from './evidence.ts';
 
 /** The headers a recording request may carry. */
 export interface RequestHeaders {
@@ -17,35 +21,69 @@ export interface RequestHeaders {
 export class CommandMapper {
   readonly #directory: SubjectDirectory;
   readonly #fingerprint: (body: unknown) => string;
+  readonly #pseudonyms: Pseudonyms;
 
-  constructor(directory: SubjectDirectory, fingerprint: (body: unknown) => string) {
+  constructor(directory: SubjectDirectory, fingerprint: (body: unknown) => string, pseudonyms: Pseudonyms) {
     this.#directory = directory;
     this.#fingerprint = fingerprint;
+    this.#pseudonyms = pseudonyms;
   }
 
   withdrawal(body: Withdraw, caller: Caller, headers: RequestHeaders): Command {
     return {
       ...this.#common(body.subjectId, caller, 'POST /v1/withdrawals', headers),
-      deny: { purposes: body.purposes?.map(purposeId) ?? 'all', to: 'withdrawn' },
+      deny: denial(body, 'withdrawn'),
+    };
+  }
+
+  objection(body: Withdraw, caller: Caller, headers: RequestHeaders): Command {
+    return { ...this.#common(body.subjectId, caller, 'POST /v1/objections', headers), deny: denial(body, 'objected') };
+  }
+
+  erasure(id: string, caller: Caller, headers: RequestHeaders): Command {
+    const common = this.#common(id, caller, 'POST /v1/subjects/{id}/erasure', headers);
+    return { ...common, cause: 'erasure', event: { kind: 'erasure' } };
+  }
+
+  merge(id: string, otherId: string, caller: Caller, headers: RequestHeaders): Command {
+    const preconditions = {
+      key: parseRequestKey(headers['idempotency-key'], () => this.#fingerprint({ id, otherId })),
+      mayGrant: caller.scopes.includes('consent:grant'),
+    };
+    return {
+      ...this.#common(id, caller, 'POST /v1/subjects/{id}/links', headers),
+      cause: 'merge',
+      event: { kind: 'merge', other: this.#other(otherId, caller), preconditions },
+    };
+  }
+
+  split(id: string, otherId: string, caller: Caller, headers: RequestHeaders): Command {
+    return {
+      ...this.#common(id, caller, 'DELETE /v1/subjects/{id}/links/{other}', headers),
+      cause: 'merge',
+      event: { kind: 'split', other: this.#other(otherId, caller) },
     };
   }
 
   save(body: SaveConsents, caller: Caller, headers: RequestHeaders): Command {
     refuseRepeatedPurposes(body.decisions);
     const notice = body.notice && noticeRef(body.notice.id, body.notice.version);
-    const denied = body.decisions.filter(({ decision }) => decision === 'denied');
+    const denied = body.decisions.filter(({ decision }) => decision !== 'granted');
     const grants = body.decisions.flatMap((decision, index) =>
       decision.decision === 'granted' ? [grantItem(decision, index)] : [],
     );
     const identifiers = normalised(body.identifiers);
+    const read = body.evidence === undefined ? undefined : readEvidence(body.evidence);
+    const suppressible = this.#pseudonyms(caller.controller, identifiers);
     return {
       ...this.#common(body.subjectId, caller, 'POST /v1/consents', headers),
+      ...causeOf(read?.evidence.method),
+      ...(read === undefined ? {} : { evidence: read.evidence }),
+      ...(suppressible.length > 0 ? { suppressible } : {}),
       ...(notice === undefined ? {} : { notice }),
       ...(Object.keys(identifiers).length > 0 ? { identifiers } : {}),
-      ...(denied.length > 0
-        ? { deny: { purposes: denied.map(({ purpose }) => purposeId(purpose)), to: 'denied' as const } }
-        : {}),
-      ...(grants.length > 0 ? { grant: this.#grant(body, grants, notice, caller, headers) } : {}),
+      ...(denied.length > 0 ? { deny: refusal(denied) } : {}),
+      ...(grants.length > 0 ? { grant: this.#grant(body, grants, notice, caller, headers, read?.faults ?? []) } : {}),
     };
   }
 
@@ -55,6 +93,7 @@ export class CommandMapper {
     notice: NoticeRef | undefined,
     caller: Caller,
     headers: RequestHeaders,
+    evidenceFaults: readonly FieldFault[],
   ): Grant {
     const ifMatch = parseIfMatch(headers['if-match']);
     return {
@@ -63,7 +102,12 @@ export class CommandMapper {
       mayGrant: caller.scopes.includes('consent:grant'),
       ...(notice === undefined ? {} : { notice }),
       ...(ifMatch === undefined ? {} : { ifMatch }),
+      ...(evidenceFaults.length === 0 ? {} : { evidenceFaults }),
     };
+  }
+
+  #other(id: string, { controller }: Caller): OtherSubject {
+    return { subjectId: subjectId(id), candidates: this.#directory.candidates(controller, subjectId(id)) };
   }
 
   #common(id: string, { controller, clientId }: Caller, route: string, { traceparent }: RequestHeaders) {
@@ -79,6 +123,22 @@ export class CommandMapper {
 
 /** W3C Trace Context, version 00; anything else is not passed on. */
 const traceContext = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+const denial = ({ purposes, recipients }: Withdraw, to: Deny['to']): Deny => ({
+  purposes: purposes?.map(purposeId) ?? 'all',
+  to,
+  ...(recipients === undefined ? {} : { recipients: [...new Set(recipients)].map(recipientId) }),
+});
+
+function refusal(denied: readonly OneDecision[]): Deny {
+  const purposesOf = (list: readonly OneDecision[]) => list.map(({ purpose }) => purposeId(purpose));
+  const objected = purposesOf(denied.filter(({ decision }) => decision === 'objected'));
+  return { purposes: purposesOf(denied), to: 'denied', ...(objected.length === 0 ? {} : { objected }) };
+}
+
+/** Nobody but the person, or an agent with their mandate, decides anew; the rest repeats what was decided before. */
+const causeOf = (method: Method | undefined): { cause?: Cause } =>
+  method === 'import' || method === 'signal' ? { cause: method } : {};
 
 function refuseRepeatedPurposes(decisions: readonly OneDecision[]): void {
   const names = decisions.map(({ purpose }) => purpose);

@@ -26,12 +26,14 @@ export interface KnownSubject {
 }
 
 const storedSql = `
-  SELECT subject_key AS "subjectKey", identifiers_sealed AS "identifiersSealed"
-    FROM subject WHERE controller = $1 AND subject_key = ANY ($2) AND version > 0`;
+  SELECT s.subject_key AS "subjectKey", s.identifiers_sealed AS "identifiersSealed", k.wrapped
+    FROM subject s LEFT JOIN subject_secret k USING (controller, subject_key)
+   WHERE s.controller = $1 AND s.subject_key = ANY ($2) AND s.version > 0`;
 
 interface StoredRow {
   readonly subjectKey: SubjectKey;
   readonly identifiersSealed: string | null;
+  readonly wrapped: string | null;
 }
 
 /** Who is who: pseudonyms for the controller's own ids, and sealed identifiers for those who may open them. */
@@ -71,11 +73,12 @@ export class SubjectDirectory {
     const stored = await this.#stored(controller, subjectKeys);
     await synchronousCommit(this.#parts.pool);
     const sealed = await Promise.all(
-      stored.map(async ({ subjectKey, identifiersSealed }) => {
-        if (identifiersSealed === null) return null;
+      stored.map(async ({ subjectKey, identifiersSealed: sealed, wrapped }) => {
+        if (sealed === null) return null;
         const report = (err: Error) =>
           this.#parts.log.error({ err, controller, subjectKey }, 'stored identifiers cannot be opened');
-        const raw = await openIdentifiersOrNull(this.#parts.identifierKeys, identifiersSealed, report);
+        const stored = { controller, subjectKey, sealed, wrapped };
+        const raw = await openIdentifiersOrNull(this.#parts.identifierKeys, stored, report);
         return raw === null ? null : ([subjectKey, await seal(ring, deriveIdentifiers(raw, kinds))] as const);
       }),
     );

@@ -18,12 +18,15 @@ export async function openIdentifiers(ring: KeyRing, sealed: string): Promise<Ra
 
 export const sealIdentifiers = (ring: KeyRing, identifiers: RawIdentifiers): Promise<string> => seal(ring, identifiers);
 
-/** What is known afterwards: what was told last wins, what was not told stays. */
-export const mergeIdentifiers = (
-  subjectId: SubjectId,
+/** What is known afterwards: what was told last wins, what was not told stays. Null without the controller's own id. */
+export function mergeIdentifiers(
+  subjectId: SubjectId | undefined,
   known: RawIdentifiers | null,
   told: { readonly email?: string; readonly phone?: string },
-): RawIdentifiers => ({ ...known, ...told, subjectId });
+): RawIdentifiers | null {
+  const id = subjectId ?? known?.subjectId;
+  return id === undefined ? null : { ...known, ...told, subjectId: id };
+}
 
 /** SEAL-1: what each audience's recipients declare, together. */
 export function kindsByAudience(recipients: Iterable<Recipient>): Map<Audience, Set<IdentifierKind>> {

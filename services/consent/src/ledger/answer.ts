@@ -9,7 +9,7 @@ export interface FieldFault {
 /** The rule says no: what the caller is told (RFC 9457). A value, because it is decided by pure code. */
 export interface Rejection {
   readonly code: string;
-  readonly status: 400 | 403 | 409 | 412 | 422;
+  readonly status: 400 | 403 | 404 | 409 | 412 | 422;
   readonly detail: string;
   readonly errors?: readonly FieldFault[];
 }
@@ -38,6 +38,14 @@ export interface RecordedAnswer {
   readonly ignored: readonly string[];
   readonly alreadyDenied?: true;
   readonly refused?: readonly RefusedGrant[];
+  /** Other keys of the same person that changed with it (REC-4), in key order. */
+  readonly linked?: readonly LinkedChange[];
+}
+
+export interface LinkedChange {
+  readonly changeId: string;
+  readonly subjectKey: SubjectKey;
+  readonly version: number;
 }
 
 export type Recorded =

@@ -4,6 +4,7 @@ import { partitionOf } from '@entente/kafka';
 import type { Logger } from '@entente/observability';
 import { concernedRecipients, sealForAudiences } from '../identifiers/subject-identifiers.ts';
 import type { AudienceKeys } from '../identifiers/subject-identifiers.ts';
+import type { EvidenceRecord } from './evidence-record.ts';
 import type { Change } from './fold.ts';
 
 const changedType = 'org.entente.consent.changed.v1';
@@ -15,7 +16,7 @@ export type UnstampedChange = Omit<ConsentChanged, 'committedAt'>;
 export async function changeEvent(
   change: Change,
   catalogue: Catalogue,
-  identifiers: RawIdentifiers,
+  identifiers: RawIdentifiers | null,
   { audienceKeys, log }: { readonly audienceKeys: AudienceKeys; readonly log: Logger },
   now: string,
 ): Promise<UnstampedChange> {
@@ -29,9 +30,12 @@ export async function changeEvent(
     vector: change.vector,
     changes: change.changes,
     recipients: recipients.map(({ id }) => id),
-    sealed: await sealForAudiences(audienceKeys, identifiers, recipients, (audience) =>
-      log.error({ audience }, 'no key for an audience of the catalogue'),
-    ),
+    sealed:
+      identifiers === null
+        ? {}
+        : await sealForAudiences(audienceKeys, identifiers, recipients, (audience) =>
+            log.error({ audience }, 'no key for an audience of the catalogue'),
+          ),
   };
   const fault = schemaFault(changedType, { ...event, committedAt: now });
   if (fault !== null) throw new Error(`a change that breaks its own schema: ${fault}`);
@@ -42,10 +46,15 @@ export async function changeEvent(
  * The ledger's entry: the event without its sealed parts, which would outlive an erasure here, and who asked for it. They
  * are sealed anew from the subject's row when an entry has to be published again (REL-5).
  */
-export const ledgerEntry = (change: Change, { sealed: _sealed, ...event }: UnstampedChange): object => ({
+export const ledgerEntry = (
+  change: Change,
+  { sealed: _sealed, ...event }: UnstampedChange,
+  evidence: EvidenceRecord,
+): object => ({
   changeId: change.changeId,
   ...event,
   actor: change.command.actor,
+  ...evidence,
 });
 
 /** REC-6: a deny-direction change travels twice, urgent first; every other change in the complete log alone. */

@@ -1,14 +1,15 @@
 import { isDenyDirection } from '@entente/contracts';
-import type { Catalogue, Cause, ConsentVector, PurposeChange, PurposeId, PurposeState } from '@entente/contracts';
+import type { Catalogue, ConsentVector, PurposeChange, PurposeId, PurposeState, RecipientId } from '@entente/contracts';
 import type { DecidedPurpose, RefusedGrant, Rejection } from './answer.ts';
 import type { Command, Deny, Grant, GrantItem } from './command.ts';
 import type { DecisionContext, KeyStanding, SubjectState } from './decision-context.ts';
 import { contentFaults, preconditionOf } from './grant-rules.ts';
-import { stateOf, withState } from './vector-access.ts';
+import { changesBetween, standingState, stateOf, withState } from './vector-access.ts';
 
 interface Judged {
   readonly decisions: readonly DecidedPurpose[];
-  readonly ignored: readonly PurposeId[];
+  /** Names the controller does not know. */
+  readonly ignored: readonly string[];
   /** The granting part, when it was stopped while the denying part was not. */
   readonly refused: readonly RefusedGrant[];
   /** Every known purpose the request named and that was judged. */
@@ -31,18 +32,18 @@ export type Decided =
 
 /** REC-3: the denying part by state alone; the granting part by its preconditions and its content, whole or not at all. */
 export function decide(state: SubjectState, command: Command, key: KeyStanding, context: DecisionContext): Decided {
-  const denied = denyPart(state.vector, command, context);
+  const denied = denyPart(state, command, context);
   const grant = command.grant && toKnownRecipients(command.grant, context.catalogue);
   if (grant === undefined) {
-    if (denied.named.length === 0) return { kind: 'rejected', rejection: noKnownPurpose };
-    return settle(state.vector, denied.vector, { ...denied, refused: [], usesKey: false }, true);
+    if (denied.named.length === 0) return { kind: 'rejected', rejection: nothingNamed(command, context) };
+    return settle(state, denied.vector, { ...denied, refused: [], usesKey: false }, command);
   }
   const stopped = preconditionOf(state.version, grant, key);
-  const faults = stopped === null ? contentFaults(grant, context) : null;
+  const faults = stopped === null ? contentFaults(state, command, grant, context) : null;
   if (stopped === null && faults === null) {
     const vector = grant.items.reduce((held, item) => granted(held, item, grant, context.now), denied.vector);
     const named = [...denied.named, ...grant.items.map(({ purpose }) => purpose)];
-    return settle(state.vector, vector, { ...denied, named, refused: [], usesKey: true }, denied.named.length > 0);
+    return settle(state, vector, { ...denied, named, refused: [], usesKey: true }, command);
   }
   // A precondition stops granting only: what a stopped grant would have taken away is taken away all the same. A repeated
   // request is no new wish, and one that is wrong in itself says nothing that could be relied on.
@@ -56,8 +57,14 @@ export function decide(state: SubjectState, command: Command, key: KeyStanding, 
   if (named.length === 0) return { kind: 'rejected', rejection: stopped ?? faults?.rejection ?? noKnownPurpose };
   const refused =
     stopped === null ? (faults?.refused ?? []) : grant.items.map(({ purpose }) => refusal(purpose, stopped));
-  return settle(state.vector, vector, { ...denied, named, refused, usesKey: false }, true);
+  return settle(state, vector, { ...denied, named, refused, usesKey: false }, command);
 }
+
+const noKnownRecipient: Rejection = {
+  code: 'no-known-recipient',
+  status: 422,
+  detail: 'None of the recipients named is known to this controller.',
+};
 
 const noKnownPurpose: Rejection = {
   code: 'no-known-purpose',
@@ -65,27 +72,62 @@ const noKnownPurpose: Rejection = {
   detail: 'None of the purposes named is known to this controller.',
 };
 
+const nothingNamed = ({ deny }: Command, { catalogue }: DecisionContext): Rejection =>
+  deny?.recipients?.every((recipient) => !catalogue.recipients.has(recipient)) === true
+    ? noKnownRecipient
+    : noKnownPurpose;
+
 const refusal = (purpose: PurposeId, { code, detail }: Rejection): RefusedGrant => ({ purpose, code, detail });
 
 interface DenyPart {
   readonly vector: ConsentVector;
   readonly named: readonly PurposeId[];
-  readonly ignored: readonly PurposeId[];
+  readonly ignored: readonly string[];
 }
 
-function denyPart(vector: ConsentVector, { deny, notice }: Command, context: DecisionContext): DenyPart {
+/** What the denying part makes of one subject's vector: the one named, or another key of the same person (REC-4). */
+export function denyPart(state: Omit<SubjectState, 'version'>, command: Command, context: DecisionContext): DenyPart {
+  const { deny, notice } = command;
+  const { vector } = state;
   if (deny === undefined) return { vector, named: [], ignored: [] };
   const names = namesOf(deny, vector, context.catalogue);
   const isKnown = (purpose: PurposeId) =>
     context.catalogue.purposes.has(purpose) || stateOf(vector, purpose) !== undefined;
+  const unknown = names.filter((purpose) => !isKnown(purpose));
+  if (deny.recipients !== undefined)
+    return withoutRecipients(vector, deny.recipients, names.filter(isKnown), unknown, context);
   const named = names.filter(isKnown);
   const shown = notice !== undefined && context.catalogue.notices.has(notice) ? { notice } : {};
   const after = named.reduce((held, purpose) => {
-    const before = stateOf(held, purpose);
+    const before = standingState({ ...state, vector: held }, purpose);
     const deniedAlready = before !== undefined && before.decision !== 'granted';
-    return deniedAlready ? held : withState(held, purpose, { decision: deny.to, since: context.now, ...shown });
+    const decision = deny.objected?.includes(purpose) ? 'objected' : deny.to;
+    return deniedAlready ? held : withState(held, purpose, { decision, since: context.now, ...shown });
   }, vector);
-  return { vector: after, named, ignored: names.filter((purpose) => !isKnown(purpose)) };
+  return { vector: after, named, ignored: unknown };
+}
+
+/** Refuses single recipients: the purposes stay granted for the others. */
+function withoutRecipients(
+  vector: ConsentVector,
+  recipients: readonly RecipientId[],
+  named: readonly PurposeId[],
+  unknown: readonly PurposeId[],
+  { catalogue, now }: DecisionContext,
+): DenyPart {
+  const known = recipients.filter((recipient) => catalogue.recipients.has(recipient));
+  const ignored = [...unknown, ...recipients.filter((recipient) => !catalogue.recipients.has(recipient))];
+  const served = known.flatMap((recipient) => catalogue.recipients.get(recipient)?.purposes ?? []);
+  const judged = named.filter((purpose) => served.includes(purpose));
+  const after = judged.reduce(
+    (held, purpose, index) =>
+      // Nobody asked yet, so nobody receives anything; that this person minded is recorded as a refusal.
+      stateOf(held, purpose) === undefined
+        ? withState(held, purpose, { decision: 'denied', since: now })
+        : reduced(held, { index, purpose, refused: known }, now),
+    vector,
+  );
+  return { vector: after, named: judged, ignored };
 }
 
 /** "All" is every active purpose, and whatever else this person has granted. */
@@ -138,35 +180,27 @@ function reduced(vector: ConsentVector, item: GrantItem, since: string): Consent
 const sameButSince = (a: PurposeState, b: PurposeState): boolean =>
   a.decision === b.decision &&
   a.notice === b.notice &&
+  a.lent === b.lent &&
   a.validUntil === b.validUntil &&
   (a.refused ?? []).join() === (b.refused ?? []).join();
 
 type Unsettled = Omit<Judged, 'decisions'>;
 
-function settle(before: ConsentVector, after: ConsentVector, judged: Unsettled, denies: boolean): Decided {
+function settle(state: SubjectState, after: ConsentVector, judged: Unsettled, command: Command): Decided {
   const { named, ignored, refused, usesKey } = judged;
+  const before = state.vector;
   const decisions = named.flatMap((purpose) => {
-    const state = stateOf(after, purpose);
-    return state === undefined ? [] : [{ purpose, decision: state.decision }];
+    const stands = standingState({ ...state, vector: after }, purpose);
+    return stands === undefined ? [] : [{ purpose, decision: stands.decision }];
   });
   const common = { decisions, ignored, refused, named, usesKey };
-  if (after === before)
-    return {
-      ...common,
-      kind: 'standing',
-      alreadyDenied: denies && decisions.every(({ decision }) => decision !== 'granted'),
-    };
+  if (after === before) {
+    const denies = !usesKey || command.deny !== undefined;
+    const isDenied =
+      command.deny?.recipients !== undefined || decisions.every(({ decision }) => decision !== 'granted');
+    return { ...common, kind: 'standing', alreadyDenied: denies && isDenied };
+  }
   const direction = isDenyDirection(before, after) ? 'deny' : 'grant';
-  return { ...common, kind: 'changed', vector: after, changes: changesBetween(before, after, 'person'), direction };
-}
-
-/** Every purpose whose state differs, in order of name. */
-function changesBetween(before: ConsentVector, after: ConsentVector, cause: Cause): PurposeChange[] {
-  const purposes = (Object.keys(after) as PurposeId[]).sort();
-  return purposes.flatMap((purpose) => {
-    const to = stateOf(after, purpose);
-    const from = stateOf(before, purpose);
-    if (to === undefined || to === from) return [];
-    return [{ purpose, from: from?.decision ?? null, to: to.decision, cause }];
-  });
+  const changes = changesBetween(before, after, command.cause ?? 'person');
+  return { ...common, kind: 'changed', vector: after, changes, direction };
 }

@@ -4,6 +4,10 @@ import type { Catalogue, ConsentVector } from '@entente/contracts';
 export interface SubjectState {
   readonly version: number;
   readonly vector: ConsentVector;
+  /** When the person was erased last. What they have not decided about since stands erased (REC-8). */
+  readonly erasedAt?: string | null;
+  /** Pseudonyms told with the request that an erased person left behind. */
+  readonly suppressed?: boolean;
 }
 
 /** How the request's Idempotency-Key stands: never seen, answered with this body, or used with another one. */

@@ -1,5 +1,6 @@
 import { Refusal } from '@entente/http';
 import { CommitUnknown } from '@entente/postgres';
+import { LinkedMeanwhile } from './batch-reads.ts';
 import type { FailureKind } from './batcher.ts';
 
 /**
@@ -27,7 +28,7 @@ const connectionTexts =
  * find what was committed (REC-3, RST-1).
  */
 export function failureOf(error: unknown): FailureKind {
-  if (error instanceof CommitUnknown) return 'passing';
+  if (error instanceof CommitUnknown || error instanceof LinkedMeanwhile) return 'passing';
   if (!(error instanceof Error)) return 'final';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   return passing.test(code) || connectionCodes.has(code) || connectionTexts.test(error.message) ? 'passing' : 'final';

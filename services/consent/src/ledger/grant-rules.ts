@@ -1,7 +1,9 @@
 import type { PurposeId } from '@entente/contracts';
 import type { FieldFault, RefusedGrant, Rejection } from './answer.ts';
-import type { Grant, GrantItem } from './command.ts';
-import type { DecisionContext, KeyStanding } from './decision-context.ts';
+import type { Command, Grant, GrantItem, Preconditions } from './command.ts';
+import type { DecisionContext, KeyStanding, SubjectState } from './decision-context.ts';
+import { evidenceFaultOf, missingProof } from './evidence-rules.ts';
+import { standingState } from './vector-access.ts';
 
 /** Longest time a grant may ask for: after that a person is asked again. */
 const longestGrantMs = 10 * 366 * 24 * 3_600_000;
@@ -13,7 +15,7 @@ const keyUsed: Rejection = {
 };
 
 /** What stops the granting part whatever it says, or null. */
-export function preconditionOf(version: number, grant: Grant, key: KeyStanding): Rejection | null {
+export function preconditionOf(version: number, grant: Preconditions, key: KeyStanding): Rejection | null {
   if (!grant.mayGrant)
     return { code: 'insufficient-scope', status: 403, detail: 'Granting needs the scope consent:grant.' };
   if (grant.key.kind === 'absent')
@@ -46,13 +48,22 @@ interface ContentFaults {
 }
 
 /** What is wrong with the granting part itself. One fault stops all of it: people grant what they were shown as one. */
-export function contentFaults(grant: Grant, context: DecisionContext): ContentFaults | null {
+export function contentFaults(
+  state: SubjectState,
+  command: Command,
+  grant: Grant,
+  context: DecisionContext,
+): ContentFaults | null {
+  const wall = evidenceFaultOf(command.evidence);
+  if (wall !== null) return wholly(grant, wall);
+  const standing = standingRefusal(state, command, grant);
+  if (standing !== null) return wholly(grant, standing);
   const faults = new Map<PurposeId, FieldFault>();
-  const errors: FieldFault[] = [];
+  const errors: FieldFault[] = [...(grant.evidenceFaults ?? [])];
   const noticeFault = faultOfNotice(grant, context);
   if (noticeFault !== null) errors.push(noticeFault);
   for (const item of grant.items) {
-    const fault = faultOfItem(item, grant, context);
+    const fault = faultOfItem(item, grant, context) ?? missingProof(item, command.evidence, context);
     if (fault === null) continue;
     faults.set(item.purpose, fault);
     errors.push(fault);
@@ -63,6 +74,35 @@ export function contentFaults(grant: Grant, context: DecisionContext): ContentFa
   return {
     rejection: { code, status: 422, detail: 'The grant is not possible as asked; nothing of it was recorded.', errors },
     refused: grant.items.map(({ purpose }) => ({ purpose, code, detail: faults.get(purpose)?.detail ?? rest })),
+  };
+}
+
+/** One reason for all of it. */
+function wholly({ items }: Grant, rejection: Rejection): ContentFaults {
+  const { code, detail } = rejection;
+  return { rejection, refused: items.map(({ purpose }) => ({ purpose, code, detail })) };
+}
+
+/** REC-7: only a person's own new grant lifts a refusal; an import, whatever date it claims, and a signal never do. */
+function standingRefusal(state: SubjectState, { cause = 'person' }: Command, { items }: Grant): Rejection | null {
+  if (cause === 'person') return null;
+  const errors = items.flatMap(({ index, purpose }) => {
+    const before = standingState(state, purpose);
+    return state.suppressed === true || (before !== undefined && before.decision !== 'granted')
+      ? [
+          {
+            pointer: `/decisions/${index}/purpose`,
+            detail: 'is refused by this person, and stays so until they grant it',
+          },
+        ]
+      : [];
+  });
+  if (errors.length === 0) return null;
+  return {
+    code: 'standing-refusal',
+    status: 409,
+    detail: 'A refusal of this person stands; only a new explicit grant of their own lifts it.',
+    errors,
   };
 }
 

@@ -13,20 +13,31 @@ export const knownKeysSql = `
  * REC-2: inserts or locks the subjects, in key order. The update changes nothing: it makes the row this transaction's and
  * returns it as the transaction before left it. It also makes every batch a writing one, so that the COMMIT of a batch
  * that decides nothing new is synchronous too (RST-2).
+ *
+ * Every key linked to one named is locked with it (REC-4). A link made since this statement began is not seen here; the
+ * statement after it sees it, and the batch begins again.
  */
 export const lockSubjectsSql = `
+  WITH named AS (SELECT n.controller, n.subject_key FROM unnest($1::text[], $2::text[]) AS n(controller, subject_key)),
+  concerned AS (
+    SELECT controller, subject_key FROM named
+     UNION
+    SELECT m.controller, m.subject_key
+      FROM named JOIN subject_link l USING (controller, subject_key)
+      JOIN subject_link m ON m.controller = l.controller AND m.circle = l.circle
+  )
   INSERT INTO subject AS s (controller, subject_key)
-  SELECT n.controller, n.subject_key
-    FROM unnest($1::text[], $2::text[]) AS n(controller, subject_key)
-   ORDER BY n.controller COLLATE "C", n.subject_key COLLATE "C"
+  SELECT controller, subject_key FROM concerned
+   ORDER BY controller COLLATE "C", subject_key COLLATE "C"
   ON CONFLICT (controller, subject_key) DO UPDATE SET version = s.version
   RETURNING s.controller, s.subject_key AS "subjectKey", s.version, s.vector, s.identifiers_sealed AS "identifiersSealed",
-            ${iso('clock_timestamp()')} AS now`;
+            ${iso('s.erased_at')} AS "erasedAt", ${iso('clock_timestamp()')} AS now`;
 
 /**
  * What else a decision rests on, read in a statement of its own after the locks: it then sees the catalogue that any earlier
  * change of these subjects was decided with, or a newer one, so that a subject's catalogue number never goes back, and the
- * answer that a request with the same key and person has been given.
+ * answer that a request with the same key and person has been given, the links of those locked (whoever links locks both
+ * first, so that these stand until our commit), their data keys, and which identifiers erased people left behind.
  *
  * The number is not locked. A catalogue change that commits while this transaction runs comes after it: nothing of it is
  * lost, because whoever uses the two always judges the newest vector by the newest catalogue (GATE-4, DLV-1).
@@ -36,17 +47,25 @@ export const decisionBasisSql = `
            SELECT jsonb_agg(jsonb_build_object('controller', k.controller, 'client', k.client, 'route', k.route, 'key', k.key,
                                                'fingerprint', k.fingerprint, 'answer', k.answer))
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n(controller, client, route, key)
-             JOIN idempotency k USING (controller, client, route, key)), '[]') AS answered
+             JOIN idempotency k USING (controller, client, route, key)), '[]') AS answered, (
+           SELECT jsonb_agg(DISTINCT jsonb_build_object('controller', m.controller, 'subjectKey', m.subject_key, 'circle', m.circle))
+             FROM unnest($5::text[], $6::text[]) AS s(controller, subject_key)
+             JOIN subject_link l USING (controller, subject_key)
+             JOIN subject_link m ON m.controller = l.controller AND m.circle = l.circle) AS links, (
+           SELECT jsonb_agg(jsonb_build_object('controller', k.controller, 'subjectKey', k.subject_key, 'wrapped', k.wrapped))
+             FROM unnest($5::text[], $6::text[]) AS s(controller, subject_key)
+             JOIN subject_secret k USING (controller, subject_key)) AS secrets, (
+           SELECT jsonb_agg(DISTINCT i.pseudonym) FROM suppressed_identifier i WHERE i.pseudonym = ANY ($7::text[])) AS suppressed
     FROM catalogue c CROSS JOIN incarnation i`;
 
-/** The newest change of each subject that touched one of these purposes: the record that a repeated wish answers with. */
+/** The newest change of each subject that touched one of these purposes (any, where none are given): the record that a repeated wish answers with. */
 export const standingRecordsSql = `
   SELECT n.at::int AS at, e.change_id AS "changeId", e.version, ${iso('e.committed_at')} AS "committedAt"
     FROM jsonb_to_recordset($1::jsonb) AS n(at int, controller text, subject_key text, purposes jsonb)
     JOIN LATERAL (
       SELECT change_id, version, committed_at FROM ledger_entry l
        WHERE l.controller = n.controller AND l.subject_key = n.subject_key
-         AND l.purposes && ARRAY(SELECT jsonb_array_elements_text(n.purposes))
+         AND (n.purposes IS NULL OR l.purposes && ARRAY(SELECT jsonb_array_elements_text(n.purposes)))
        ORDER BY version DESC LIMIT 1) e ON true`;
 
 /** Rows made by this transaction for people it then recorded nothing about. */
@@ -66,10 +85,19 @@ export const writeSql = `
   ), ${OUTBOX_INSERT_CTE},
   state AS (
     UPDATE subject s
-       SET version = n.version, vector = n.vector, identifiers_sealed = COALESCE(n.identifiers_sealed, s.identifiers_sealed)
+       SET version = n.version, vector = n.vector, next_expiry = n.next_expiry, erased_at = n.erased_at,
+           identifiers_sealed =
+             CASE WHEN n.forgotten THEN n.identifiers_sealed ELSE COALESCE(n.identifiers_sealed, s.identifiers_sealed) END
       FROM jsonb_to_recordset($1::jsonb)
-           AS n(controller text, subject_key text, version bigint, vector jsonb, identifiers_sealed text)
+           AS n(controller text, subject_key text, version bigint, vector jsonb, next_expiry timestamptz,
+                erased_at timestamptz, forgotten boolean, identifiers_sealed text)
      WHERE s.controller = n.controller AND s.subject_key = n.subject_key
+  ),
+  secret AS (
+    INSERT INTO subject_secret AS k (controller, subject_key, wrapped)
+    SELECT n.controller, n.subject_key, n.wrapped
+      FROM jsonb_to_recordset($5::jsonb) AS n(controller text, subject_key text, wrapped text)
+    ON CONFLICT (controller, subject_key) DO UPDATE SET wrapped = excluded.wrapped
   ),
   entry AS (
     INSERT INTO ledger_entry (change_id, controller, subject_key, version, purposes, entry, committed_at)

@@ -1,28 +1,37 @@
-import { openIdentifiersOrNull } from '../identifiers/open-stored.ts';
+import { writeLinks } from '../identity/write-links.ts';
+import { forget } from '../erasure/forget.ts';
+import type { Pseudonyms } from '../erasure/pseudonyms.ts';
+import { nextExpiry } from '../expiry/expired-vector.ts';
 import { mergeIdentifiers, sealIdentifiers } from '../identifiers/subject-identifiers.ts';
 import type { AudienceKeys } from '../identifiers/subject-identifiers.ts';
 import type { CatalogueCache, Catalogues } from '../catalogue/catalogue-store.ts';
-import type { KeyRing, RawIdentifiers } from '@entente/contracts';
+import type { KeyRing } from '@entente/contracts';
 import { uuidv7 } from '@entente/contracts';
 import type { Clock, Logger, Metrics } from '@entente/observability';
 import { inTransaction } from '@entente/postgres';
 import type { Pool, PoolClient } from '@entente/postgres';
 import type { Recorded } from './answer.ts';
 import { addressedCommands, decisionBasis, dropUnused, lockSubjects, standingRecords } from './batch-reads.ts';
-import type { SubjectRow } from './batch-reads.ts';
+import type { DecisionBasis, SubjectRow } from './batch-reads.ts';
+import { BatchSecrets } from './batch-secrets.ts';
 import { changeEvent, ledgerEntry, outboxRecords } from './change-records.ts';
+import { requestKeyOf } from './command.ts';
 import type { Command } from './command.ts';
+import { evidenceOf, sealedEvidence } from './evidence-record.ts';
 import { fold, rowId } from './fold.ts';
 import type { Addressed, Folded } from './fold.ts';
 import type { IncarnationCheck } from './incarnation.ts';
 import { writeSql } from './ledger-sql.ts';
 import { draftAnswers, stamped } from './outcomes.ts';
+import { isErased } from './vector-access.ts';
 
 export interface LedgerParts {
   readonly catalogues: CatalogueCache;
   readonly incarnation: IncarnationCheck;
   readonly identifierKeys: KeyRing;
   readonly audienceKeys: AudienceKeys;
+  /** Names of identifiers that an erasure leaves behind (REC-8). */
+  readonly pseudonyms: Pseudonyms;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -51,18 +60,22 @@ export class Ledger {
     const addressed = await addressedCommands(tx, commands);
     const rows = await lockSubjects(tx, addressed);
     const now = rows.reduce((latest, row) => (row.now > latest ? row.now : latest), '');
-    const basis = await decisionBasis(tx, commands);
+    const basis = await decisionBasis(tx, commands, rows);
     const catalogues = await this.#parts.catalogues.at(basis.catalogueNumber, tx);
-    const folded = fold(rows, addressed, basis.answered, {
-      incarnation: basis.incarnation,
-      now,
+    const circleOf = (row: SubjectRow) => basis.circles.get(rowId(row.controller, row.subjectKey)) ?? null;
+    const subjects = rows.map((row) => ({ ...row, circle: circleOf(row) }));
+    const folded = fold(subjects, addressed, basis.answered, {
+      ...{ incarnation: basis.incarnation, suppressed: basis.suppressed, now },
       catalogue: catalogues.of,
       newChangeId: () => uuidv7(this.#parts.clock.now()),
     });
     await dropUnused(tx, rows, folded.changes);
     const drafts = draftAnswers(addressed, folded, await standingRecords(tx, addressed, folded));
-    const batch = { rows, folded, catalogues, now, addressed, drafts };
+    const secrets = await BatchSecrets.open(this.#parts, rows, folded, basis.secrets);
+    const batch = { rows, folded, catalogues, now, addressed, drafts, basis, secrets };
     const committedAt = await this.#write(tx, batch);
+    await writeLinks(tx, folded.links);
+    await forget(tx, this.#parts.pseudonyms, batch);
     return { answers: drafts.map((draft) => stamped(draft, committedAt)), batch };
   }
 
@@ -80,19 +93,20 @@ export class Ledger {
 
   /** The one statement of REC-1; nothing to write when nothing was decided. */
   async #write(tx: PoolClient, batch: Batch): Promise<string> {
-    const { folded, catalogues, now } = batch;
-    const known = await this.#identifiersOf(batch);
+    const { folded, catalogues, now, secrets } = batch;
+    const states = await this.#subjectStates(batch);
     const records = await Promise.all(
       folded.changes.map(async (change) => {
         const { controller } = change.command;
-        const held = known.get(rowId(controller, change.subjectKey));
-        const identifiers = mergeIdentifiers(change.command.subjectId, held ?? null, change.identifiers);
-        const event = await changeEvent(change, catalogues.of(controller), identifiers, this.#parts, now);
-        return { change, event, identifiers };
+        const known = change.forgotten ? null : secrets.known(rowId(controller, change.subjectKey));
+        const identifiers = mergeIdentifiers(change.subjectId, known, change.identifiers);
+        const catalogue = catalogues.of(controller);
+        const event = await changeEvent(change, catalogue, identifiers, this.#parts, now);
+        const evidence = { ...evidenceOf(change, catalogue), ...(await sealedEvidence(change, secrets)) };
+        return { change, event, evidence };
       }),
     );
     const keys = keysToStore(batch);
-    const states = await this.#subjectStates(batch, known);
     if (states.length === 0 && keys.length === 0) return now;
     const { rows } = await tx.query<{ committedAt: string }>({
       name: 'consent-write',
@@ -100,13 +114,13 @@ export class Ledger {
       values: [
         JSON.stringify(states),
         JSON.stringify(
-          records.map(({ change, event }, position) => ({
+          records.map(({ change, event, evidence }, position) => ({
             change_id: change.changeId,
             controller: event.controller,
             subject_key: change.subjectKey,
             version: change.version,
             purposes: change.changes.map(({ purpose }) => purpose),
-            entry: ledgerEntry(change, event),
+            entry: ledgerEntry(change, event, evidence),
             position,
           })),
         ),
@@ -116,6 +130,7 @@ export class Ledger {
             .map((record, position) => ({ ...record, position })),
         ),
         JSON.stringify(keys),
+        JSON.stringify(await secrets.made()),
       ],
     });
     const [written] = rows;
@@ -123,35 +138,23 @@ export class Ledger {
     return written.committedAt;
   }
 
-  /** Identifiers as stored, of every subject written. A text that cannot be opened never stops a denial. */
-  async #identifiersOf({ rows, folded }: Batch): Promise<Map<string, RawIdentifiers>> {
-    const known = new Map<string, RawIdentifiers>();
-    await Promise.all(
-      rows.map(async ({ controller, subjectKey, identifiersSealed }) => {
-        const id = rowId(controller, subjectKey);
-        if (!folded.states.has(id) || identifiersSealed === null) return;
-        const opened = await openIdentifiersOrNull(this.#parts.identifierKeys, identifiersSealed, (err) =>
-          this.#parts.log.error({ err, controller, subjectKey }, 'stored identifiers cannot be opened'),
-        );
-        if (opened !== null) known.set(id, opened);
-      }),
-    );
-    return known;
-  }
-
   /** The last state of each subject written, with its identifiers when they are new. */
-  #subjectStates({ rows, folded }: Batch, known: ReadonlyMap<string, RawIdentifiers>): Promise<object[]> {
-    const stored = new Map(rows.map((row) => [rowId(row.controller, row.subjectKey), row.identifiersSealed]));
+  #subjectStates({ folded, secrets }: Batch): Promise<object[]> {
     return Promise.all(
       [...folded.states].map(async ([id, state]) => {
-        const isNew = Object.keys(state.identifiers).length > 0 || stored.get(id) === null;
-        const merged = mergeIdentifiers(state.subjectId, known.get(id) ?? null, state.identifiers);
+        const known = state.forgotten ? null : secrets.known(id);
+        const isNew = Object.keys(state.identifiers).length > 0 || state.forgotten || secrets.lacksOwnKey(id);
+        // An erased person's row keeps key and version alone (REC-8).
+        const merged = isErased(state) || !isNew ? null : mergeIdentifiers(state.subjectId, known, state.identifiers);
         return {
           controller: state.controller,
           subject_key: state.subjectKey,
           version: state.version,
           vector: state.vector,
-          identifiers_sealed: isNew ? await sealIdentifiers(this.#parts.identifierKeys, merged) : null,
+          next_expiry: nextExpiry(state.vector),
+          erased_at: state.erasedAt,
+          forgotten: state.forgotten,
+          identifiers_sealed: merged === null ? null : await sealIdentifiers([await secrets.keyOf(state)], merged),
         };
       }),
     );
@@ -165,16 +168,20 @@ interface Batch {
   readonly drafts: readonly Recorded[];
   readonly catalogues: Catalogues;
   readonly now: string;
+  readonly basis: DecisionBasis;
+  readonly secrets: BatchSecrets;
 }
 
 /** Request keys used up by this batch, each with its answer. */
 function keysToStore({ addressed, folded, drafts }: Batch): object[] {
-  return addressed.flatMap(({ command: { controller, actor, grant } }, at) => {
+  return addressed.flatMap(({ command }, at) => {
+    const { controller, actor } = command;
+    const used = requestKeyOf(command);
     const outcome = folded.outcomes[at];
     const draft = drafts[at];
-    if (grant?.key.kind !== 'given' || draft?.kind !== 'recorded') return [];
+    if (used?.kind !== 'given' || draft?.kind !== 'recorded') return [];
     if (outcome === undefined || !('usesKey' in outcome) || !outcome.usesKey) return [];
-    const { key, fingerprint } = grant.key;
+    const { key, fingerprint } = used;
     return [{ controller, client: actor.client, route: actor.route, key, fingerprint, answer: draft.answer }];
   });
 }

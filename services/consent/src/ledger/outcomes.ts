@@ -1,4 +1,4 @@
-import type { Recorded, RecordedAnswer } from './answer.ts';
+import type { LinkedChange, Recorded, RecordedAnswer } from './answer.ts';
 import type { Addressed, Folded, FoldedOutcome } from './fold.ts';
 
 /** An earlier change that a repeated wish answers with. */
@@ -42,7 +42,7 @@ export function draftAnswers(
       case 'changed':
         return { kind: 'recorded', answer: compose(outcome, recordOfBatch(outcome.change)), committed: true };
       case 'standing': {
-        const inBatch = 'change' in outcome.record;
+        const inBatch = 'change' in outcome.record || outcome.linked.length > 0;
         const record = 'change' in outcome.record ? recordOfBatch(outcome.record.change) : standing.get(answers.length);
         const answer = compose(outcome, record ?? missing('standing record'));
         return { kind: 'recorded', answer, committed: inBatch };
@@ -58,8 +58,14 @@ export function draftAnswers(
         ignored: parts.ignored,
         ...(parts.kind === 'standing' && parts.alreadyDenied ? { alreadyDenied: true } : {}),
         ...(parts.refused.length > 0 ? { refused: parts.refused } : {}),
+        ...(parts.linked.length > 0 ? { linked: parts.linked.map(linkedChange) } : {}),
       };
     }
+  }
+
+  function linkedChange(index: number): LinkedChange {
+    const { changeId, subjectKey, version } = folded.changes[index] ?? missing('change');
+    return { changeId: publicChangeId(changeId), subjectKey, version };
   }
 
   function recordOfBatch(index: number): StandingRecord {

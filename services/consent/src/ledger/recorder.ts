@@ -39,7 +39,10 @@ export class Recorder {
   readonly #batchers: { readonly deny: Batcher<Command, Recorded>; readonly grant: Batcher<Command, Recorded> };
 
   constructor(options: RecorderOptions) {
-    this.#pools = { deny: writerPool('deny', options), grant: writerPool('grant', options) };
+    this.#pools = {
+      deny: writerPool('deny', { ...options, max: connections.deny }),
+      grant: writerPool('grant', { ...options, max: connections.grant }),
+    };
     this.#batchers = {
       deny: batcher('deny', this.#pools.deny, options),
       grant: batcher('grant', this.#pools.grant, options),
@@ -57,12 +60,20 @@ export class Recorder {
 
 type Kind = 'deny' | 'grant';
 
-function writerPool(kind: Kind, { databaseUrl, instance, log }: RecorderOptions): Pool {
+export interface WriterPoolOptions {
+  readonly databaseUrl: string;
+  readonly instance: string;
+  readonly log: Logger;
+  readonly max: number;
+}
+
+/** Connections with the writers' limits (REC-2). */
+export function writerPool(kind: string, { databaseUrl, instance, log, max }: WriterPoolOptions): Pool {
   return createPool({
     url: databaseUrl,
     schema: CONSENT_SCHEMA,
     name: `consent-${kind}-${instance}`,
-    max: connections[kind],
+    max,
     lockTimeoutMs,
     transactionTimeoutMs: writerTimeoutMs,
     idleInTransactionTimeoutMs: writerTimeoutMs,

@@ -1,8 +1,13 @@
 import type { MigrationClass } from '@entente/postgres';
 import { ConsentSchema1763700000000 } from './1763700000000-consent-schema.ts';
 import { LedgerProofs1763800000000 } from './1763800000000-ledger-proofs.ts';
+import { IdentityErasureExpiry1763820000000 } from './1763820000000-identity-erasure-expiry.ts';
 
 export { CONSENT_SCHEMA } from './schema.ts';
 
 /** For `entente migrate`, in order. */
-export const consentMigrations: readonly MigrationClass[] = [ConsentSchema1763700000000, LedgerProofs1763800000000];
+export const consentMigrations: readonly MigrationClass[] = [
+  ConsentSchema1763700000000,
+  LedgerProofs1763800000000,
+  IdentityErasureExpiry1763820000000,
+];

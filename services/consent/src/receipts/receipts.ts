@@ -4,8 +4,8 @@ import type { Catalogue, CatalogueChange, ControllerId, ReceiptKeys, ReceiptVerd
 import { Refusal } from '@entente/http';
 import type { Clock } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
-import type { ConsentReader } from '../ledger/consent-reader.ts';
-import type { SubjectConsents } from '../ledger/consent-reader.ts';
+import type { ConsentReader } from '../reading/consent-reader.ts';
+import type { SubjectConsents } from '../reading/consent-reader.ts';
 import { outcomesSince, terminationOf } from './outcomes.ts';
 import { receiptContent } from './receipt-content.ts';
 import type { LedgerEntryContent } from './receipt-content.ts';

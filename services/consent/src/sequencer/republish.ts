@@ -1,5 +1,13 @@
 import { topics } from '@entente/contracts';
-import type { Catalogue, ConsentChanged, KeyRing, PurposeChange, RecipientId, SubjectKey } from '@entente/contracts';
+import type {
+  Catalogue,
+  ConsentChanged,
+  ControllerId,
+  KeyRing,
+  PurposeChange,
+  RecipientId,
+  SubjectKey,
+} from '@entente/contracts';
 import { partitionOf } from '@entente/kafka';
 import type { Logger } from '@entente/observability';
 import { appendOutbox } from '@entente/outbox';
@@ -22,20 +30,23 @@ const touchedSql = `
 
 /** Each subject's row, and its entries since, newest first. */
 const statesSql = `
-  SELECT s.subject_key AS "subjectKey", s.identifiers_sealed AS "identifiersSealed",
+  SELECT s.controller, s.subject_key AS "subjectKey", s.identifiers_sealed AS "identifiersSealed", k.wrapped,
          jsonb_agg(e.entry::jsonb ORDER BY e.version DESC) AS entries
     FROM unnest($1::text[], $2::text[]) AS n(controller, subject_key)
     JOIN subject s USING (controller, subject_key)
+    LEFT JOIN subject_secret k USING (controller, subject_key)
     JOIN ledger_entry e ON e.controller = s.controller AND e.subject_key = s.subject_key AND e.version <= s.version
     LEFT JOIN ledger_chain c ON c.entry_id = e.id
    WHERE e.entry IS NOT NULL AND (c.number > $3 OR c.number IS NULL)
-   GROUP BY s.controller, s.subject_key, s.identifiers_sealed`;
+   GROUP BY s.controller, s.subject_key, s.identifiers_sealed, k.wrapped`;
 
 type StoredEntry = Omit<ConsentChanged, 'sealed'> & { readonly changeId: string };
 
 interface StateRow {
+  readonly controller: ControllerId;
   readonly subjectKey: SubjectKey;
   readonly identifiersSealed: string | null;
+  readonly wrapped: string | null;
   readonly entries: StoredEntry[];
 }
 
@@ -71,7 +82,7 @@ export class Republisher {
   }
 
   async #rowsOf(
-    { subjectKey, identifiersSealed, entries }: StateRow,
+    { controller, subjectKey, identifiersSealed: sealed, wrapped, entries }: StateRow,
     shard: number,
     catalogueOf: (controller: ConsentChanged['controller']) => Catalogue,
   ): Promise<OutboxRow[]> {
@@ -81,7 +92,9 @@ export class Republisher {
     const { identifierKeys, audienceKeys, log } = this.#parts;
     const report = (err: Error) => log.error({ err, subjectKey }, 'stored identifiers cannot be opened');
     const identifiers =
-      identifiersSealed === null ? null : await openIdentifiersOrNull(identifierKeys, identifiersSealed, report);
+      sealed === null
+        ? null
+        : await openIdentifiersOrNull(identifierKeys, { controller, subjectKey, sealed, wrapped }, report);
     const concerned = new Set(entries.flatMap(({ recipients }) => recipients));
     const payload: Omit<ConsentChanged, 'committedAt'> = {
       controller: event.controller,

@@ -9,7 +9,7 @@ import { synchronousCommit } from './synchronous-commit.ts';
 const pageSize = 5_000;
 
 const pageSql = `
-  SELECT subject_key AS "subjectKey", version, vector FROM subject
+  SELECT erased_at IS NOT NULL AND vector = '{}' AS erased, subject_key AS "subjectKey", version, vector FROM subject
    WHERE controller = $1 AND subject_key > $2 AND version > 0
    ORDER BY subject_key LIMIT ${pageSize}`;
 
@@ -17,6 +17,7 @@ interface SubjectRow {
   readonly subjectKey: SubjectKey;
   readonly version: number;
   readonly vector: ConsentVector;
+  readonly erased: boolean;
 }
 
 const line = (value: SnapshotLine): string => `${JSON.stringify(value)}\n`;
@@ -57,7 +58,8 @@ async function* snapshotText(pool: Pool, controller: ControllerId): AsyncGenerat
   yield line({ kind: 'end', subjects, ledger: { number: head.number, hash: head.hash.toString('hex') } });
 }
 
-const textOf = (page: readonly SubjectRow[]): string => page.map((row) => line({ kind: 'subject', ...row })).join('');
+const textOf = (page: readonly SubjectRow[]): string =>
+  page.map(({ erased, ...row }) => line({ kind: 'subject', ...row, ...(erased ? { erased } : {}) })).join('');
 
 async function readPage(pool: Pool, controller: ControllerId, after: string): Promise<SubjectRow[]> {
   const { rows } = await pool.query<SubjectRow>({ name: 'snapshot-page', text: pageSql, values: [controller, after] });

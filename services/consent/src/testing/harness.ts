@@ -36,11 +36,14 @@ export interface ConsentUnderTest {
   readonly url: string;
   readonly pool: Pool;
   readonly databaseUrl: string;
+  /** Answers a token of acme with `consent:read`. */
+  readonly tokenUrl: string;
   readonly parts: ConsentParts;
   readonly config: Readonly<ConsentConfig>;
   token(scopes?: readonly Scope[], controller?: string, client?: string): Promise<string>;
   post(path: string, body: unknown, options?: CallOptions): Promise<Answer>;
   put(path: string, body: unknown, options?: CallOptions): Promise<Answer>;
+  delete(path: string, options?: CallOptions): Promise<Answer>;
   get(path: string, options?: CallOptions): Promise<Answer>;
   stop(): Promise<void>;
 }
@@ -116,12 +119,14 @@ export async function startConsent(database: Database, options: HarnessOptions =
     url,
     pool,
     databaseUrl: database.url,
+    tokenUrl: issuer.tokenUrl,
     parts,
     config,
     token: (scopes = allScopes, controller = 'acme', client = 'test-client') =>
       issuer.token(scopes, controller, client),
     post: (path, body, call = {}) => send('POST', path, body, call),
     put: (path, body, call = {}) => send('PUT', path, body, call),
+    delete: (path, call = {}) => send('DELETE', path, undefined, call),
     get: (path, call = {}) => send('GET', path, undefined, call),
     stop: async () => {
       // A kept-alive connection of the test's own client would hold the end up.
@@ -138,20 +143,28 @@ export async function startConsent(database: Database, options: HarnessOptions =
 async function startIssuer() {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
   const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'test', alg: 'ES256', use: 'sig' }] });
-  const server = createServer((_request, response) => response.setHeader('content-type', 'application/json').end(jwks));
+  const sign = (scopes: readonly Scope[], controller: string, client: string) =>
+    new SignJWT({ scope: scopes.join(' '), controller, client_id: client })
+      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'test' })
+      .setIssuer(LOCAL_ISSUER)
+      .setAudience('entente')
+      .setSubject(client)
+      .setJti(randomBytes(8).toString('hex'))
+      .setIssuedAt()
+      .setExpirationTime('10 min')
+      .sign(privateKey);
+  const server = createServer((request, response) => {
+    response.setHeader('content-type', 'application/json');
+    if (request.url !== '/token') return void response.end(jwks);
+    void sign(['consent:read'], 'acme', 'gate').then((token) =>
+      response.end(JSON.stringify({ access_token: token, token_type: 'Bearer', expires_in: 600 })),
+    );
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`,
-    token: (scopes: readonly Scope[], controller: string, client: string) =>
-      new SignJWT({ scope: scopes.join(' '), controller, client_id: client })
-        .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'test' })
-        .setIssuer(LOCAL_ISSUER)
-        .setAudience('entente')
-        .setSubject(client)
-        .setJti(randomBytes(8).toString('hex'))
-        .setIssuedAt()
-        .setExpirationTime('10 min')
-        .sign(privateKey),
+    tokenUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
+    token: sign,
     stop: () => new Promise<void>((resolve) => void server.close(() => resolve())),
   };
 }
