@@ -23,6 +23,7 @@ const pureFiles = [
   '^libs/gate/src/step/',
   '^libs/connector-runtime/src/delivery-step/',
   '^services/consent/src/ledger/(vector-access|grant-rules)\\.ts$',
+  '^services/consent/src/catalogue/consistency\\.ts$',
   '^libs/http/src/auth/auth-refusals\\.ts$',
   '^libs/config/src/convert\\.ts$',
 ];

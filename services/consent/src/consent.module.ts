@@ -11,12 +11,15 @@ import { GateWaiter } from './gates/wait-for-gates.ts';
 import { CatalogueController } from './http/catalogue.controller.ts';
 import { ConsentsController } from './http/consents.controller.ts';
 import { PropagationLinks } from './http/propagation-links.ts';
+import { SignalsController } from './http/signals.controller.ts';
 import { SnapshotController } from './http/snapshot.controller.ts';
 import { SubjectsController } from './http/subjects.controller.ts';
 import { CommandMapper } from './http/to-command.ts';
 import { SubjectDirectory } from './identifiers/subject-directory.ts';
 import { ConsentReader } from './ledger/consent-reader.ts';
 import { Recorder } from './ledger/recorder.ts';
+import { SignalIntake } from './signals/signal-intake.ts';
+import { SignalViews } from './signals/signal-views.ts';
 import { GateSnapshot } from './snapshot/snapshot.ts';
 
 export interface ConsentModuleOptions {
@@ -44,7 +47,9 @@ export class ConsentModule {
         HealthModule.forRoot({ checks }),
         MetricsModule.forRoot(metrics),
       ],
-      controllers: api ? [ConsentsController, SubjectsController, CatalogueController, SnapshotController] : [],
+      controllers: api
+        ? [ConsentsController, SubjectsController, CatalogueController, SignalsController, SnapshotController]
+        : [],
       providers: [
         { provide: CommandMapper, useValue: parts.mapper },
         { provide: Recorder, useValue: parts.recorder },
@@ -54,6 +59,8 @@ export class ConsentModule {
         { provide: SubjectDirectory, useValue: parts.directory },
         { provide: CatalogueReader, useValue: parts.catalogueReader },
         { provide: CatalogueWriter, useValue: parts.catalogueWriter },
+        { provide: SignalIntake, useValue: parts.signalIntake },
+        { provide: SignalViews, useValue: parts.signalViews },
         { provide: GateSnapshot, useValue: parts.snapshot },
       ],
     };

@@ -1,5 +1,6 @@
 import { noticeRef } from '@entente/contracts';
 import type { Audience, Catalogue, Notice, Purpose, PurposeId, Recipient, RecipientId } from '@entente/contracts';
+import { basisFaults, consistencyFaults } from './consistency.ts';
 
 /** A notice as handed in; the service computes its content hash. */
 export type NoticeDraft = Omit<Notice, 'contentHash'>;
@@ -41,8 +42,14 @@ export interface CatalogueContext {
 
 /** REC-9: the whole of one catalogue transaction, or nothing of it. */
 export function decideCatalogueChange(command: CatalogueCommand, context: CatalogueContext): CatalogueDecision {
-  const errors = [...duplicates(command), ...referenceFaults(command, context)];
+  const errors = [
+    ...duplicates(command),
+    ...referenceFaults(command, context),
+    ...consistencyFaults(command, context.held),
+  ];
   if (errors.length > 0) return { kind: 'refused', code: 'catalogue-change-not-possible', status: 422, errors };
+  const rebased = basisFaults(command, context.held);
+  if (rebased.length > 0) return { kind: 'refused', code: 'legal-basis-immutable', status: 409, errors: rebased };
   const notices = command.notices.map((notice) => ({ ...notice, contentHash: context.hashOf(notice) }));
   const rewritten = notices.flatMap((notice, index) => {
     const known = context.held.notices.get(noticeRef(notice.id, notice.version));

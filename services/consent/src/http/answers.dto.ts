@@ -92,7 +92,10 @@ export class PurposeConsentBody {
   @ApiPropertyOptional({ type: [String] })
   refusedRecipients?: readonly string[];
 
-  @ApiProperty({ type: Boolean, description: 'Granted, not run out, and the purpose is active.' })
+  @ApiProperty({
+    type: Boolean,
+    description: 'Granted, not run out, the purpose is active, and the notice accepted is not outdated.',
+  })
   effective!: boolean;
 }
 

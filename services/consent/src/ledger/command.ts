@@ -1,4 +1,4 @@
-import type { ControllerId, NoticeRef, PurposeId, RecipientId, SubjectId, SubjectKey } from '@entente/contracts';
+import type { Cause, ControllerId, NoticeRef, PurposeId, RecipientId, SubjectId, SubjectKey } from '@entente/contracts';
 
 /** The denying part of a request; judged by state alone (REC-3). */
 export interface Deny {
@@ -44,6 +44,8 @@ export interface GivenIdentifiers {
 export interface Actor {
   readonly client: string;
   readonly route: string;
+  /** The kept signal that says so. */
+  readonly signal?: string;
 }
 
 /** One request to change one person's consent. At least one of `deny` and `grant` is there. */
@@ -52,6 +54,8 @@ export interface Command {
   readonly subjectId: SubjectId;
   /** The person's key under every live hash key, newest first. */
   readonly candidates: readonly [SubjectKey, ...SubjectKey[]];
+  /** Why the states change; `person` where nothing is said. */
+  readonly cause?: Cause;
   readonly identifiers?: GivenIdentifiers;
   readonly deny?: Deny;
   readonly grant?: Grant;

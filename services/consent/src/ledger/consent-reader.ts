@@ -1,3 +1,4 @@
+import { needsRenewal } from '@entente/contracts';
 import type {
   ConsentVector,
   ControllerId,
@@ -19,7 +20,7 @@ interface PurposeConsent {
   readonly notice?: NoticeRef;
   readonly validUntil?: string;
   readonly refusedRecipients?: readonly RecipientId[];
-  /** Granted, not run out, and the purpose is active. */
+  /** Granted, not run out, the purpose is active, and the notice accepted is not outdated. */
   readonly effective: boolean;
 }
 
@@ -54,8 +55,10 @@ export class ConsentReader {
     const { rows } = await this.#pool.query<Row>(readSql, [controller, candidates]);
     const row = candidates.map((key) => rows.find(({ subjectKey }) => subjectKey === key)).find((found) => found);
     if (row === undefined) return null;
-    const { purposes } = (await loadCatalogues(this.#pool)).of(controller);
-    const isActive = (purpose: PurposeId) => purposes.get(purpose)?.active ?? false;
+    const catalogue = (await loadCatalogues(this.#pool)).of(controller);
+    const isActive = (purpose: PurposeId, { notice }: PurposeState) =>
+      catalogue.purposes.get(purpose)?.active === true &&
+      !(notice !== undefined && needsRenewal(catalogue, notice, purpose));
     return {
       subjectKey: row.subjectKey,
       version: row.version,
@@ -67,7 +70,7 @@ export class ConsentReader {
 /** In order of name, with whether each may be relied on now. */
 function purposeConsents(
   vector: ConsentVector,
-  isActive: (purpose: PurposeId) => boolean,
+  isActive: (purpose: PurposeId, state: PurposeState) => boolean,
   now: number,
 ): PurposeConsent[] {
   const states = Object.entries(vector) as [PurposeId, PurposeState][];
@@ -80,6 +83,6 @@ function purposeConsents(
       effective:
         state.decision === 'granted' &&
         (state.validUntil === undefined || now < Date.parse(state.validUntil)) &&
-        isActive(purpose),
+        isActive(purpose, state),
     }));
 }

@@ -35,14 +35,16 @@ export function decide(state: SubjectState, command: Command, key: KeyStanding, 
   const grant = command.grant && toKnownRecipients(command.grant, context.catalogue);
   if (grant === undefined) {
     if (denied.named.length === 0) return { kind: 'rejected', rejection: noKnownPurpose };
-    return settle(state.vector, denied.vector, { ...denied, refused: [], usesKey: false }, true);
+    return settle(state.vector, denied.vector, { ...denied, refused: [], usesKey: false }, true, command.cause);
   }
   const stopped = preconditionOf(state.version, grant, key);
   const faults = stopped === null ? contentFaults(grant, context) : null;
   if (stopped === null && faults === null) {
-    const vector = grant.items.reduce((held, item) => granted(held, item, grant, context.now), denied.vector);
+    const items = grant.items.map((item) => ending(item, context));
+    const vector = items.reduce((held, item) => granted(held, item, grant, context.now), denied.vector);
     const named = [...denied.named, ...grant.items.map(({ purpose }) => purpose)];
-    return settle(state.vector, vector, { ...denied, named, refused: [], usesKey: true }, denied.named.length > 0);
+    const judged = { ...denied, named, refused: [], usesKey: true };
+    return settle(state.vector, vector, judged, denied.named.length > 0, command.cause);
   }
   // A precondition stops granting only: what a stopped grant would have taken away is taken away all the same. A repeated
   // request is no new wish, and one that is wrong in itself says nothing that could be relied on.
@@ -56,7 +58,7 @@ export function decide(state: SubjectState, command: Command, key: KeyStanding, 
   if (named.length === 0) return { kind: 'rejected', rejection: stopped ?? faults?.rejection ?? noKnownPurpose };
   const refused =
     stopped === null ? (faults?.refused ?? []) : grant.items.map(({ purpose }) => refusal(purpose, stopped));
-  return settle(state.vector, vector, { ...denied, named, refused, usesKey: false }, true);
+  return settle(state.vector, vector, { ...denied, named, refused, usesKey: false }, true, command.cause);
 }
 
 const noKnownPurpose: Rejection = {
@@ -105,6 +107,18 @@ const toKnownRecipients = (grant: Grant, catalogue: Catalogue): Grant => ({
   }),
 });
 
+/** A grant that names no end ends when its purpose says (G-6). */
+function ending(item: GrantItem, { catalogue, now }: DecisionContext): GrantItem {
+  const days = catalogue.purposes.get(item.purpose)?.validityDays;
+  return days === undefined || item.validUntil !== undefined ? item : { ...item, validUntil: endOfDay(now, days) };
+}
+
+const dayMs = 24 * 3_600_000;
+
+/** Midnight UTC after that many days: the same grant twice on one day is one grant. */
+const endOfDay = (now: string, days: number): string =>
+  new Date((Math.floor(Date.parse(now) / dayMs) + 1 + days) * dayMs).toISOString();
+
 function granted(vector: ConsentVector, item: GrantItem, { notice }: Grant, since: string): ConsentVector {
   const next: PurposeState = {
     decision: 'granted',
@@ -143,7 +157,13 @@ const sameButSince = (a: PurposeState, b: PurposeState): boolean =>
 
 type Unsettled = Omit<Judged, 'decisions'>;
 
-function settle(before: ConsentVector, after: ConsentVector, judged: Unsettled, denies: boolean): Decided {
+function settle(
+  before: ConsentVector,
+  after: ConsentVector,
+  judged: Unsettled,
+  denies: boolean,
+  cause: Cause = 'person',
+): Decided {
   const { named, ignored, refused, usesKey } = judged;
   const decisions = named.flatMap((purpose) => {
     const state = stateOf(after, purpose);
@@ -157,7 +177,7 @@ function settle(before: ConsentVector, after: ConsentVector, judged: Unsettled, 
       alreadyDenied: denies && decisions.every(({ decision }) => decision !== 'granted'),
     };
   const direction = isDenyDirection(before, after) ? 'deny' : 'grant';
-  return { ...common, kind: 'changed', vector: after, changes: changesBetween(before, after, 'person'), direction };
+  return { ...common, kind: 'changed', vector: after, changes: changesBetween(before, after, cause), direction };
 }
 
 /** Every purpose whose state differs, in order of name. */
