@@ -133,7 +133,7 @@ describe('SIG-4 the most restrictive statement counts', () => {
   test('whatever the order in which they are made', () => {
     fc.assert(
       fc.property(fc.array(said), (statements) => {
-        for (const { purpose, says } of mostRestrictive(statements as Statement[])) {
+        for (const { purpose, says } of mostRestrictive(statements)) {
           const about = statements.filter((one) => one.purpose === purpose).map((one) => one.says);
           const expected = ['denies', 'allows', 'nothing'].find((one) => about.some((said) => said === one));
           expect(says).toBe(expected);
