@@ -177,3 +177,43 @@ describe('what a catalogue may say beside', () => {
     expect(JSON.stringify(answer.body['errors'])).toContain(`"${pointer}"`);
   });
 });
+
+describe('G-7 REC-9 versions of a notice', () => {
+  const granting = (subjectId: string, version: number) =>
+    consent.post(
+      '/v1/consents',
+      { subjectId, notice: { id: 'terms', version }, decisions: [{ purpose: 'newsletter', decision: 'granted' }] },
+      { headers: { 'idempotency-key': randomUUID() } },
+    );
+  const isEffective = async (subjectId: string) => {
+    const { body } = await consent.get(`/v1/subjects/${subjectId}/consents`);
+    return (body['purposes'] as unknown as { effective: boolean }[]).map(({ effective }) => effective);
+  };
+  const publish = (version: number, more: object) =>
+    consent.post('/v1/catalogue/notices', {
+      ...{ ...sampleCatalogue.notices[0], id: 'terms', version, purposes: { newsletter: ['mailer'] } },
+      ...more,
+    });
+
+  test('an immaterial one denies nobody; a material one denies who has not accepted it, until they do', async () => {
+    expect((await publish(1, {})).status).toBe(200);
+    expect((await granting('reader', 1)).status).toBe(200);
+    expect((await publish(2, { material: false })).status).toBe(200);
+    expect(await isEffective('reader')).toEqual([true]);
+    expect((await publish(3, { material: true })).status).toBe(200);
+    expect(await isEffective('reader')).toEqual([false]);
+    expect((await granting('reader', 2)).body).toMatchObject({
+      ...{ status: 422, errors: [{ pointer: '/notice', detail: expect.stringContaining('newer version') }] },
+    });
+    expect((await granting('reader', 3)).status).toBe(200);
+    expect(await isEffective('reader')).toEqual([true]);
+  });
+
+  test('what names something new cannot be called immaterial', async () => {
+    expect((await publish(4, { material: false, purposes: { newsletter: ['mailer', 'segment'] } })).body).toMatchObject(
+      {
+        ...{ status: 422, errors: [{ pointer: '/notices/0/material' }] },
+      },
+    );
+  });
+});

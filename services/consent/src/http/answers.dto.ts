@@ -97,6 +97,9 @@ export class PurposeConsentBody {
     description: 'Granted, not run out, the purpose is active, and the notice accepted is not outdated.',
   })
   effective!: boolean;
+
+  @ApiPropertyOptional({ type: String, format: 'date-time', description: 'After a no: not asked again before.' })
+  reaskNotBefore?: string;
 }
 
 export class SubjectConsentsBody {

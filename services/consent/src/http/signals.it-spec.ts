@@ -101,6 +101,16 @@ describe('Global Privacy Control', () => {
     expect(await standing('gpc-4')).toMatchObject({ ads: 'denied' });
   });
 
+  test('P-8 E-2 after an opt-out the person is told when they may be asked again', async () => {
+    await signal('gpc-5', 'gpc', '1');
+    const { body } = await consent.get('/v1/subjects/gpc-5/consents');
+    expect(body['purposes']).toMatchObject([
+      { purpose: 'ads', reaskNotBefore: expect.stringContaining(day(365)) },
+      { purpose: 'legacy' },
+      { purpose: 'measurement' },
+    ]);
+  });
+
   test('P-3 the well-known resource needs no token', async () => {
     const answer = await fetch(`${consent.url}/.well-known/gpc.json`);
     expect(answer.headers.get('content-type')).toMatch(/^application\/json/);

@@ -1,5 +1,6 @@
 import { needsRenewal } from '@entente/contracts';
 import type {
+  Catalogue,
   ConsentVector,
   ControllerId,
   Decision,
@@ -22,6 +23,8 @@ interface PurposeConsent {
   readonly refusedRecipients?: readonly RecipientId[];
   /** Granted, not run out, the purpose is active, and the notice accepted is not outdated. */
   readonly effective: boolean;
+  /** After a no: when the person may be asked again, as the purpose has it (E-2). */
+  readonly reaskNotBefore?: string;
 }
 
 export interface SubjectConsents {
@@ -56,33 +59,38 @@ export class ConsentReader {
     const row = candidates.map((key) => rows.find(({ subjectKey }) => subjectKey === key)).find((found) => found);
     if (row === undefined) return null;
     const catalogue = (await loadCatalogues(this.#pool)).of(controller);
-    const isActive = (purpose: PurposeId, { notice }: PurposeState) =>
-      catalogue.purposes.get(purpose)?.active === true &&
-      !(notice !== undefined && needsRenewal(catalogue, notice, purpose));
     return {
       subjectKey: row.subjectKey,
       version: row.version,
-      purposes: purposeConsents(row.vector, isActive, this.#clock.now()),
+      purposes: purposeConsents(row.vector, catalogue, this.#clock.now()),
     };
   }
 }
 
 /** In order of name, with whether each may be relied on now. */
-function purposeConsents(
-  vector: ConsentVector,
-  isActive: (purpose: PurposeId, state: PurposeState) => boolean,
-  now: number,
-): PurposeConsent[] {
+function purposeConsents(vector: ConsentVector, catalogue: Catalogue, now: number): PurposeConsent[] {
   const states = Object.entries(vector) as [PurposeId, PurposeState][];
   return states
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([purpose, { refused, ...state }]) => ({
-      purpose,
-      ...state,
-      ...(refused === undefined ? {} : { refusedRecipients: refused }),
-      effective:
-        state.decision === 'granted' &&
-        (state.validUntil === undefined || now < Date.parse(state.validUntil)) &&
-        isActive(purpose, state),
-    }));
+    .map(([id, { refused, ...state }]) => {
+      const purpose = catalogue.purposes.get(id);
+      const pause = pauseEnd(state, purpose?.reaskAfterDays);
+      return {
+        purpose: id,
+        ...state,
+        ...(refused === undefined ? {} : { refusedRecipients: refused }),
+        effective:
+          state.decision === 'granted' &&
+          (state.validUntil === undefined || now < Date.parse(state.validUntil)) &&
+          purpose?.active === true &&
+          !(state.notice !== undefined && needsRenewal(catalogue, state.notice, id)),
+        ...(pause === undefined ? {} : { reaskNotBefore: pause }),
+      };
+    });
 }
+
+const dayMs = 24 * 3_600_000;
+const refusals: ReadonlySet<Decision> = new Set(['denied', 'withdrawn', 'objected']);
+
+const pauseEnd = ({ decision, since }: PurposeState, days: number | undefined): string | undefined =>
+  days !== undefined && refusals.has(decision) ? new Date(Date.parse(since) + days * dayMs).toISOString() : undefined;

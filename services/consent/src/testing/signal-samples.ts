@@ -19,7 +19,7 @@ const recipient = (id: string, kind: string, purposes: string[], more: object = 
 export const signalCatalogue = {
   purposes: [
     purpose('ads', {
-      party: 'third',
+      ...{ party: 'third', reaskAfterDays: 365 },
       mapping: {
         tcf: { purposes: [1, 3, 4] },
         gpp: ['SaleOptOut', 'SharingOptOut', 'TargetedAdvertisingOptOut'],
