@@ -87,7 +87,7 @@ describe('Global Privacy Control', () => {
     expect(await changesOf(first.body['subjectKey'])).toHaveLength(1);
   });
 
-  test('P-5 whether it is honoured is told, also after a later choice of the person', async () => {
+  test('P-5 P-11 whether it is honoured is told, also after a later choice of the person', async () => {
     await signal('gpc-4', 'gpc', '1');
     const path = '/v1/subjects/gpc-4/signals';
     expect((await consent.get(path)).body).toMatchObject({
@@ -289,6 +289,20 @@ describe('SIG-5 what cannot be used gets a precise problem and changes nothing',
     const answer = await consent.post('/v1/signals', { subjectId: 'shape', ...body });
     expect(answer.status).toBe(400);
     expect(items(answer.body['errors']).map(({ pointer }) => pointer)).toContain(pointer);
+  });
+
+  test('SIG-1 a signal that cannot be kept denies all the same', async () => {
+    await grant('unkept', 'ads');
+    await consent.pool.query('ALTER TABLE signal RENAME TO signal_elsewhere');
+    try {
+      expect((await signal('unkept', 'gpc', '1')).status).toBe(500);
+      expect(await standing('unkept')).toMatchObject({ ads: 'denied' });
+      expect((await signal('unkept-2', 'tcf', tcString(yes), { notice })).status).toBe(500);
+      expect((await consent.get('/v1/subjects/unkept-2/consents')).status).toBe(404);
+    } finally {
+      await consent.pool.query('ALTER TABLE signal_elsewhere RENAME TO signal');
+    }
+    expect((await signal('unkept', 'gpc', '1')).body).toMatchObject({ signalId: expect.stringMatching(/^sig_/) });
   });
 
   test('scopes go by direction: who may only withdraw grants nothing, who may only read takes nothing in', async () => {

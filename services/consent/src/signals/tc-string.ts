@@ -1,5 +1,6 @@
-import { TCString } from '@iabtcf/core';
-import type { TCModel } from '@iabtcf/core';
+import { BadBits, BitReader } from './bits.ts';
+import { readRanges, readVendors } from './vendor-ids.ts';
+import type { VendorIds } from './vendor-ids.ts';
 
 /** A decoded TC string: what its core and its disclosed vendors say. Never encoded again: only a CMP may (T-2). */
 export interface TcString {
@@ -19,75 +20,98 @@ export interface TcString {
   readonly purposeConsents: ReadonlySet<number>;
   readonly purposeLegitimateInterests: ReadonlySet<number>;
   readonly specialFeatureOptIns: ReadonlySet<number>;
-  readonly vendorConsents: ReadonlySet<number>;
-  readonly vendorLegitimateInterests: ReadonlySet<number>;
+  readonly vendorConsents: VendorIds;
+  readonly vendorLegitimateInterests: VendorIds;
   /** Null where the mandatory segment is missing. */
-  readonly disclosedVendors: ReadonlySet<number> | null;
+  readonly disclosedVendors: VendorIds | null;
   /** What the publisher restricts a vendor to for a purpose; beats what the vendor's own bits say. */
   readonly restriction: (vendor: number, purpose: number) => Restriction | undefined;
+  /** Segments of a type that TCF 2.3 does not have. */
+  readonly hasUnknownSegments: boolean;
 }
 
-/** In the order of their codes 0 to 2. */
+/** In the order of their codes 0 to 2; the first of several counts. */
 const restrictions = ['not-allowed', 'require-consent', 'require-legitimate-interest'] as const;
 type Restriction = (typeof restrictions)[number];
 
-/** Longer than any string of the whole vendor list; decoding is not for free. */
+/** Longer than any string of the whole vendor list. */
 const longestString = 16_384;
-const segments = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
-/** The first three bits of a segment name its type; `001` are the disclosed vendors. */
-const isDisclosedVendors = (segment: string): boolean => /^[I-P]/.test(segment);
+const segmentsOfText = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+/** Types of the segments after the core: disclosed vendors, allowed vendors, the publisher's own purposes. */
+const [disclosedVendors, allowedVendors, publisherTc] = [1, 2, 3];
 
 export type Decoded =
   { readonly kind: 'decoded'; readonly string: TcString } | { readonly kind: 'unreadable'; readonly detail: string };
 
 const unreadable = (detail: string): Decoded => ({ kind: 'unreadable', detail });
 
+/** In time that grows with the text alone, whatever the text announces. */
 export function decodeTcString(raw: string): Decoded {
   if (raw === '') return unreadable('is empty');
   if (raw.length > longestString) return unreadable(`is longer than ${longestString} characters`);
   if (raw.startsWith('DB')) return unreadable('looks like a GPP string: send it as kind gpp');
-  if (!segments.test(raw)) return unreadable('is not base64url segments joined by dots');
+  if (!segmentsOfText.test(raw)) return unreadable('is not base64url segments joined by dots');
   if (!raw.startsWith('C')) return unreadable('is not version 2 of the TC string');
-  let model: TCModel;
   try {
-    model = TCString.decode(raw);
-  } catch {
-    // The library throws whatever it stumbles over; its words help nobody.
-    return unreadable('cannot be decoded: a segment is cut off or is none of TCF');
+    return { kind: 'decoded', string: readString(raw) };
+  } catch (error) {
+    if (!(error instanceof BadBits)) throw error;
+    return unreadable(`cannot be decoded: ${error.message}`);
   }
-  const hasDisclosed = raw.split('.').slice(1).some(isDisclosedVendors);
-  return { kind: 'decoded', string: toTcString(model, hasDisclosed) };
 }
 
-function toTcString(model: TCModel, hasDisclosed: boolean): TcString {
-  return {
-    cmpId: Number(model.cmpId),
-    cmpVersion: Number(model.cmpVersion),
-    consentScreen: Number(model.consentScreen),
-    consentLanguage: model.consentLanguage,
-    vendorListVersion: Number(model.vendorListVersion),
-    policyVersion: Number(model.policyVersion),
-    isServiceSpecific: model.isServiceSpecific,
-    useNonStandardTexts: model.useNonStandardStacks,
-    purposeOneTreatment: model.purposeOneTreatment,
-    publisherCountryCode: model.publisherCountryCode,
-    created: model.created.toISOString(),
-    lastUpdated: model.lastUpdated.toISOString(),
-    purposeConsents: setBits(model.purposeConsents),
-    purposeLegitimateInterests: setBits(model.purposeLegitimateInterests),
-    specialFeatureOptIns: setBits(model.specialFeatureOptins),
-    vendorConsents: setBits(model.vendorConsents),
-    vendorLegitimateInterests: setBits(model.vendorLegitimateInterests),
-    disclosedVendors: hasDisclosed ? setBits(model.vendorsDisclosed) : null,
-    restriction: (vendor, purpose) => {
-      const type = model.publisherRestrictions.getRestrictionType(vendor, purpose);
-      return type === undefined ? undefined : restrictions[type];
-    },
+function readString(raw: string): TcString {
+  const [core = '', ...others] = raw.split('.');
+  const bits = new BitReader(core);
+  bits.take(6); // The version, which the first letter has told.
+  const fields = {
+    created: readDay(bits),
+    lastUpdated: readDay(bits),
+    cmpId: bits.take(12),
+    cmpVersion: bits.take(12),
+    consentScreen: bits.take(6),
+    consentLanguage: bits.letters(2),
+    vendorListVersion: bits.take(12),
+    policyVersion: bits.take(6),
+    isServiceSpecific: bits.flag(),
+    useNonStandardTexts: bits.flag(),
+    specialFeatureOptIns: bits.positions(12),
+    purposeConsents: bits.positions(24),
+    purposeLegitimateInterests: bits.positions(24),
+    purposeOneTreatment: bits.flag(),
+    publisherCountryCode: bits.letters(2),
+    vendorConsents: readVendors(bits),
+    vendorLegitimateInterests: readVendors(bits),
+  };
+  return { ...fields, restriction: readRestrictions(bits), ...readSegments(others) };
+}
+
+/** Tenths of a second since 1970. */
+const readDay = (bits: BitReader): string => new Date(bits.take(36) * 100).toISOString();
+
+function readRestrictions(bits: BitReader): TcString['restriction'] {
+  const read = Array.from({ length: bits.take(12) }, () => {
+    const purpose = bits.take(6);
+    const type = bits.take(2);
+    return { purpose, type, vendors: readRanges(bits) };
+  });
+  return (vendor, purpose) => {
+    const types = read.filter((one) => one.purpose === purpose && one.vendors.has(vendor)).map(({ type }) => type);
+    return types.length === 0 ? undefined : restrictions[Math.min(...types)];
   };
 }
 
-const setBits = (bits: Iterable<readonly [number, boolean]>): ReadonlySet<number> =>
-  new Set([...bits].filter(([, isSet]) => isSet).map(([bit]) => bit));
+function readSegments(segments: readonly string[]): Pick<TcString, 'disclosedVendors' | 'hasUnknownSegments'> {
+  let disclosed: VendorIds | null = null;
+  let hasUnknownSegments = false;
+  for (const segment of segments) {
+    const bits = new BitReader(segment);
+    const type = bits.take(3);
+    if (type === disclosedVendors) disclosed = readVendors(bits);
+    else if (type !== allowedVendors && type !== publisherTc) hasUnknownSegments = true;
+  }
+  return { disclosedVendors: disclosed, hasUnknownSegments };
+}
 
 /** Purposes for which no vendor may claim a legitimate interest (TCF policies 2.2). */
 const consentOnly = [3, 4, 5, 6];
@@ -100,6 +124,7 @@ export function tcStringFaults(string: TcString, now: number): string[] {
   if (consentOnly.some((purpose) => string.purposeLegitimateInterests.has(purpose)))
     faults.push('a legitimate interest is claimed for a purpose from 3 to 6');
   if (string.created !== string.lastUpdated) faults.push('Created and LastUpdated differ');
+  if (string.hasUnknownSegments) faults.push('a segment is of a type not known here');
   if (Date.parse(string.lastUpdated) > now) faults.push('LastUpdated lies in the future');
   return faults;
 }

@@ -85,8 +85,7 @@ interface TcOptions {
   readonly legitimateInterests?: readonly number[];
   readonly vendors?: readonly number[];
   readonly disclosed?: readonly number[] | null;
-  /** `purpose`, `type` of the restriction, `vendor`. */
-  readonly restriction?: readonly [purpose: number, type: number, vendor: number];
+  readonly restriction?: readonly [purpose: number, type: number, vendor: number, last?: number];
   readonly isServiceSpecific?: boolean;
   /** A day, `YYYY-MM-DD`. */
   readonly updated?: string;
@@ -107,18 +106,18 @@ export function tcString(options: TcOptions = {}): string {
     // PurposeOneTreatment, PublisherCC FR.
     '0' + number(5, 6) + number(17, 6),
     vendorBits(vendors) + vendorBits([]),
-    restriction === undefined
-      ? number(0, 12)
-      : number(1, 12) +
-        number(restriction[0], 6) +
-        number(restriction[1], 2) +
-        number(1, 12) +
-        '0' +
-        number(restriction[2], 16),
+    restriction === undefined ? number(0, 12) : restricted(...restriction),
   ].join('');
   const segments = [core, ...(disclosed === null ? [] : [number(1, 3) + vendorBits(disclosed)])];
-  return segments.map(base64url).join('.');
+  return segments.map(bitsToText).join('.');
 }
+
+const restricted = (purpose: number, type: number, vendor: number, last?: number): string =>
+  number(1, 12) +
+  number(purpose, 6) +
+  number(type, 2) +
+  number(1, 12) +
+  (last === undefined ? '0' + number(vendor, 16) : '1' + number(vendor, 16) + number(last, 16));
 
 const number = (value: number, bits: number): string => value.toString(2).padStart(bits, '0');
 const flags = (set: readonly number[], bits: number): string =>
@@ -128,7 +127,8 @@ const vendorBits = (vendors: readonly number[]): string =>
   number(Math.max(0, ...vendors), 16) + '0' + flags(vendors, Math.max(0, ...vendors));
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const base64url = (bits: string): string =>
+/** Base64url text of these bits, in whole groups of four letters. */
+export const bitsToText = (bits: string): string =>
   (bits.padEnd(Math.ceil(bits.length / 24) * 24, '0').match(/.{6}/g) ?? [])
     .map((six) => alphabet.charAt(Number.parseInt(six, 2)))
     .join('');
