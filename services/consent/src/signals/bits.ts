@@ -1,5 +1,8 @@
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const sixBits: ReadonlyMap<string, number> = new Map([...alphabet].map((letter, value) => [letter, value]));
+const noLetter = 64;
+/** By character code. */
+const sixBits = new Uint8Array(128).fill(noLetter);
+for (const [value, letter] of [...alphabet].entries()) sixBits[letter.charCodeAt(0)] = value;
 
 /** A string that ends before what it announces, or says what cannot be. */
 export class BadBits extends Error {
@@ -51,8 +54,8 @@ export class BitReader {
   }
 
   #bit(): number {
-    const value = sixBits.get(this.#text.charAt(Math.floor(this.#at / 6)));
-    if (value === undefined) throw new BadBits('the text ends too early');
+    const value = sixBits[this.#text.charCodeAt(Math.floor(this.#at / 6))] ?? noLetter;
+    if (value === noLetter) throw new BadBits('the text ends too early');
     const bit = (value >> (5 - (this.#at % 6))) & 1;
     this.#at += 1;
     return bit;

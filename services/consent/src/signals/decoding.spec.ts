@@ -80,9 +80,10 @@ describe('strings made to hurt: whatever a page’s visitor sends is read in no 
     ['gpp', billionSections],
     ['gpp', `DB${'_'.repeat(30_000)}~BAAA`],
   ] as const)('%s %#', (kind, raw) => {
-    const started = performance.now();
+    // Of the processor, not of the clock: other tests run at the same time.
+    const before = process.cpuUsage();
     readSignal(kind, raw, catalogue, now);
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(process.cpuUsage(before).user).toBeLessThan(500_000);
   });
 
   test('nothing that is sent is anything but read or unreadable', () => {
