@@ -50,8 +50,10 @@ const catalogues: fc.Arbitrary<Catalogue> = fc
     activeRecipients: fc.subarray(recipientIds, { minLength: 2 }),
     served: fc.array(fc.subarray(purposeIds, { minLength: 2 }), { minLength: 3, maxLength: 3 }),
     named: subsets,
+    // Only the second version of the notice can outdate another one.
+    material: fc.constantFrom(undefined, false, true),
   })
-  .map(({ activePurposes, activeRecipients, served, named }) => ({
+  .map(({ activePurposes, activeRecipients, served, named, material }) => ({
     number: 1,
     purposes: new Map(
       purposeIds.slice(0, 2).map((id) => [
@@ -92,6 +94,7 @@ const catalogues: fc.Arbitrary<Catalogue> = fc
           version: version + 1,
           text,
           contentHash: '',
+          ...(version === 1 && material !== undefined && { material }),
           purposes: Object.fromEntries(purposeIds.map((id, at) => [id, named[version * 3 + at] ?? []])),
         },
       ]),
@@ -115,6 +118,7 @@ function mayLeave(
     catalogue.recipients.get(recipient)?.active === true,
     catalogue.recipients.get(recipient)?.purposes.includes(purpose) === true,
     notice?.purposes[purpose]?.includes(recipient) === true,
+    notice?.version === 2 || catalogue.notices.get(noticeRef('privacy', 2))?.material !== true,
     !(state?.refused ?? []).includes(recipient),
   ].every(Boolean);
 }

@@ -13,6 +13,31 @@ export type LegalBasis = (typeof legalBases)[number];
 export const parties = ['first', 'second', 'third'] as const;
 export type Party = (typeof parties)[number];
 
+export const consentModeKeys = [
+  'ad_storage',
+  'ad_user_data',
+  'ad_personalization',
+  'analytics_storage',
+  'functionality_storage',
+  'personalization_storage',
+  'security_storage',
+] as const;
+/** Google Consent Mode v2 (standards.md A-2). */
+export type ConsentModeKey = (typeof consentModeKeys)[number];
+
+/** What a purpose is called elsewhere: how signals are read and views are made. A purpose without one is denied there (U-3). */
+export interface PurposeMapping {
+  /** IAB TCF: the purpose stands only on all of these together (numbers of the Global Vendor List). */
+  readonly tcf?: { readonly purposes: readonly number[]; readonly specialFeatures?: readonly number[] };
+  /** Fields of IAB GPP's US sections: `SaleOptOut`, `SharingOptOut`, `TargetedAdvertisingOptOut`, … */
+  readonly gpp?: readonly string[];
+  readonly consentMode?: readonly ConsentModeKey[];
+  /** Data uses of Fideslang, dotted: `marketing.communications.email`. */
+  readonly fides?: readonly string[];
+  /** Tracking as Apple understands it: needs the device's permission too (ATT). */
+  readonly att?: boolean;
+}
+
 export interface Purpose {
   readonly id: PurposeId;
   readonly title: PlainText;
@@ -23,6 +48,19 @@ export interface Purpose {
   /** Fields that may leave for this purpose; everything else is stripped and counted. */
   readonly fields: readonly string[];
   readonly active: boolean;
+  /** Who gave us the data: a recipient that serves this purpose, so that a withdrawal is sent to them too. */
+  readonly supplier?: RecipientId;
+  /** Whole years a person must have reached to grant this themselves. */
+  readonly minAge?: number;
+  /** Special categories of data: nothing but a statement about this very purpose grants it (GDPR 9(2)(a)). */
+  readonly explicit?: boolean;
+  /** Days after which a grant ends when it names no earlier end. */
+  readonly validityDays?: number;
+  /** Days during which a person who said no is not asked again. */
+  readonly reaskAfterDays?: number;
+  /** A purpose is never renamed: the new one stands beside it. */
+  readonly replacedBy?: PurposeId;
+  readonly mapping?: PurposeMapping;
 }
 
 /** An immutable version of what people were shown: which purposes, and for each who would receive the data. */
@@ -30,6 +68,13 @@ export interface Notice {
   readonly id: string;
   readonly version: number;
   readonly text: PlainText;
+  /** Where and in which languages this version was shown, BCP 47: `fr-FR`, `en-GB`. */
+  readonly locales?: readonly string[];
+  /**
+   * True: whoever accepted an older version is denied for the purposes this one names until they accept it. Otherwise what
+   * they accepted keeps its worth, for the recipients it named.
+   */
+  readonly material?: boolean;
   /** SHA-256 of the text and the purposes, lower hex. */
   readonly contentHash: string;
   readonly purposes: Readonly<Record<PurposeId, readonly RecipientId[]>>;
@@ -70,6 +115,8 @@ export interface Recipient {
   /** The partner may hold people we never recorded an exposure for: a withdrawal is sent for everyone (DLV-6). */
   readonly preloaded: boolean;
   readonly active: boolean;
+  /** Its number on IAB's Global Vendor List: a TC string decides about it by name. */
+  readonly tcfVendor?: number;
 }
 
 /** What one catalogue transaction changed: items replace those of the same id (notices: id and version). */

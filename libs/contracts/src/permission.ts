@@ -1,5 +1,5 @@
-import type { Catalogue } from './catalogue.ts';
-import type { PurposeId, RecipientId } from './ids.ts';
+import type { Catalogue, Notice } from './catalogue.ts';
+import type { NoticeRef, PurposeId, RecipientId } from './ids.ts';
 import type { ConsentVector } from './vector.ts';
 
 /** Why something may not leave; a closed list, used in answers and metrics. */
@@ -14,6 +14,7 @@ export const denialReasons = [
   'recipient-not-for-purpose',
   'recipient-not-in-notice',
   'recipient-refused',
+  'notice-outdated',
 ] as const;
 export type DenialReason = (typeof denialReasons)[number];
 
@@ -49,7 +50,32 @@ export function permission(
   if (state.refused?.includes(recipient)) return deny('recipient-refused');
   const named = state.notice === undefined ? undefined : catalogue.notices.get(state.notice)?.purposes[purpose];
   if (!named?.includes(recipient)) return deny('recipient-not-in-notice');
+  if (state.notice !== undefined && needsRenewal(catalogue, state.notice, purpose)) return deny('notice-outdated');
   return { allowed: true, until };
+}
+
+/** Versions of a notice that ask everyone anew, by the notice's id; worked out once for each catalogue. */
+const materialNotices = new WeakMap<Catalogue['notices'], ReadonlyMap<string, readonly Notice[]>>();
+
+function materialVersions(notices: Catalogue['notices'], id: string): readonly Notice[] {
+  let byId = materialNotices.get(notices);
+  if (byId === undefined) {
+    byId = Map.groupBy(
+      [...notices.values()].filter(({ material }) => material === true),
+      (notice) => notice.id,
+    );
+    materialNotices.set(notices, byId);
+  }
+  return byId.get(id) ?? [];
+}
+
+/** REC-9: whether a newer, material version of the accepted notice names this purpose: what was accepted is not this. */
+export function needsRenewal(catalogue: Catalogue, accepted: NoticeRef, purpose: PurposeId): boolean {
+  const at = accepted.lastIndexOf('@');
+  const version = Number(accepted.slice(at + 1));
+  return materialVersions(catalogue.notices, accepted.slice(0, at)).some(
+    (notice) => notice.version > version && Object.hasOwn(notice.purposes, purpose),
+  );
 }
 
 /** DLV-1: the set of purposes allowed at one recipient, sorted; what a partner's plan is made from. */

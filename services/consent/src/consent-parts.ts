@@ -39,6 +39,10 @@ import { KeyExpiry } from './sequencer/expire-keys.ts';
 import { ConsentLedgerPort } from './sequencer/ledger-port.ts';
 import { Republisher } from './sequencer/republish.ts';
 import { Sequencer } from './sequencer/sequencer.ts';
+import { SignalIntake } from './signals/signal-intake.ts';
+import { SignalRecorder } from './signals/signal-recorder.ts';
+import { SignalStore } from './signals/signal-store.ts';
+import { SignalViews } from './signals/signal-views.ts';
 import { GateSnapshot } from './snapshot/snapshot.ts';
 
 /** Longest statement of a reader and of the background work, in milliseconds. */
@@ -74,6 +78,8 @@ export class ConsentParts {
   readonly directory: SubjectDirectory;
   readonly catalogueReader: CatalogueReader;
   readonly catalogueWriter: CatalogueWriter;
+  readonly signalIntake: SignalIntake;
+  readonly signalViews: SignalViews;
   readonly snapshot: GateSnapshot;
   readonly sequencer: Sequencer;
   /** Undefined where checkpoints are not signed. */
@@ -144,6 +150,14 @@ export class ConsentParts {
       ...{ pool: this.pool, incarnation, clock, onCommitted },
       audiences: new Set(audienceKeys.keys()),
     });
+    const fingerprint = fingerprintWith(hashKeys);
+    const signals = {
+      store: new SignalStore({ pool: this.pool, keys: identifierKeys, fingerprint, clock }),
+      ...{ recorder: this.recorder, directory: this.directory, reader: this.reader, catalogue: this.catalogueReader },
+      ...{ clock, log },
+    };
+    this.signalIntake = new SignalIntake({ ...signals, signalRecorder: new SignalRecorder(signals) });
+    this.signalViews = new SignalViews(signals);
     this.snapshot = new GateSnapshot(this.#snapshotPool);
     this.sequencer = new Sequencer(this.pool, log);
     const logKeys = config.ledgerKeys === undefined ? null : parseLogKeys(config.ledgerKeys);

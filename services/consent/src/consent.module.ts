@@ -14,6 +14,7 @@ import { ReceiptsController } from './http/receipts.controller.ts';
 import { PersonsController } from './http/persons.controller.ts';
 import { PropagationLinks } from './http/propagation-links.ts';
 import { Recording } from './http/recording.ts';
+import { SignalsController } from './http/signals.controller.ts';
 import { SnapshotController } from './http/snapshot.controller.ts';
 import { SubjectsController } from './http/subjects.controller.ts';
 import { CommandMapper } from './http/to-command.ts';
@@ -27,6 +28,8 @@ import { HistoryReader } from './reading/history.ts';
 import { EvidenceReader } from './evidence/evidence-reader.ts';
 import { Cursors } from './http/cursors.ts';
 import { ReadingController } from './http/reading.controller.ts';
+import { SignalIntake } from './signals/signal-intake.ts';
+import { SignalViews } from './signals/signal-views.ts';
 import { GateSnapshot } from './snapshot/snapshot.ts';
 
 export interface ConsentModuleOptions {
@@ -39,7 +42,7 @@ export interface ConsentModuleOptions {
 const apiControllers = [
   ...[ConsentsController, SubjectsController, PersonsController],
   ...[ReadingController, CatalogueController, SnapshotController],
-  ...[LedgerController, ReceiptsController],
+  ...[LedgerController, ReceiptsController, SignalsController],
 ];
 
 /** What the HTTP side is made of; the parts live longer than the app, so they are made outside it. */
@@ -78,6 +81,8 @@ export class ConsentModule {
         { provide: SubjectDirectory, useValue: parts.directory },
         { provide: CatalogueReader, useValue: parts.catalogueReader },
         { provide: CatalogueWriter, useValue: parts.catalogueWriter },
+        { provide: SignalIntake, useValue: parts.signalIntake },
+        { provide: SignalViews, useValue: parts.signalViews },
         { provide: GateSnapshot, useValue: parts.snapshot },
         { provide: LedgerProofs, useValue: parts.proofs },
         { provide: Receipts, useValue: parts.receipts },

@@ -7,9 +7,15 @@ import { connect, type ConnectionOptions } from './running-stack.ts';
 import { UnusableFile } from '../client/people-file.ts';
 
 export function registerCatalogue(program: Command): void {
-  program
+  const catalogue = program
     .command('catalogue')
-    .description('the purposes, notices and recipients people decide about')
+    .description('the purposes, notices and recipients people decide about');
+  catalogue
+    .command('starter')
+    .description('prints the starter catalogue as JSON, to be edited and applied')
+    .option('--json', 'one line of JSON on stdout')
+    .action((options: { json?: boolean }) => result(starterCatalogue, options, indented));
+  catalogue
     .command('apply [file]')
     .description('makes one catalogue change of a JSON file, by default of the starter catalogue; safe to repeat')
     .option('--consent-url <url>', 'consent service (ENTENTE_CONSENT_URL); default: the stack running here')
@@ -19,10 +25,20 @@ export function registerCatalogue(program: Command): void {
     .action(async (file: string | undefined, options: ConnectionOptions & { json?: boolean }) => {
       const client = await connect({ ...connectionFromEnvironment(), ...options });
       const change = file === undefined ? starterCatalogue : await readChange(file);
-      const applied = (await client.changeCatalogue(change)) as { readonly number?: number };
-      result(applied, options, () => `the catalogue stands at number ${applied.number ?? 'unknown'}`);
+      const applied = (await client.changeCatalogue(change)) as CatalogueApplied;
+      result(applied, options, () => {
+        const stands = `the catalogue stands at number ${applied.number ?? 'unknown'}`;
+        return applied.changed === false ? `nothing to change: ${stands}, with all of this in it` : stands;
+      });
     });
 }
+
+interface CatalogueApplied {
+  readonly number?: number;
+  readonly changed?: boolean;
+}
+
+const indented = (value: object): string => JSON.stringify(value, null, 2);
 
 async function readChange(file: string): Promise<object> {
   const text = await readFile(file, 'utf8');

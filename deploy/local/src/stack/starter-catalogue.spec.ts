@@ -43,6 +43,18 @@ describe('the starter catalogue', () => {
     expect(purpose.dataCategories.length).toBeGreaterThan(0);
   });
 
+  test.each(purposes)('purpose $id ends, pauses and is known elsewhere by its names', (purpose) => {
+    expect(purpose.validityDays).toBeLessThanOrEqual(395);
+    expect(purpose.reaskAfterDays).toBeGreaterThanOrEqual(180);
+    expect(purpose.mapping?.fides?.length).toBeGreaterThan(0);
+  });
+
+  test('U-3 what an ad partner receives is an opt-out’s and a device’s to stop', () => {
+    for (const { id, mapping } of purposes)
+      if (recipients.some(({ kind, purposes: served }) => kind === 'ad-partner' && served.includes(id)))
+        expect({ id, mapping }).toMatchObject({ mapping: { gpp: expect.arrayContaining(['SaleOptOut']), att: true } });
+  });
+
   test('the notice names every purpose, and for each exactly the recipients that serve it', () => {
     for (const { id } of purposes) {
       const serving = recipients

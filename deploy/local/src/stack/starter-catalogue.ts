@@ -1,6 +1,12 @@
 import type { CatalogueDocument } from '@entente/contracts';
 
 /**
+ * A yes lasts 13 months (395 days), the longest the EDPB's and TCF's practice knows; after a no a person is left alone for
+ * half a year, and for a year after an opt-out of sale or sharing (Cal. Civ. Code 1798.135(c)(4)).
+ */
+const asked = { validityDays: 395, reaskAfterDays: 180 } as const;
+
+/**
  * A catalogue a brand could start from: four purposes in plain words, one notice that names who would receive what, and
  * one recipient of each kind. The demo's contract servers know the same properties, subscriptions and audiences.
  */
@@ -20,6 +26,8 @@ export const starterCatalogue = {
       party: 'first',
       fields: ['firstname', 'lastname', 'plan', 'city'],
       active: true,
+      ...asked,
+      mapping: { fides: ['marketing.communications.email'] },
     },
     {
       id: 'product-analytics',
@@ -33,6 +41,8 @@ export const starterCatalogue = {
       party: 'first',
       fields: ['event', 'page', 'plan'],
       active: true,
+      ...asked,
+      mapping: { tcf: { purposes: [8, 9, 10] }, consentMode: ['analytics_storage'], fides: ['analytics.reporting'] },
     },
     {
       id: 'personalised-ads',
@@ -46,6 +56,14 @@ export const starterCatalogue = {
       party: 'third',
       fields: ['segment'],
       active: true,
+      ...{ ...asked, reaskAfterDays: 365 },
+      mapping: {
+        tcf: { purposes: [1, 3, 4] },
+        gpp: ['SaleOptOut', 'SharingOptOut', 'TargetedAdvertisingOptOut'],
+        consentMode: ['ad_storage', 'ad_user_data', 'ad_personalization'],
+        fides: ['marketing.advertising.third_party.targeted', 'third_party_sharing'],
+        att: true,
+      },
     },
     {
       id: 'personalisation',
@@ -59,6 +77,12 @@ export const starterCatalogue = {
       party: 'first',
       fields: ['event', 'page', 'plan', 'lifecyclestage'],
       active: true,
+      ...asked,
+      mapping: {
+        tcf: { purposes: [5, 6, 11] },
+        consentMode: ['personalization_storage', 'functionality_storage'],
+        fides: ['personalize.content'],
+      },
     },
   ],
   notices: [

@@ -1,4 +1,4 @@
-import { identifierKinds, legalBases, parties, recipientKinds } from '../catalogue.ts';
+import { consentModeKeys, identifierKinds, legalBases, parties, recipientKinds } from '../catalogue.ts';
 import { idPattern } from '../ids.ts';
 import { decisions } from '../vector.ts';
 import { causes, outcomes } from './types.ts';
@@ -67,36 +67,67 @@ const consentChanged = object({
   sealed: mapOf(idPattern.name, jwe),
 });
 
-const purpose = object({
-  id: name,
-  title: plainText,
-  description: plainText,
-  legalBasis: { enum: legalBases },
-  dataCategories: { type: 'array', items: { type: 'string' } },
-  party: { enum: parties },
-  fields: { type: 'array', items: { type: 'string' } },
-  active: { type: 'boolean' },
-});
+const strings = { type: 'array', items: { type: 'string' } } as const;
+const numbers = { type: 'array', items: { type: 'integer', minimum: 1 } } as const;
 
-const notice = object({
-  id: name,
-  version: { type: 'integer', minimum: 1 },
-  text: plainText,
-  contentHash: text('^[0-9a-f]{64}$'),
-  purposes: mapOf(idPattern.name, names),
-});
+const purposeMapping = object(
+  {},
+  {
+    tcf: object({ purposes: numbers }, { specialFeatures: numbers }),
+    gpp: strings,
+    consentMode: { type: 'array', items: { enum: consentModeKeys } },
+    fides: strings,
+    att: { type: 'boolean' },
+  },
+);
 
-const recipient = object({
-  id: name,
-  name: { type: 'string' },
-  kind: { enum: recipientKinds },
-  partner: name,
-  audience: name,
-  purposes: names,
-  identifiers: { type: 'array', items: { enum: identifierKinds } },
-  preloaded: { type: 'boolean' },
-  active: { type: 'boolean' },
-});
+const purpose = object(
+  {
+    id: name,
+    title: plainText,
+    description: plainText,
+    legalBasis: { enum: legalBases },
+    dataCategories: strings,
+    party: { enum: parties },
+    fields: strings,
+    active: { type: 'boolean' },
+  },
+  {
+    supplier: name,
+    minAge: { type: 'integer', minimum: 1 },
+    explicit: { type: 'boolean' },
+    validityDays: { type: 'integer', minimum: 1 },
+    reaskAfterDays: { type: 'integer', minimum: 0 },
+    replacedBy: name,
+    mapping: purposeMapping,
+  },
+);
+
+const notice = object(
+  {
+    id: name,
+    version: { type: 'integer', minimum: 1 },
+    text: plainText,
+    contentHash: text('^[0-9a-f]{64}$'),
+    purposes: mapOf(idPattern.name, names),
+  },
+  { locales: strings, material: { type: 'boolean' } },
+);
+
+const recipient = object(
+  {
+    id: name,
+    name: { type: 'string' },
+    kind: { enum: recipientKinds },
+    partner: name,
+    audience: name,
+    purposes: names,
+    identifiers: { type: 'array', items: { enum: identifierKinds } },
+    preloaded: { type: 'boolean' },
+    active: { type: 'boolean' },
+  },
+  { tcfVendor: { type: 'integer', minimum: 1 } },
+);
 
 const catalogueChanged = object({
   controller,

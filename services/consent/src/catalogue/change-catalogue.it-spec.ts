@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { schemaFault } from '@entente/contracts';
 import { testDatabase } from '@entente/test-support';
 import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
@@ -36,7 +37,17 @@ describe('REC-9 the catalogue', () => {
 
   test('the same again takes no number', async () => {
     expect((await consent.post('/v1/catalogue/changes', sampleCatalogue)).body).toEqual({ number: 1, changed: false });
-    expect((await consent.post('/v1/catalogue/changes', {})).body).toEqual({ number: 1, changed: false });
+  });
+
+  test('a change that names nothing is told what is missing', async () => {
+    for (const nothing of [{}, { purposes: [], notices: [] }]) {
+      const { status, body } = await consent.post('/v1/catalogue/changes', nothing);
+      expect({ status, body }).toMatchObject({
+        status: 400,
+        body: { errors: ['/purposes', '/notices', '/recipients'].map((pointer) => ({ pointer })) },
+      });
+    }
+    expect((await consent.get('/v1/catalogue')).body).toMatchObject({ number: 1 });
   });
 
   test('one-item forms', async () => {
@@ -94,5 +105,115 @@ describe('REC-9 the catalogue', () => {
         FROM ledger_entry l`);
     for (const { active } of rows) expect(active).not.toBe(false);
     expect(rows).toHaveLength(saves.length - answers.filter(({ status }) => status === 422).length);
+  });
+});
+
+describe('what a catalogue may say beside', () => {
+  const full = {
+    purposes: [
+      {
+        ...{ ...purposeBody, id: 'bought-profiles', party: 'third', supplier: 'broker', replacedBy: 'newsletter' },
+        ...{ minAge: 16, explicit: true, validityDays: 180, reaskAfterDays: 365 },
+        mapping: {
+          ...{ tcf: { purposes: [1, 3], specialFeatures: [1] }, gpp: ['SaleOptOut'], consentMode: ['ad_storage'] },
+          ...{ fides: ['marketing.advertising.third_party.targeted'], att: true },
+        },
+      },
+    ],
+    recipients: [
+      {
+        ...recipientBody,
+        id: 'broker',
+        purposes: ['bought-profiles'],
+        audience: 'crm',
+        preloaded: true,
+        tcfVendor: 100,
+      },
+    ],
+    notices: [
+      {
+        ...{ ...sampleCatalogue.notices[0], id: 'bought', version: 1, purposes: { 'bought-profiles': ['broker'] } },
+        ...{ locales: ['fr-FR', 'en'], material: true },
+      },
+    ],
+  };
+
+  test('is stored, told and published as it was said', async () => {
+    expect((await consent.post('/v1/catalogue/changes', full)).body).toMatchObject({ changed: true });
+    const { body } = await consent.get('/v1/catalogue');
+    const { rows } = await consent.pool.query<{ payload: object }>(
+      `SELECT payload FROM outbox WHERE type LIKE '%catalogue%' ORDER BY id DESC LIMIT 1`,
+    );
+    for (const held of [body, rows[0]?.payload as Record<string, unknown>])
+      for (const list of ['purposes', 'recipients', 'notices'] as const)
+        expect(held[list]).toContainEqual(expect.objectContaining(full[list][0] as object));
+    expect(schemaFault('org.entente.catalogue.changed.v1', rows[0]?.payload)).toBeNull();
+    expect((await consent.post('/v1/catalogue/changes', full)).body).toMatchObject({ changed: false });
+  });
+
+  test('REC-9 a withdrawal concerns the supplier, who gave us the data', async () => {
+    const subject = await consent.post('/v1/withdrawals', { subjectId: 'bought', purposes: ['bought-profiles'] });
+    const { rows } = await consent.pool.query<{ payload: object }>(
+      `SELECT payload FROM outbox WHERE aggregateid = $1`,
+      [subject.body['subjectKey']],
+    );
+    expect(rows[0]?.payload).toMatchObject({ recipients: ['broker'] });
+  });
+
+  test.each([
+    [{ mapping: { tcf: { purposes: [25] } } }, '/mapping/tcf/purposes'],
+    [{ mapping: { tcf: {} } }, '/mapping/tcf/purposes'],
+    [{ mapping: { gpp: ['sale'] } }, '/mapping/gpp'],
+    [{ mapping: { consentMode: ['ads'] } }, '/mapping/consentMode'],
+    [{ mapping: { fides: ['Marketing'] } }, '/mapping/fides'],
+    [{ mapping: { other: [] } }, '/mapping/other'],
+    [{ minAge: 0 }, '/minAge'],
+    [{ validityDays: 0.5 }, '/validityDays'],
+    [{ supplier: 'No Name' }, '/supplier'],
+    [{ explicit: 'yes' }, '/explicit'],
+  ])('is checked: %j', async (more, pointer) => {
+    const answer = await consent.put('/v1/catalogue/purposes/newsletter', { ...purposeBody, ...more });
+    expect(answer.status).toBe(400);
+    expect(JSON.stringify(answer.body['errors'])).toContain(`"${pointer}"`);
+  });
+});
+
+describe('G-7 REC-9 versions of a notice', () => {
+  const granting = (subjectId: string, version: number) =>
+    consent.post(
+      '/v1/consents',
+      { subjectId, notice: { id: 'terms', version }, decisions: [{ purpose: 'newsletter', decision: 'granted' }] },
+      { headers: { 'idempotency-key': randomUUID() } },
+    );
+  const isEffective = async (subjectId: string) => {
+    const { body } = await consent.get(`/v1/subjects/${subjectId}/consents`);
+    return (body['purposes'] as unknown as { effective: boolean }[]).map(({ effective }) => effective);
+  };
+  const publish = (version: number, more: object) =>
+    consent.post('/v1/catalogue/notices', {
+      ...{ ...sampleCatalogue.notices[0], id: 'terms', version, purposes: { newsletter: ['mailer'] } },
+      ...more,
+    });
+
+  test('an immaterial one denies nobody; a material one denies who has not accepted it, until they do', async () => {
+    expect((await publish(1, {})).status).toBe(200);
+    expect((await granting('reader', 1)).status).toBe(200);
+    expect((await publish(2, { material: false })).status).toBe(200);
+    expect(await isEffective('reader')).toEqual([true]);
+    expect((await publish(3, { material: true })).status).toBe(200);
+    expect(await isEffective('reader')).toEqual([false]);
+    expect((await granting('reader', 2)).body).toMatchObject({
+      ...{ status: 422, errors: [{ pointer: '/notice', detail: expect.stringContaining('newer version') }] },
+    });
+    expect((await granting('reader', 3)).status).toBe(200);
+    expect(await isEffective('reader')).toEqual([true]);
+  });
+
+  test('what names something new cannot be called immaterial', async () => {
+    expect((await publish(4, { material: false, purposes: { newsletter: ['mailer', 'segment'] } })).body).toMatchObject(
+      {
+        ...{ status: 422, errors: [{ pointer: '/notices/0/material' }] },
+      },
+    );
   });
 });

@@ -1,14 +1,14 @@
-import type { Audience, Purpose, Recipient } from '@entente/contracts';
+import type { Audience, Catalogue, Purpose, PurposeId, Recipient } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
 import { catalogue, text } from '../testing/samples.ts';
 import { decideCatalogueChange } from './decide.ts';
 import type { CatalogueCommand, NoticeDraft } from './decide.ts';
 import { noticeHash } from './notice-hash.ts';
 
-const decide = (change: Partial<CatalogueCommand>) =>
+const decide = (change: Partial<CatalogueCommand>, held: Catalogue = catalogue) =>
   decideCatalogueChange(
     { purposes: [], notices: [], recipients: [], ...change },
-    { held: catalogue, audiences: new Set(['crm' as Audience]), hashOf: noticeHash },
+    { held, audiences: new Set(['crm' as Audience]), hashOf: noticeHash },
   );
 
 const recipient = (more: object = {}) =>
@@ -86,5 +86,76 @@ describe('REC-9 a catalogue change', () => {
     const other = noticeDraft({ purposes: { ads: [], email: ['b', 'a'] } });
     expect(noticeHash(one)).toBe(noticeHash(other));
     expect(noticeHash(one)).not.toBe(noticeHash(noticeDraft()));
+  });
+});
+
+describe('rules of the catalogue as a whole', () => {
+  const ads = catalogue.purposes.get('ads' as PurposeId)!;
+  const supplier = recipient({ id: 'broker', purposes: ['ads'], preloaded: true });
+  const bought = { ...ads, party: 'third', supplier: 'broker' } as Purpose;
+
+  test('a supplier is a preloaded recipient of the purpose, so that a withdrawal reaches it', () => {
+    expect(decide({ purposes: [bought], recipients: [supplier] })).toMatchObject({ kind: 'changed' });
+  });
+
+  test.each([
+    ['unknown', [], '/purposes/0/supplier'],
+    ['not preloaded', [{ ...supplier, preloaded: false }], '/purposes/0/supplier'],
+    ['not serving it', [recipient({ id: 'broker', preloaded: true })], '/purposes/0/supplier'],
+  ])('one that is %s is refused', (_what, recipients, pointer) => {
+    expect(decide({ purposes: [bought], recipients })).toMatchObject({ status: 422, errors: [{ pointer }] });
+  });
+
+  test('a recipient cannot stop being what a purpose’s supplier has to be', () => {
+    const held = { ...catalogue, purposes: new Map([...catalogue.purposes, [bought.id, bought]]) };
+    expect(decide({ recipients: [{ ...supplier, preloaded: false }] }, held)).toMatchObject({
+      status: 422,
+      errors: [{ pointer: '/recipients/0', detail: expect.stringContaining('ads') }],
+    });
+  });
+
+  test('G-9 the legal basis of a purpose never changes', () => {
+    expect(decide({ purposes: [{ ...known, legalBasis: 'legitimate-interest' }] })).toMatchObject({
+      ...{ kind: 'refused', status: 409, code: 'legal-basis-immutable' },
+      errors: [{ pointer: '/purposes/0/legalBasis' }],
+    });
+  });
+
+  test.each(['user.health_and_medical', 'user.genetic', 'user.biometric.fingerprint'])(
+    'G-10 a purpose with %s must be explicit',
+    (category) => {
+      const special = { ...known, dataCategories: ['contact', category] };
+      expect(decide({ purposes: [special] })).toMatchObject({ errors: [{ pointer: '/purposes/0/explicit' }] });
+      expect(decide({ purposes: [{ ...special, explicit: true }] })).toMatchObject({ kind: 'changed' });
+    },
+  );
+
+  test('U-2 a purpose is replaced by another one', () => {
+    const replaced = (replacedBy: string) => decide({ purposes: [{ ...known, replacedBy } as Purpose] });
+    expect(replaced('ads')).toMatchObject({ kind: 'changed' });
+    for (const wrong of [known.id, 'nonsense'])
+      expect(replaced(wrong)).toMatchObject({ errors: [{ pointer: '/purposes/0/replacedBy' }] });
+  });
+
+  test('U-3 mappings are part of the versioned catalogue', () => {
+    const mapping = { tcf: { purposes: [1] }, consentMode: ['ad_storage'] } as const;
+    expect(decide({ purposes: [{ ...known, mapping }] })).toMatchObject({ difference: { purposes: [{ mapping }] } });
+  });
+
+  test('G-7 what names a new purpose or recipient cannot be called immaterial', () => {
+    const next = (more: object) =>
+      decide({ recipients: [recipient()], notices: [noticeDraft({ version: 2, ...more })] });
+    expect(next({ material: false, purposes: { email: [], ads: [] } })).toMatchObject({ kind: 'changed' });
+    expect(next({ material: false, purposes: { email: ['hubspot'] } })).toMatchObject({
+      errors: [{ pointer: '/notices/0/material' }],
+    });
+    expect(next({ material: true, purposes: { email: ['hubspot'] } })).toMatchObject({ kind: 'changed' });
+  });
+
+  test('the hash of a notice covers what the version says of itself, and older hashes stay', () => {
+    const plain = noticeHash(noticeDraft());
+    expect(noticeHash(noticeDraft({ material: true }))).not.toBe(plain);
+    expect(noticeHash(noticeDraft({ locales: ['fr-FR'] }))).not.toBe(plain);
+    expect(plain).toBe('641feaa002b9d6c82193b760f94c3b85a496f90a5bae11cb5021f164de2d9624');
   });
 });

@@ -1,5 +1,6 @@
 import { noticeRef } from '@entente/contracts';
 import type { Audience, Catalogue, Notice, Purpose, PurposeId, Recipient, RecipientId } from '@entente/contracts';
+import { basisFaults, consistencyFaults } from './consistency.ts';
 
 /** A notice as handed in; the service computes its content hash. */
 export type NoticeDraft = Omit<Notice, 'contentHash'>;
@@ -41,8 +42,14 @@ export interface CatalogueContext {
 
 /** REC-9: the whole of one catalogue transaction, or nothing of it. */
 export function decideCatalogueChange(command: CatalogueCommand, context: CatalogueContext): CatalogueDecision {
-  const errors = [...duplicates(command), ...referenceFaults(command, context)];
+  const errors = [
+    ...duplicates(command),
+    ...referenceFaults(command, context),
+    ...consistencyFaults(command, context.held),
+  ];
   if (errors.length > 0) return { kind: 'refused', code: 'catalogue-change-not-possible', status: 422, errors };
+  const rebased = basisFaults(command, context.held);
+  if (rebased.length > 0) return { kind: 'refused', code: 'legal-basis-immutable', status: 409, errors: rebased };
   const notices = command.notices.map((notice) => ({ ...notice, contentHash: context.hashOf(notice) }));
   const rewritten = notices.flatMap((notice, index) => {
     const known = context.held.notices.get(noticeRef(notice.id, notice.version));
@@ -51,14 +58,6 @@ export function decideCatalogueChange(command: CatalogueCommand, context: Catalo
       : [];
   });
   if (rewritten.length > 0) return { kind: 'refused', code: 'notice-immutable', status: 409, errors: rewritten };
-  // G-9: a basis that could be swapped after a withdrawal would make the withdrawal worthless.
-  const rebased = command.purposes.flatMap(({ id, legalBasis }, index) => {
-    const known = context.held.purposes.get(id);
-    return known !== undefined && known.legalBasis !== legalBasis
-      ? [{ pointer: `/purposes/${index}/legalBasis`, detail: 'is fixed; another legal basis is another purpose' }]
-      : [];
-  });
-  if (rebased.length > 0) return { kind: 'refused', code: 'legal-basis-fixed', status: 409, errors: rebased };
   const { held } = context;
   const difference = {
     purposes: command.purposes.filter((purpose) => !same(held.purposes.get(purpose.id), purpose)),

@@ -48,6 +48,17 @@ const rowOf = async (subjectKey: unknown) =>
   ).rows[0] as Record<string, unknown>;
 
 describe('REC-8 erasure', () => {
+  test('REC-8 the signals kept of the person go with them', async () => {
+    const { body: granted } = await grant('selma');
+    const kept = async () =>
+      (await consent.pool.query('SELECT kind FROM signal WHERE subject_key = $1', [granted['subjectKey']])).rows;
+    const { status } = await consent.post('/v1/signals', { subjectId: 'selma', kind: 'gpc', raw: '1' });
+    expect(status).toBe(200);
+    expect(await kept()).not.toEqual([]);
+    await erase('selma');
+    expect(await kept()).toEqual([]);
+  });
+
   test('REC-8 a value with its version and an empty vector, on both lanes, to every recipient', async () => {
     const { body: granted } = await grant('anna');
     const { status, body } = await erase('anna');

@@ -9,6 +9,11 @@ const destroySql = `
   DELETE FROM subject_secret k USING unnest($1::text[], $2::text[]) AS n(controller, subject_key)
    WHERE k.controller = n.controller AND k.subject_key = n.subject_key`;
 
+/** What the person's browser or device once said of them is theirs too. */
+const signalsSql = `
+  DELETE FROM signal s USING unnest($1::text[], $2::text[]) AS n(controller, subject_key)
+   WHERE s.controller = n.controller AND s.subject_key = n.subject_key`;
+
 const suppressSql = `INSERT INTO suppressed_identifier (pseudonym) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`;
 const liftSql = `DELETE FROM suppressed_identifier WHERE pseudonym = ANY ($1)`;
 
@@ -35,13 +40,16 @@ export async function forget(tx: PoolClient, pseudonyms: Pseudonyms, batch: Batc
   const forgotten = [...folded.states].filter(([, state]) => state.forgotten);
   if (forgotten.length === 0) return;
   const destroyed = forgotten.filter(([id]) => !secrets.hasMade(id)).map(([, state]) => state);
-  await tx.query(destroySql, [
-    destroyed.map(({ controller }) => controller),
-    destroyed.map(({ subjectKey }) => subjectKey),
-  ]);
+  await tx.query(destroySql, keysOf(destroyed));
+  await tx.query(signalsSql, keysOf(forgotten.map(([, state]) => state)));
   const left = forgotten.flatMap(([id, { controller }]) => {
     const known = secrets.known(id);
     return known === null ? [] : pseudonyms(controller, known);
   });
   if (left.length > 0) await tx.query(suppressSql, [left]);
 }
+
+const keysOf = (subjects: readonly { readonly controller: string; readonly subjectKey: string }[]): string[][] => [
+  subjects.map(({ controller }) => controller),
+  subjects.map(({ subjectKey }) => subjectKey),
+];

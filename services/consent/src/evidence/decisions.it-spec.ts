@@ -144,7 +144,12 @@ describe('no consent wall, no proof, no mandate', () => {
   test('G-9 the legal basis of a purpose never changes', async () => {
     const [purpose] = sampleCatalogue.purposes;
     const swapped = { purposes: [{ ...purpose, legalBasis: 'legitimate-interest' }] };
-    await refused(consent.post('/v1/catalogue/changes', swapped), 409, 'legal-basis-fixed', '/purposes/0/legalBasis');
+    await refused(
+      consent.post('/v1/catalogue/changes', swapped),
+      409,
+      'legal-basis-immutable',
+      '/purposes/0/legalBasis',
+    );
   });
 
   test('P-6 a repeated refusal, signal or import writes nothing', async () => {

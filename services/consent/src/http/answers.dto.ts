@@ -112,8 +112,14 @@ export class PurposeConsentBody {
   @ApiPropertyOptional({ type: Boolean, description: 'Granted under another id of the person; ends with the link.' })
   lent?: true;
 
-  @ApiProperty({ type: Boolean, description: 'Granted, not run out, and the purpose is active.' })
+  @ApiProperty({
+    type: Boolean,
+    description: 'Granted, not run out, the purpose is active, and the notice accepted is not outdated.',
+  })
   effective!: boolean;
+
+  @ApiPropertyOptional({ type: String, format: 'date-time', description: 'After a no: not asked again before.' })
+  reaskNotBefore?: string;
 }
 
 export class SubjectConsentsBody {

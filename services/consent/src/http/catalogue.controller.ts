@@ -1,5 +1,5 @@
 import { audience, documentOf, idPattern, purposeId, recipientId } from '@entente/contracts';
-import type { CatalogueDocument, Notice, Purpose, Recipient } from '@entente/contracts';
+import type { CatalogueDocument, Notice, Purpose, PurposeMapping, Recipient } from '@entente/contracts';
 import { Caller, Refusal, Scopes } from '@entente/http';
 import { Body, Controller, Get, Header, HttpCode, Param, Post, Put } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
@@ -14,7 +14,7 @@ import {
   PutPurpose,
   PutRecipient,
 } from './catalogue.dto.ts';
-import type { PurposeBody, RecipientBody } from './catalogue.dto.ts';
+import type { PurposeBody, PurposeMappingBody, RecipientBody } from './catalogue.dto.ts';
 import { ApiProblems } from './problems.ts';
 
 @ApiTags('catalogue')
@@ -46,6 +46,8 @@ export class CatalogueController {
   @ApiOkResponse({ type: CatalogueAnswerBody })
   @ApiProblems(400, 409, 413, 415, 422, 503)
   change(@Body() body: ChangeCatalogue, @Caller() caller: Caller): Promise<CatalogueAnswerBody> {
+    if ([body.purposes, body.notices, body.recipients].every((items) => items === undefined || items.length === 0))
+      throw nothingNamed();
     return this.#change(caller, {
       purposes: (body.purposes ?? []).map(toPurpose),
       notices: (body.notices ?? []).map(toNotice),
@@ -97,6 +99,15 @@ export class CatalogueController {
 const nothing: CatalogueCommand = { purposes: [], notices: [], recipients: [] };
 const name = new RegExp(idPattern.name);
 
+/** Saying nothing is a mistake of whoever says it, and must not look like a success. */
+const nothingNamed = () =>
+  new Refusal('invalid-request', 400, 'The change names nothing that could be changed.', {
+    errors: ['purposes', 'notices', 'recipients'].map((list) => ({
+      pointer: `/${list}`,
+      detail: 'is missing or empty; at least one of the three lists must hold an item',
+    })),
+  });
+
 function checkedName(id: string): string {
   if (!name.test(id)) throw new Refusal('bad-name', 400, 'The path does not hold a catalogue name.');
   return id;
@@ -111,6 +122,10 @@ const toPurpose = ({
   party,
   fields,
   active,
+  supplier,
+  replacedBy,
+  mapping,
+  ...rest
 }: PurposeBody): Purpose => ({
   id: purposeId(id),
   title: { en: title.en, fr: title.fr },
@@ -120,15 +135,30 @@ const toPurpose = ({
   party,
   fields,
   active,
+  ...(supplier === undefined ? {} : { supplier: recipientId(supplier) }),
+  ...(replacedBy === undefined ? {} : { replacedBy: purposeId(replacedBy) }),
+  ...(mapping === undefined ? {} : { mapping: toMapping(mapping) }),
+  ...given({
+    minAge: rest.minAge,
+    explicit: rest.explicit,
+    validityDays: rest.validityDays,
+    reaskAfterDays: rest.reaskAfterDays,
+  }),
 });
 
-const toNotice = ({ id, version, text, purposes }: NoticeBody): NoticeDraft => ({
+const toMapping = ({ tcf, gpp, consentMode, fides, att }: PurposeMappingBody): PurposeMapping => ({
+  ...(tcf === undefined ? {} : { tcf: { purposes: tcf.purposes, ...given({ specialFeatures: tcf.specialFeatures }) } }),
+  ...given({ gpp, consentMode, fides, att }),
+});
+
+const toNotice = ({ id, version, text, purposes, locales, material }: NoticeBody): NoticeDraft => ({
   id,
   version,
   text: { en: text.en, fr: text.fr },
   purposes: Object.fromEntries(
     Object.entries(purposes).map(([purpose, recipients]) => [purpose, [...new Set(recipients)].sort()]),
   ) as unknown as Notice['purposes'],
+  ...given({ locales, material }),
 });
 
 const toRecipient = (body: RecipientBody): Recipient => ({
@@ -141,4 +171,11 @@ const toRecipient = (body: RecipientBody): Recipient => ({
   identifiers: body.identifiers,
   preloaded: body.preloaded,
   active: body.active,
+  ...given({ tcfVendor: body.tcfVendor }),
 });
+
+type Given<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
+
+/** Without the members that were left out: the stored document has them only where somebody said something. */
+const given = <T extends object>(members: T): Given<T> =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Given<T>;

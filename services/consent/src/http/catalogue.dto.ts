@@ -1,9 +1,10 @@
-import { idPattern, identifierKinds, legalBases, parties, recipientKinds } from '@entente/contracts';
+import { consentModeKeys, idPattern, identifierKinds, legalBases, parties, recipientKinds } from '@entente/contracts';
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
+  ArrayNotEmpty,
   ArrayUnique,
   IsArray,
   IsBoolean,
@@ -68,6 +69,90 @@ const IsPlainText = () =>
     ApiProperty({ type: PlainTextBody }),
   );
 
+/** A name that may be left out. */
+const MayBeName = () =>
+  applyDecorators(
+    IfGiven(),
+    Matches(name, { message: 'must be a name' }),
+    ApiPropertyOptional({ type: String, pattern: idPattern.name }),
+  );
+
+const MayBeInt = (minimum: number, maximum: number) =>
+  applyDecorators(
+    IfGiven(),
+    IsInt(),
+    Min(minimum),
+    Max(maximum),
+    ApiPropertyOptional({ type: 'integer', minimum, maximum }),
+  );
+
+const MayBeTrue = () => applyDecorators(IfGiven(), IsBoolean(), ApiPropertyOptional({ type: Boolean }));
+
+/** A short list of texts of one shape, without repetition. */
+const MayBeTexts = (pattern: RegExp, message: string) =>
+  applyDecorators(
+    IfGiven(),
+    IsArray(),
+    ArrayNotEmpty(),
+    ArrayMaxSize(mostItems),
+    ArrayUnique(),
+    Matches(pattern, { each: true, message }),
+    ApiPropertyOptional({ type: [String], minItems: 1, maxItems: mostItems }),
+  );
+
+/** Numbers that IAB counts from 1; the field holds one bit for each. */
+const IsBits = (bits: number) =>
+  applyDecorators(
+    IsArray(),
+    ArrayNotEmpty(),
+    ArrayUnique(),
+    IsInt({ each: true }),
+    Min(1, { each: true }),
+    Max(bits, { each: true }),
+  );
+
+const bits = { type: 'array', items: { type: 'integer', minimum: 1 }, minItems: 1 } as const;
+
+export class TcfMappingBody {
+  @IsBits(24)
+  @ApiProperty({ ...bits, description: 'TCF purposes; all of them are needed.' })
+  purposes!: number[];
+
+  @IfGiven()
+  @IsBits(12)
+  @ApiPropertyOptional(bits)
+  specialFeatures?: number[];
+}
+
+/** What the purpose is called elsewhere. */
+export class PurposeMappingBody {
+  @IfGiven()
+  @ValidateNested()
+  @Type(() => TcfMappingBody)
+  @ApiPropertyOptional({ type: TcfMappingBody })
+  tcf?: TcfMappingBody;
+
+  /** Fields of IAB GPP's US sections, like `SaleOptOut`. */
+  @MayBeTexts(/^[A-Z][A-Za-z]{1,63}$/, 'must hold names of GPP fields, like SaleOptOut')
+  gpp?: string[];
+
+  @IfGiven()
+  @IsArray()
+  @ArrayNotEmpty()
+  @ArrayUnique()
+  @IsIn(consentModeKeys, { each: true })
+  @ApiPropertyOptional({ enum: consentModeKeys, isArray: true, minItems: 1 })
+  consentMode?: (typeof consentModeKeys)[number][];
+
+  /** Data uses of Fideslang. */
+  @MayBeTexts(/^[a-z_]{1,64}(?:\.[a-z_]{1,64}){0,7}$/, 'must hold Fides data uses, like marketing.communications.email')
+  fides?: string[];
+
+  /** Tracking as Apple understands it: needs the device's permission too. */
+  @MayBeTrue()
+  att?: boolean;
+}
+
 export class PurposeBody {
   @IsName()
   id!: string;
@@ -96,6 +181,35 @@ export class PurposeBody {
   @IsBoolean()
   @ApiProperty({ type: Boolean })
   active!: boolean;
+
+  /** The recipient that gave us the data; it hears of every withdrawal. */
+  @MayBeName()
+  supplier?: string;
+
+  @MayBeInt(1, 120)
+  minAge?: number;
+
+  /** Special categories of data: no signal ever grants it. */
+  @MayBeTrue()
+  explicit?: boolean;
+
+  /** Days after which a grant ends when it names no earlier end. */
+  @MayBeInt(1, 3660)
+  validityDays?: number;
+
+  /** Days during which a person who said no is not asked again. */
+  @MayBeInt(0, 3660)
+  reaskAfterDays?: number;
+
+  /** Another purpose that stands in for this one. */
+  @MayBeName()
+  replacedBy?: string;
+
+  @IfGiven()
+  @ValidateNested()
+  @Type(() => PurposeMappingBody)
+  @ApiPropertyOptional({ type: PurposeMappingBody })
+  mapping?: PurposeMappingBody;
 }
 
 export class NoticeBody {
@@ -121,6 +235,14 @@ export class NoticeBody {
   })
   @ApiProperty({ type: 'object', additionalProperties: { type: 'array', items: { type: 'string' } } })
   purposes!: Record<string, string[]>;
+
+  /** BCP 47 tags under which this version was shown. */
+  @MayBeTexts(/^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}$/, 'must hold language tags, like fr-FR')
+  locales?: string[];
+
+  /** True: whoever accepted an older version is asked again, and denied until they have accepted this one. */
+  @MayBeTrue()
+  material?: boolean;
 }
 
 function isRecipientsByPurpose(value: unknown): boolean {
@@ -177,6 +299,10 @@ export class RecipientBody {
   @IsBoolean()
   @ApiProperty({ type: Boolean })
   active!: boolean;
+
+  /** Its number on IAB's Global Vendor List. */
+  @MayBeInt(1, 65_535)
+  tcfVendor?: number;
 }
 
 const IsItems = (item: () => new () => object) =>

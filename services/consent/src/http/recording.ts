@@ -1,3 +1,4 @@
+import type { ControllerId } from '@entente/contracts';
 import { Refusal } from '@entente/http';
 import type { FastifyReply } from 'fastify';
 import type { GateWaiter } from '../gates/wait-for-gates.ts';
@@ -23,13 +24,17 @@ export class Recording {
     const recorded = await this.#recorder.record(command);
     if (recorded.kind === 'rejected') throw refusalOf(recorded.rejection);
     const { answer, committed } = recorded;
-    const gates = wait === 'gates' ? { gates: await this.#confirmed(command, answer, committed) } : {};
+    const gates = wait === 'gates' ? { gates: await this.confirmed(command.controller, answer, committed) } : {};
     void reply.headers({ etag: `"${answer.version}"`, 'cache-control': 'no-store' });
-    return { ...answer, ...gates, links: this.#links.of(answer.changeId) };
+    return { ...answer, ...gates, links: this.linksOf(answer.changeId) };
+  }
+
+  linksOf(changeId: string): RecordedBody['links'] {
+    return this.#links.of(changeId);
   }
 
   /** GATE-6, for every key of the person that changed: as confirmed as the least confirmed of them. */
-  async #confirmed({ controller }: Command, answer: RecordedAnswer, committed: boolean): Promise<GatesBody> {
+  async confirmed(controller: ControllerId, answer: RecordedAnswer, committed: boolean): Promise<GatesBody> {
     const changed = [answer, ...(answer.linked ?? [])];
     const waits = await Promise.all(
       changed.map(({ subjectKey, version }) => this.#gates.wait(controller, subjectKey, version, committed)),

@@ -110,19 +110,21 @@ export class CommandMapper {
     return { subjectId: subjectId(id), candidates: this.#directory.candidates(controller, subjectId(id)) };
   }
 
-  #common(id: string, { controller, clientId }: Caller, route: string, { traceparent }: RequestHeaders) {
+  #common(id: string, { controller, clientId }: Caller, route: string, headers: RequestHeaders) {
+    const traceparent = traceContextOf(headers.traceparent);
     return {
       controller,
       subjectId: subjectId(id),
       candidates: this.#directory.candidates(controller, subjectId(id)),
       actor: { client: clientId, route },
-      ...(typeof traceparent === 'string' && traceContext.test(traceparent) ? { traceparent } : {}),
+      ...(traceparent === undefined ? {} : { traceparent }),
     };
   }
 }
 
 /** W3C Trace Context, version 00; anything else is not passed on. */
-const traceContext = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+export const traceContextOf = (header: string | string[] | undefined): string | undefined =>
+  typeof header === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(header) ? header : undefined;
 
 const denial = ({ purposes, recipients }: Withdraw, to: Deny['to']): Deny => ({
   purposes: purposes?.map(purposeId) ?? 'all',

@@ -56,6 +56,8 @@ export interface GivenIdentifiers {
 export interface Actor {
   readonly client: string;
   readonly route: string;
+  /** The kept signal that says so. */
+  readonly signal?: string;
 }
 
 /** Another key of the person, as a request names it. */

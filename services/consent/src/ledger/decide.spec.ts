@@ -221,3 +221,41 @@ describe('REC-3 in a mixed save preconditions stop only the part that grants', (
     expect(run({}, asked)).toMatchObject({ kind: 'changed', direction: 'grant', ignored: ['nonsense'] });
   });
 });
+
+test('a change says why it came about', () => {
+  expect(run({ email: 'granted' }, { ...withdraw(email), cause: 'signal' })).toMatchObject({
+    changes: [{ purpose: 'email', from: 'granted', to: 'withdrawn', cause: 'signal' }],
+  });
+  expect(run({ email: 'granted' }, withdraw(email))).toMatchObject({ changes: [{ cause: 'person' }] });
+});
+
+describe('G-6 a purpose’s own validity', () => {
+  const limited = {
+    ...catalogue,
+    purposes: new Map([...catalogue.purposes].map(([id, purpose]) => [id, { ...purpose, validityDays: 30 }])),
+  };
+  const granting = (more: object = {}, at = now) =>
+    decide({ version: 0, vector: {} }, command({ grant: grantOf([item(email, more)]) }), 'fresh', {
+      catalogue: limited,
+      now: at,
+    });
+
+  test('ends a grant that names no end, with the day', () => {
+    expect(granting()).toMatchObject({ vector: { email: { validUntil: '2027-02-01T00:00:00.000Z' } } });
+    expect(granting({}, '2027-01-01T23:59:59.999999Z')).toMatchObject({
+      vector: { email: { validUntil: '2027-02-01T00:00:00.000Z' } },
+    });
+  });
+
+  test('shortens nothing where the grant is stopped', () => {
+    const stopped = command({ grant: grantOf([item(email)], { mayGrant: false }) });
+    expect(
+      decide({ version: 1, vector: vectorOf({ email: 'granted' }) }, stopped, 'fresh', { catalogue: limited, now }),
+    ).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('leaves the end that a grant names', () => {
+    const validUntil = '2027-01-05T00:00:00.000Z';
+    expect(granting({ validUntil })).toMatchObject({ vector: { email: { validUntil } } });
+  });
+});

@@ -41,7 +41,8 @@ export function decide(state: SubjectState, command: Command, key: KeyStanding, 
   const stopped = preconditionOf(state.version, grant, key);
   const faults = stopped === null ? contentFaults(state, command, grant, context) : null;
   if (stopped === null && faults === null) {
-    const vector = grant.items.reduce((held, item) => granted(held, item, grant, context.now), denied.vector);
+    const items = grant.items.map((item) => ending(item, context));
+    const vector = items.reduce((held, item) => granted(held, item, grant, context.now), denied.vector);
     const named = [...denied.named, ...grant.items.map(({ purpose }) => purpose)];
     return settle(state, vector, { ...denied, named, refused: [], usesKey: true }, command);
   }
@@ -146,6 +147,18 @@ const toKnownRecipients = (grant: Grant, catalogue: Catalogue): Grant => ({
     return known.length === 0 ? item : { ...item, refused: known };
   }),
 });
+
+/** A grant that names no end ends when its purpose says (G-6). */
+function ending(item: GrantItem, { catalogue, now }: DecisionContext): GrantItem {
+  const days = catalogue.purposes.get(item.purpose)?.validityDays;
+  return days === undefined || item.validUntil !== undefined ? item : { ...item, validUntil: endOfDay(now, days) };
+}
+
+const dayMs = 24 * 3_600_000;
+
+/** Midnight UTC after that many days: the same grant twice on one day is one grant. */
+const endOfDay = (now: string, days: number): string =>
+  new Date((Math.floor(Date.parse(now) / dayMs) + 1 + days) * dayMs).toISOString();
 
 function granted(vector: ConsentVector, item: GrantItem, { notice }: Grant, since: string): ConsentVector {
   const next: PurposeState = {

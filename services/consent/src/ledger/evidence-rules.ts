@@ -29,9 +29,7 @@ export function missingProof(
   evidence: Evidence | undefined,
   { catalogue }: DecisionContext,
 ): FieldFault | null {
-  const known = catalogue.purposes.get(purpose);
-  const minAge =
-    known !== undefined && 'minAge' in known && typeof known.minAge === 'number' ? known.minAge : undefined;
+  const minAge = catalogue.purposes.get(purpose)?.minAge;
   if (minAge === undefined) return null;
   const { age, guardian } = evidence?.personal ?? {};
   if (guardian !== undefined || (age !== undefined && age >= minAge)) return null;

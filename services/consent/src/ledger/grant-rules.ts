@@ -1,3 +1,4 @@
+import { needsRenewal } from '@entente/contracts';
 import type { PurposeId } from '@entente/contracts';
 import type { FieldFault, RefusedGrant, Rejection } from './answer.ts';
 import type { Command, Grant, GrantItem, Preconditions } from './command.ts';
@@ -119,6 +120,8 @@ function faultOfItem(item: GrantItem, { notice }: Grant, { catalogue, now }: Dec
   const shown = notice === undefined ? undefined : catalogue.notices.get(notice);
   if (shown !== undefined && !Object.hasOwn(shown.purposes, item.purpose))
     return { pointer: `${at}/purpose`, detail: 'is not named by this notice' };
+  if (notice !== undefined && needsRenewal(catalogue, notice, item.purpose))
+    return { pointer: '/notice', detail: 'has a newer version that has to be accepted' };
   if (item.validUntil === undefined) return null;
   const left = Date.parse(item.validUntil) - Date.parse(now);
   if (!(left > 0)) return { pointer: `${at}/validUntil`, detail: 'must be in the future' };

@@ -1,6 +1,7 @@
 import type { MigrationClass } from '@entente/postgres';
 import { ConsentSchema1763700000000 } from './1763700000000-consent-schema.ts';
 import { LedgerProofs1763800000000 } from './1763800000000-ledger-proofs.ts';
+import { Signals1763810000000 } from './1763810000000-signals.ts';
 import { IdentityErasureExpiry1763820000000 } from './1763820000000-identity-erasure-expiry.ts';
 
 export { CONSENT_SCHEMA } from './schema.ts';
@@ -9,5 +10,6 @@ export { CONSENT_SCHEMA } from './schema.ts';
 export const consentMigrations: readonly MigrationClass[] = [
   ConsentSchema1763700000000,
   LedgerProofs1763800000000,
+  Signals1763810000000,
   IdentityErasureExpiry1763820000000,
 ];

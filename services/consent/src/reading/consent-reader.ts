@@ -1,4 +1,6 @@
+import { needsRenewal } from '@entente/contracts';
 import type {
+  Catalogue,
   ConsentVector,
   ControllerId,
   Decision,
@@ -23,8 +25,10 @@ interface PurposeConsent {
   readonly refusedRecipients?: readonly RecipientId[];
   /** The grant was given under another id of the person. */
   readonly lent?: true;
-  /** Granted, not run out, and the purpose is active. */
+  /** Granted, not run out, the purpose is active, and the notice accepted is not outdated. */
   readonly effective: boolean;
+  /** After a no: when the person may be asked again, as the purpose has it (E-2). */
+  readonly reaskNotBefore?: string;
 }
 
 export interface SubjectConsents {
@@ -77,8 +81,7 @@ export class ConsentReader {
     const { rows } = await this.#pool.query<Row>(readSql, [controller, candidates]);
     const row = candidates.map((key) => rows.find(({ subjectKey }) => subjectKey === key)).find((found) => found);
     if (row === undefined) return null;
-    const { purposes } = (await loadCatalogues(this.#pool)).of(controller);
-    return consentsOf(row, (purpose) => purposes.get(purpose)?.active ?? false, this.#clock.now());
+    return consentsOf(row, (await loadCatalogues(this.#pool)).of(controller), this.#clock.now());
   }
 
   /**
@@ -95,8 +98,8 @@ export class ConsentReader {
     const [row] = rows;
     if (row === undefined) return null;
     const numbers = await this.#pool.query<{ number: number }>(numberAtSql, [at]);
-    const { purposes } = await catalogueAsOf(this.#pool, controller, numbers.rows[0]?.number ?? 0);
-    return consentsOf(row, (purpose) => purposes.get(purpose)?.active ?? false, Date.parse(at));
+    const catalogue = await catalogueAsOf(this.#pool, controller, numbers.rows[0]?.number ?? 0);
+    return consentsOf(row, catalogue, Date.parse(at));
   }
 
   /** Milliseconds since the epoch. */
@@ -105,31 +108,39 @@ export class ConsentReader {
   }
 }
 
-function consentsOf(row: Row, isActive: (purpose: PurposeId) => boolean, now: number): SubjectConsents {
+function consentsOf(row: Row, catalogue: Catalogue, now: number): SubjectConsents {
   return {
     subjectKey: row.subjectKey,
     version: row.version,
     ...(isErased(row) && row.erasedAt !== null ? { erasedAt: row.erasedAt } : {}),
-    purposes: purposeConsents(row.vector, isActive, now),
+    purposes: purposeConsents(row.vector, catalogue, now),
   };
 }
 
 /** In order of name, with whether each may be relied on then. */
-function purposeConsents(
-  vector: ConsentVector,
-  isActive: (purpose: PurposeId) => boolean,
-  now: number,
-): PurposeConsent[] {
+function purposeConsents(vector: ConsentVector, catalogue: Catalogue, now: number): PurposeConsent[] {
   const states = Object.entries(vector) as [PurposeId, PurposeState][];
   return states
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([purpose, { refused, ...state }]) => ({
-      purpose,
-      ...state,
-      ...(refused === undefined ? {} : { refusedRecipients: refused }),
-      effective:
-        state.decision === 'granted' &&
-        (state.validUntil === undefined || now < Date.parse(state.validUntil)) &&
-        isActive(purpose),
-    }));
+    .map(([id, { refused, ...state }]) => {
+      const purpose = catalogue.purposes.get(id);
+      const pause = pauseEnd(state, purpose?.reaskAfterDays);
+      return {
+        purpose: id,
+        ...state,
+        ...(refused === undefined ? {} : { refusedRecipients: refused }),
+        effective:
+          state.decision === 'granted' &&
+          (state.validUntil === undefined || now < Date.parse(state.validUntil)) &&
+          purpose?.active === true &&
+          !(state.notice !== undefined && needsRenewal(catalogue, state.notice, id)),
+        ...(pause === undefined ? {} : { reaskNotBefore: pause }),
+      };
+    });
 }
+
+const dayMs = 24 * 3_600_000;
+const refusals: ReadonlySet<Decision> = new Set(['denied', 'withdrawn', 'objected']);
+
+const pauseEnd = ({ decision, since }: PurposeState, days: number | undefined): string | undefined =>
+  days !== undefined && refusals.has(decision) ? new Date(Date.parse(since) + days * dayMs).toISOString() : undefined;
