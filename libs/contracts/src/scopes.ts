@@ -5,6 +5,7 @@ export const scopes = [
   'consent:withdraw',
   'share:write',
   'ops:read',
+  'ops:operate',
   'admin',
 ] as const;
 export type Scope = (typeof scopes)[number];

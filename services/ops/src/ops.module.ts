@@ -1,13 +1,18 @@
 import { controllerId } from '@entente/contracts';
 import { AuthModule, HealthModule, MetricsModule } from '@entente/http';
-import type { Metrics } from '@entente/observability';
+import type { Logger, Metrics } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { OpsConfig } from './config.ts';
-import { PageController } from './http/page.controller.ts';
+import { ConsoleController } from './http/console.controller.ts';
+import { Live } from './http/live.ts';
+import { OverviewController } from './http/overview.controller.ts';
 import { PropagationsController } from './http/propagations.controller.ts';
-import { opsPool } from './http/tokens.ts';
+import { SessionController } from './http/session.controller.ts';
+import { opsConfig, opsPool } from './http/tokens.ts';
 import { registerGauges } from './metrics/gauges.ts';
+import { configuredSignIn } from './sign-in/configured.ts';
+import { SignInController, signInToken } from './sign-in/sign-in.controller.ts';
 import { Tracker } from './tracker/tracker.ts';
 
 export interface OpsParts {
@@ -15,13 +20,15 @@ export interface OpsParts {
   readonly pool: Pool;
   readonly tracker: Tracker;
   readonly metrics: Metrics;
+  readonly log: Logger;
 }
 
 /** Composition root: names every provider. */
 @Module({})
 export class OpsModule {
-  static forRoot({ config, pool, tracker, metrics }: OpsParts): DynamicModule {
+  static forRoot({ config, pool, tracker, metrics, log }: OpsParts): DynamicModule {
     const production = config.isProduction;
+    const signIn = configuredSignIn(config, pool, log);
     registerGauges({
       metrics,
       pool,
@@ -36,6 +43,7 @@ export class OpsModule {
           audience: config.authAudience,
           allowLocalIssuer: !production,
           production,
+          sessions: signIn?.sessions,
         }),
         HealthModule.forRoot({
           checks: [
@@ -45,10 +53,14 @@ export class OpsModule {
         }),
         MetricsModule.forRoot(metrics),
       ],
-      controllers: [PropagationsController, PageController],
+      // The console takes every path below /console that is not one of these.
+      controllers: [PropagationsController, OverviewController, SessionController, SignInController, ConsoleController],
       providers: [
         { provide: opsPool, useValue: pool },
+        { provide: opsConfig, useValue: config },
+        { provide: signInToken, useValue: signIn },
         { provide: Tracker, useValue: tracker },
+        Live,
       ],
     };
   }

@@ -31,3 +31,6 @@ export function testServers(): TestServers {
 export const descriptionFile = (): string | undefined => process.env.ENTENTE_DESCRIPTION_FILE;
 
 export const inherited = (): NodeJS.ProcessEnv => process.env;
+
+/** The browser of the console's tests. */
+export const chromiumPath = (): string => process.env.ENTENTE_CHROMIUM ?? '/usr/bin/chromium';

@@ -6,5 +6,6 @@ export {
   testDatabase,
 } from './infrastructure.ts';
 export type { OwnBroker, TestDatabase } from './infrastructure.ts';
+export { chromiumPath } from './config.ts';
 export { waitFor } from './wait-for.ts';
 export type { WaitOptions } from './wait-for.ts';

@@ -1,25 +1,22 @@
-import { Caller, Readiness, Refusal, Scopes } from '@entente/http';
+import { Caller, Refusal, Scopes } from '@entente/http';
 import { systemClock } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import {
-  latestPropagations,
-  propagation,
-  summaries,
-  type PropagationView,
-  type RecipientSummary,
-} from '../tracker/read-model.ts';
+import { recipientSummaries, unreadableRecords } from '../read/recipients.ts';
+import type { RecipientSummary } from '../read/views.ts';
+import { latestPropagations, propagation, type PropagationView } from '../tracker/read-model.ts';
+import { allEnforced } from '../tracker/track.ts';
 import { Tracker } from '../tracker/tracker.ts';
-import { serveEvents } from './event-stream.ts';
+import { Live } from './live.ts';
 import { opsPool } from './tokens.ts';
 
 const changeIdPattern = /^chg_([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
-/** Rows of the live page; the console's lists page further. */
+/** Withdrawals of the live view. */
 const latestCount = 30;
 
-export interface LiveView {
+interface LiveView {
   readonly at: string;
   readonly allEnforced: boolean;
   readonly recipients: readonly RecipientSummary[];
@@ -34,7 +31,7 @@ export class PropagationsController {
   constructor(
     @Inject(opsPool) private readonly pool: Pool,
     private readonly tracker: Tracker,
-    private readonly readiness: Readiness,
+    private readonly live: Live,
   ) {}
 
   @Get('propagations/:changeId')
@@ -57,49 +54,27 @@ export class PropagationsController {
       if (!found) throw new Refusal('unknown-change', 404, 'no change of this id has been seen (yet)');
       return found;
     };
-    const first = await read();
-    if (!wantsEvents(request)) return void reply.send(first);
-    await this.stream(reply, first, read, (view) => view.allAccepted && view.allGatesClosed);
+    await this.live.answer({ request, reply, read, isLast: (view) => view.allAccepted && view.allGatesClosed });
   }
 
   @Get('status')
   @ApiOperation({ summary: 'one line per recipient: is every withdrawal enforced, and if not, for how long' })
   async status(@Caller() caller: Caller): Promise<Omit<LiveView, 'latest'>> {
-    const recipients = await summaries(this.pool, caller.controller);
-    return { at: new Date(systemClock.now()).toISOString(), allEnforced: allEnforced(recipients), recipients };
+    const [recipients, unreadable] = await Promise.all([
+      recipientSummaries(this.pool, caller.controller, this.tracker.sees()),
+      unreadableRecords(this.pool),
+    ]);
+    const at = new Date(systemClock.now()).toISOString();
+    return { at, allEnforced: allEnforced(recipients, unreadable), recipients };
   }
 
   @Get('live')
   @ApiOperation({ summary: 'status and the latest withdrawals; Server-Sent Events with Accept: text/event-stream' })
-  async live(@Caller() caller: Caller, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+  async latest(@Caller() caller: Caller, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const read = async (): Promise<LiveView> => ({
       ...(await this.status(caller)),
       latest: await latestPropagations(this.pool, caller.controller, latestCount),
     });
-    const first = await read();
-    if (!wantsEvents(request)) return void reply.send(first);
-    await this.stream(reply, first, read, () => false);
-  }
-
-  private stream<T>(
-    reply: FastifyReply,
-    first: T,
-    read: () => Promise<T>,
-    isLast: (view: T) => boolean,
-  ): Promise<void> {
-    return serveEvents({
-      reply,
-      first,
-      read,
-      isLast,
-      changed: (wake) => this.tracker.onLearned(wake),
-      draining: this.readiness.draining,
-    });
+    await this.live.answer({ request, reply, read });
   }
 }
-
-/** A recipient we cannot see is not enforced: "all enforced" is never said while it may be false. */
-const allEnforced = (recipients: readonly RecipientSummary[]): boolean =>
-  recipients.length > 0 && recipients.every(({ unenforced, status }) => unenforced === 0 && status !== 'BLIND');
-
-const wantsEvents = (request: FastifyRequest): boolean => (request.headers.accept ?? '').includes('text/event-stream');

@@ -1,2 +1,4 @@
 /** The ops schema's pool. */
 export const opsPool = Symbol('ops pool');
+/** The service's configuration. */
+export const opsConfig = Symbol('ops config');

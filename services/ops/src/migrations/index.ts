@@ -1,5 +1,6 @@
 import type { MigrationClass } from '@entente/postgres';
 import { Tracker1700000000001 } from './0001-tracker.ts';
+import { Console1700000000002 } from './0002-console.ts';
 
 /** What `entente migrate` applies to the schema `ops`; oldest first. */
-export const opsMigrations: MigrationClass[] = [Tracker1700000000001];
+export const opsMigrations: MigrationClass[] = [Tracker1700000000001, Console1700000000002];

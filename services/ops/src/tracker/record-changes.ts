@@ -123,7 +123,8 @@ async function applyOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promi
     const own = row.version === outcome.version;
     await tx.query(
       `UPDATE propagation SET state = $5, outcome = $6, reason = $7, attempts = $8, consumed_at = coalesce(consumed_at, $9),
-              accepted_at = $10, confirmed_at = $11, settled_at = $12, error_ms = greatest(error_ms, $13)
+              accepted_at = $10, confirmed_at = $11, settled_at = $12::timestamptz,
+              visible_at = CASE WHEN $12::timestamptz IS NULL THEN NULL ELSE clock_timestamp() END, error_ms = greatest(error_ms, $13)
        WHERE controller = $1 AND subject_key = $2 AND recipient = $3 AND version = $4`,
       [
         outcome.controller,
