@@ -99,7 +99,7 @@ export async function plantAfternoon(planted: Planted): Promise<{ stuck: string;
   let done = '';
   for (let n = 0; n < 60; n += 1)
     done = await planted.withdrawal({
-      agoMs: 3_500_000 - n * 55_000,
+      agoMs: 3_560_000 - n * 54_000,
       subjectKey: subject(n),
       purposes: n % 3 === 0 ? ['personalised-ads', 'email-marketing'] : ['personalised-ads'],
       at: {

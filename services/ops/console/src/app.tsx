@@ -1,15 +1,23 @@
-import { useCallback, useEffect, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
 import { I18nProvider } from 'react-aria-components/I18nProvider';
 import type { SessionView } from '../../src/read/views.ts';
 import { ask, problemOf, type ApiProblem } from './data/api.ts';
 import { SessionContext, signInAddress } from './data/session.ts';
+import { AuditPage } from './pages/audit.tsx';
 import { OverviewPage } from './pages/overview.tsx';
+import { ParkedPage } from './pages/parked.tsx';
+import { PeoplePage } from './pages/people.tsx';
+import { StuckPage } from './pages/stuck.tsx';
+import { WithdrawalPage } from './pages/withdrawal.tsx';
 import { Page } from './parts/page.tsx';
 import { Problem } from './parts/problem.tsx';
 import { Frame } from './parts/frame.tsx';
 import { routeOf, useAddress, type Route } from './router.ts';
 import { useLanguage } from './settings.ts';
 import { useWords } from './words/use-words.ts';
+
+/** Its charts are a third of the whole console: they come when somebody looks at one. */
+const ConnectorPage = lazy(async () => ({ default: (await import('./pages/connector.tsx')).ConnectorPage }));
 
 type Entrance =
   | { readonly kind: 'asking' }
@@ -80,11 +88,21 @@ function Shown({ route }: { route: Route }) {
     case 'overview':
       return <OverviewPage />;
     case 'connector':
+      return (
+        <Suspense fallback={<p role="status">{words.line.loading}</p>}>
+          <ConnectorPage recipient={route.recipient} />
+        </Suspense>
+      );
     case 'withdrawal':
+      return <WithdrawalPage changeId={route.changeId} />;
     case 'people':
+      return <PeoplePage />;
     case 'stuck':
+      return <StuckPage />;
     case 'parked':
+      return <ParkedPage />;
     case 'audit':
+      return <AuditPage />;
     case 'unknown':
       return (
         <Page title={words.problem.unknownPage}>

@@ -4,9 +4,11 @@ import type { Pool } from '@entente/postgres';
 import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Audit } from '../audit/audit.ts';
+import { maskedSubject } from '../read/masking.ts';
 import { recipientSummaries, unreadableRecords } from '../read/recipients.ts';
-import type { RecipientSummary } from '../read/views.ts';
-import { latestPropagations, propagation, type PropagationView } from '../tracker/read-model.ts';
+import type { PropagationView, RecipientSummary } from '../read/views.ts';
+import { latestPropagations, propagation } from '../tracker/read-model.ts';
 import { allEnforced } from '../tracker/track.ts';
 import { Tracker } from '../tracker/tracker.ts';
 import { Live } from './live.ts';
@@ -20,7 +22,8 @@ interface LiveView {
   readonly at: string;
   readonly allEnforced: boolean;
   readonly recipients: readonly RecipientSummary[];
-  readonly latest: readonly PropagationView[];
+  /** Whom they concern is masked: who wants to know asks for one, which is written down. */
+  readonly latest: readonly (Omit<PropagationView, 'subjectKey'> & { readonly subject: string })[];
 }
 
 /** Where each change has arrived. Reads Postgres at every question, so that it tells the truth after a restart too. */
@@ -32,6 +35,7 @@ export class PropagationsController {
     @Inject(opsPool) private readonly pool: Pool,
     private readonly tracker: Tracker,
     private readonly live: Live,
+    private readonly audit: Audit,
   ) {}
 
   @Get('propagations/:changeId')
@@ -54,7 +58,9 @@ export class PropagationsController {
       if (!found) throw new Refusal('unknown-change', 404, 'no change of this id has been seen (yet)');
       return found;
     };
-    await this.live.answer({ request, reply, read, isLast: (view) => view.allAccepted && view.allGatesClosed });
+    const first = await read();
+    await this.audit.view(caller, 'view-withdrawal', { target: first.subjectKey, detail: { changeId } });
+    await this.live.answer({ request, reply, read, first, isLast: (view) => view.allAccepted && view.allGatesClosed });
   }
 
   @Get('status')
@@ -73,7 +79,9 @@ export class PropagationsController {
   async latest(@Caller() caller: Caller, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const read = async (): Promise<LiveView> => ({
       ...(await this.status(caller)),
-      latest: await latestPropagations(this.pool, caller.controller, latestCount),
+      latest: (await latestPropagations(this.pool, caller.controller, latestCount)).map(
+        ({ subjectKey, ...propagation }) => ({ ...propagation, subject: maskedSubject(subjectKey) }),
+      ),
     });
     await this.live.answer({ request, reply, read });
   }

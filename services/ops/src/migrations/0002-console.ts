@@ -8,10 +8,8 @@ export class Console1700000000002 implements MigrationInterface {
     await runner.query('ALTER TABLE propagation ADD COLUMN visible_at timestamptz');
     await runner.query('ALTER TABLE gate_start ADD COLUMN last_confirmed_at timestamptz');
     // Every list of the console is a short walk along one of these, however many rows there are.
-    await runner.query(`CREATE INDEX propagation_open_of ON propagation (controller, recipient, state, committed_at)
-      WHERE settled_at IS NULL`);
-    await runner.query(`CREATE INDEX propagation_stuck ON propagation (controller, committed_at, subject_key, recipient, version)
-      WHERE settled_at IS NULL`);
+    await runner.query(`CREATE INDEX propagation_open_of
+      ON propagation (controller, recipient, state, committed_at, subject_key, version) WHERE settled_at IS NULL`);
     await runner.query('CREATE INDEX propagation_recent ON propagation (controller, recipient, committed_at DESC)');
     await runner.query(`CREATE INDEX propagation_accepted ON propagation (controller, recipient, accepted_at DESC)
       WHERE accepted_at IS NOT NULL`);
@@ -66,8 +64,9 @@ export class Console1700000000002 implements MigrationInterface {
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         controller text NOT NULL,
         minute timestamptz NOT NULL,
+        at timestamptz NOT NULL DEFAULT clock_timestamp(),
         actor text NOT NULL,
-        role text NOT NULL,
+        via text NOT NULL,
         action text NOT NULL,
         target text NOT NULL,
         reason text,
@@ -90,7 +89,6 @@ export class Console1700000000002 implements MigrationInterface {
       'propagation_unjudged',
       'propagation_accepted',
       'propagation_recent',
-      'propagation_stuck',
       'propagation_open_of',
     ])
       await runner.query(`DROP INDEX ${index}`);

@@ -18,25 +18,33 @@ export interface OverviewQuestion {
 
 /** The first page: the whole truth in one sentence, then one line per recipient, worst first. */
 export async function overview(pool: Pool, question: OverviewQuestion): Promise<Overview> {
-  const { controller, trackerSees } = question;
-  const [summaries, figures, unreadable, latest] = await Promise.all([
-    recipientSummaries(pool, controller, trackerSees),
-    delays(pool, controller),
+  const { controller } = question;
+  const [connectors, unreadable, latest] = await Promise.all([
+    connectorLines(pool, question),
     unreadableRecords(pool),
-    latestWithdrawals(pool, controller),
+    withdrawalLines(pool, {
+      from: `SELECT * FROM change WHERE controller = $1 AND direction = 'deny' ORDER BY committed_at DESC LIMIT $2`,
+      values: [controller, latestShown],
+    }),
   ]);
-  const connectors = summaries.map((summary): ConnectorLine => ({
-    ...summary,
-    ...(figures.get(summary.recipient) ?? noFigures),
-  }));
   return {
     at: new Date(question.nowMs).toISOString(),
-    allEnforced: allEnforced(summaries, unreadable),
+    allEnforced: allEnforced(connectors, unreadable),
     unreadableRecords: unreadable,
     deadlineS: question.deadlineMs / 1000,
     connectors: connectors.sort(worstFirst),
     latest,
   };
+}
+
+/** One line per recipient with its figures. */
+export async function connectorLines(pool: Pool, question: OverviewQuestion): Promise<ConnectorLine[]> {
+  const { controller, trackerSees } = question;
+  const [summaries, figures] = await Promise.all([
+    recipientSummaries(pool, controller, trackerSees),
+    delays(pool, controller),
+  ]);
+  return summaries.map((summary) => ({ ...summary, ...(figures.get(summary.recipient) ?? noFigures) }));
 }
 
 type Figures = Pick<ConnectorLine, 'gateClosedMs' | 'acceptedMs' | 'judged24h'>;
@@ -80,7 +88,7 @@ async function delays(pool: Pool, controller: ControllerId): Promise<Map<string,
               coalesce(sum(missed_partner), 0)::int AS by_partner
        FROM deadline_hour d WHERE d.controller = r.controller AND d.recipient = r.id AND d.within = '60s'
          AND d.hour > clock_timestamp() - interval '24 hours') AS j
-     WHERE r.controller = $1 AND r.active`,
+     WHERE r.controller = $1`,
     [controller, sampled],
   );
   return new Map(
@@ -95,7 +103,11 @@ async function delays(pool: Pool, controller: ControllerId): Promise<Map<string,
   );
 }
 
-async function latestWithdrawals(pool: Pool, controller: ControllerId): Promise<WithdrawalLine[]> {
+/** Withdrawals with how far each has come. `from` selects rows of `change`, few of them. */
+export async function withdrawalLines(
+  pool: Pool,
+  changes: { readonly from: string; readonly values: readonly unknown[] },
+): Promise<WithdrawalLine[]> {
   const { rows } = await pool.query<{
     change_id: string;
     subject_key: string;
@@ -106,14 +118,13 @@ async function latestWithdrawals(pool: Pool, controller: ControllerId): Promise<
     settled: number;
     slowest_ms: number | null;
   }>(
-    `SELECT c.change_id, c.subject_key, c.committed_at, c.purposes, p.* FROM (
-       SELECT * FROM change WHERE controller = $1 AND direction = 'deny' ORDER BY committed_at DESC LIMIT $2) AS c
+    `SELECT c.change_id, c.subject_key, c.committed_at, c.purposes, p.* FROM (${changes.from}) AS c
      CROSS JOIN LATERAL (
        SELECT count(*)::int AS recipients, count(gate_closed_at)::int AS closed, count(settled_at)::int AS settled,
               (extract(epoch FROM max(settled_at) - c.committed_at) * 1000)::float8 AS slowest_ms
        FROM propagation p WHERE p.controller = c.controller AND p.subject_key = c.subject_key AND p.version = c.version) AS p
      ORDER BY c.committed_at DESC`,
-    [controller, latestShown],
+    [...changes.values],
   );
   return rows.map((row) => ({
     changeId: `chg_${row.change_id}`,

@@ -42,9 +42,9 @@ const sql = `
       ORDER BY p.accepted_at DESC LIMIT 1) AS accepted_ms,
     (SELECT count(*)::int FROM leak l WHERE l.controller = r.controller AND l.recipient = r.id) AS leaks
   FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')}
-  WHERE r.controller = $1 AND r.active ORDER BY r.id`;
+  WHERE r.controller = $1 AND (r.active OR waiting.count + retrying.count + parked.count > 0) ORDER BY r.id`;
 
-/** One line per active recipient, from Postgres, dead and parked work included: it grows while a connector is down. */
+/** One line per recipient that is active or has open work, from Postgres, dead and parked work included: it grows while a connector is down. */
 export async function recipientSummaries(
   pool: Pool,
   controller: ControllerId,

@@ -76,10 +76,13 @@ export class Sessions implements SessionVerifier {
     return { subject: row.subject, name: row.name, role: row.role, controller: this.controller, endsAt: row.ends_at };
   }
 
-  async end(request: FastifyRequest): Promise<void> {
+  /** @returns the session that has ended, if there was one */
+  async end(request: FastifyRequest): Promise<Session | null> {
     this.refuseCrossSite(request);
+    const session = await this.of(request);
     const id = cookieOf(request, this.cookies.session);
     if (id !== null) await this.pool.query('DELETE FROM console_session WHERE id_hash = $1', [hashOf(id)]);
+    return session;
   }
 
   async callerOf(request: FastifyRequest): Promise<Caller | null> {
@@ -87,7 +90,7 @@ export class Sessions implements SessionVerifier {
     if (!session) return null;
     this.refuseCrossSite(request);
     const { controller, subject, role } = session;
-    return { controller, subject, clientId: `console-${role}`, scopes: scopesOf[role] };
+    return { controller, subject, clientId: 'console', scopes: scopesOf[role] };
   }
 
   /** SameSite keeps the cookie from other sites; this keeps it from siblings of our own site too. */

@@ -1,9 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
+import type { ControllerId } from '@entente/contracts';
 import { Public, Refusal } from '@entente/http';
 import type { Logger } from '@entente/observability';
 import { Controller, Get, HttpCode, Inject, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Audit } from '../audit/audit.ts';
 import { attemptLifeS, type Attempts } from './attempts.ts';
 import { cookieOf, setCookie, type CookieNames } from './cookies.ts';
 import { SignInFailed, type Provider } from './provider.ts';
@@ -18,6 +20,8 @@ export interface SignIn {
   readonly rolesClaim: string;
   readonly roleMapping: Readonly<Record<string, string>>;
   readonly log: Logger;
+  readonly audit: Audit;
+  readonly controller: ControllerId;
 }
 
 /** Null where signing in is not configured. */
@@ -50,7 +54,7 @@ export class SignInController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const { provider, attempts, cookies, sessions, rolesClaim, roleMapping } = this.configured();
+    const { provider, attempts, cookies, sessions, rolesClaim, roleMapping, audit, controller } = this.configured();
     const sealed = cookieOf(request, cookies.signIn);
     const attempt = sealed === null ? null : await attempts.open(sealed);
     const { code, state } = query;
@@ -67,6 +71,7 @@ export class SignInController {
     if (role === null) throw new Refusal('no-role', 403, 'This person has no role in the console.');
     const subject = String(claims.sub).slice(0, 200);
     const name = typeof claims['name'] === 'string' ? claims['name'].slice(0, 200) : subject;
+    await audit.begin({ controller, subject, clientId: 'console' }, 'sign-in', { target: subject, detail: { role } });
     const value = await sessions.begin({ subject, name, role });
     await reply
       .header('set-cookie', [
@@ -79,8 +84,9 @@ export class SignInController {
   @Post('sign-out')
   @HttpCode(204)
   async end(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const { sessions, cookies } = this.configured();
-    await sessions.end(request);
+    const { sessions, cookies, audit } = this.configured();
+    const session = await sessions.end(request);
+    if (session) await audit.begin({ ...session, clientId: 'console' }, 'sign-out', { target: session.subject });
     await reply
       .header('set-cookie', setCookie(cookies, { name: cookies.session, value: '', sameSite: 'Strict', maxAgeS: 0 }))
       .send();

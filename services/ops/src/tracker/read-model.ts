@@ -1,40 +1,6 @@
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-
-interface RecipientView {
-  readonly recipient: string;
-  readonly name: string;
-  readonly state: string;
-  readonly outcome?: string;
-  readonly reason?: string;
-  readonly attempts: number;
-  readonly gateClosedAt?: string;
-  readonly gateClosedMs?: number;
-  readonly gateClosedBy?: string;
-  readonly acceptedAt?: string;
-  readonly acceptedMs?: number;
-  readonly times: {
-    readonly t1: string;
-    readonly t2: string;
-    readonly t3?: string;
-    readonly t4?: string;
-    readonly t5?: string;
-    readonly t6?: string;
-  };
-  readonly errorMs: number;
-}
-
-export interface PropagationView {
-  readonly changeId: string;
-  readonly subjectKey: string;
-  readonly version: number;
-  readonly direction: string;
-  readonly committedAt: string;
-  readonly purposes: readonly string[];
-  readonly recipients: readonly RecipientView[];
-  readonly allGatesClosed: boolean;
-  readonly allAccepted: boolean;
-}
+import type { PropagationView, RecipientView } from '../read/views.ts';
 
 interface Row {
   change_id: string;
@@ -58,6 +24,7 @@ interface Row {
     accepted_ms: number | null;
     consumed_at: string | null;
     confirmed_at: string | null;
+    visible_at: string | null;
     settled: boolean;
     error_ms: number;
   }[];
@@ -70,7 +37,7 @@ const select = `
         'gate_closed_at', p.gate_closed_at, 'gate_closed_by', p.gate_closed_by,
         'gate_ms', extract(epoch FROM p.gate_closed_at - p.committed_at) * 1000,
         'accepted_at', p.accepted_at, 'accepted_ms', extract(epoch FROM p.accepted_at - p.committed_at) * 1000,
-        'consumed_at', p.consumed_at, 'confirmed_at', p.confirmed_at, 'settled', p.settled_at IS NOT NULL, 'error_ms', p.error_ms) ORDER BY p.recipient)
+        'consumed_at', p.consumed_at, 'confirmed_at', p.confirmed_at, 'visible_at', p.visible_at, 'settled', p.settled_at IS NOT NULL, 'error_ms', p.error_ms) ORDER BY p.recipient)
       FROM propagation p LEFT JOIN recipient r ON r.controller = p.controller AND r.id = p.recipient
       WHERE p.controller = c.controller AND p.subject_key = c.subject_key AND p.version = c.version), '[]') AS recipients
   FROM change c`;
@@ -108,6 +75,7 @@ function view(row: Row): PropagationView {
       t4: p.gate_closed_at ?? undefined,
       t5: p.accepted_at ?? undefined,
       t6: p.confirmed_at ?? undefined,
+      t7: p.visible_at ?? undefined,
     }),
   }));
   return {

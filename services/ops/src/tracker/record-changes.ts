@@ -69,6 +69,13 @@ export async function recordChanges(tx: PoolClient, seen: readonly SeenChange[])
 async function expectRecipients(tx: PoolClient, denials: readonly SeenChange[]): Promise<void> {
   const rows = denials.flatMap(({ change }) => change.recipients.map((recipient) => ({ change, recipient })));
   if (rows.length === 0) return;
+  // Whoever is expected to answer is shown, though its catalogue has not been read yet.
+  await tx.query(
+    `INSERT INTO recipient (controller, id, name, kind, active)
+     SELECT DISTINCT controller, id, id, 'unknown', true FROM unnest($1::text[], $2::text[]) AS r(controller, id)
+     ORDER BY controller, id ON CONFLICT DO NOTHING`,
+    [rows.map(({ change }) => change.controller), rows.map(({ recipient }) => recipient)],
+  );
   await tx.query(
     `INSERT INTO propagation (controller, subject_key, version, recipient, committed_at)
      SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[]) ON CONFLICT DO NOTHING`,

@@ -66,6 +66,10 @@ export function judge(limitMs: number, settledMs: number | null, consumedMs: num
   return { result: 'missed', blame: late ? 'pipeline' : 'partner' };
 }
 
+/** Whose fault it is that a withdrawal is still open: nobody's until the first limit has passed. */
+export const blameSoFar = (ageMs: number, consumedMs: number | null): Blame =>
+  ageMs <= deadlines[0].ms ? 'none' : judge(deadlines[0].ms, null, consumedMs).blame;
+
 /** What a recipient's status is judged by. Ages in milliseconds; 0 where there is nothing of that kind. */
 export interface StatusFacts {
   readonly unenforced: number;

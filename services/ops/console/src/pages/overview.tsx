@@ -1,16 +1,18 @@
-import type { ConnectorLine, Overview, Percentiles, WithdrawalLine } from '../../../src/read/views.ts';
+import type { ConnectorLine, Overview, Percentiles } from '../../../src/read/views.ts';
 import { useLive } from '../data/live.ts';
 import { Freshness } from '../parts/freshness.tsx';
 import { PageLink } from '../parts/link.tsx';
 import { Page } from '../parts/page.tsx';
 import { Problem } from '../parts/problem.tsx';
-import { Mark, StatusWord, toneOf } from '../parts/status-word.tsx';
+import { Sentence } from '../parts/sentence.tsx';
+import { StatusWord, toneOf } from '../parts/status-word.tsx';
 import { Table, type Column } from '../parts/table.tsx';
 import { addressOf } from '../router.ts';
 import type { Words } from '../words/en.ts';
 import { useFormat, type Format } from '../words/format.ts';
 import { useWords } from '../words/use-words.ts';
 import { sentenceOf } from './sentence.ts';
+import { withdrawalColumns } from './withdrawal-columns.tsx';
 
 /** Is every withdrawal enforced, and if not, where not: one sentence, then the lines behind it. */
 export function OverviewPage() {
@@ -21,16 +23,11 @@ export function OverviewPage() {
   const sentence = data && sentenceOf(data, words, format);
   return (
     <Page title={words.overview.title} aside={<Freshness live={live} />}>
-      <p className={`sentence ${sentence?.tone ?? ''}`} role="status" aria-live="polite">
-        {sentence ? (
-          <>
-            <Mark tone={sentence.tone} />
-            <span>{sentence.text}</span>
-          </>
-        ) : (
-          words.line.loading
-        )}
-      </p>
+      {sentence ? (
+        <Sentence tone={sentence.tone}>{sentence.text}</Sentence>
+      ) : (
+        live.problem === null && <Sentence>{words.line.loading}</Sentence>
+      )}
       {live.problem && <Problem problem={live.problem} />}
       {data && (
         <>
@@ -123,43 +120,5 @@ const connectorColumns = (words: Words, format: Format): Column<ConnectorLine>[]
       cell: ({ gateSilentS }) => (gateSilentS === null ? overview.none : format.span(gateSilentS * 1_000)),
     },
     { key: 'leaks', title: overview.leaks, numeric: true, cell: ({ leaks }) => zeroIsQuiet(leaks) },
-  ];
-};
-
-const withdrawalColumns = (words: Words, format: Format): Column<WithdrawalLine>[] => {
-  const { overview } = words;
-  const share = (done: number, all: number): string => overview.of(format.count(done), format.count(all));
-  return [
-    {
-      key: 'when',
-      title: overview.when,
-      cell: ({ changeId, committedAt }) => (
-        <PageLink to={addressOf.withdrawal(changeId)}>
-          <time dateTime={committedAt} title={format.moment(committedAt)}>
-            {format.clock(committedAt)}
-          </time>
-        </PageLink>
-      ),
-    },
-    { key: 'person', title: overview.person, cell: ({ subject }) => <code>{subject}</code> },
-    { key: 'purposes', title: overview.purposes, cell: ({ purposes }) => purposes.join(', ') },
-    {
-      key: 'gates',
-      title: overview.gates,
-      numeric: true,
-      cell: ({ gatesClosed, recipients }) => share(gatesClosed, recipients),
-    },
-    {
-      key: 'settled',
-      title: overview.settled,
-      numeric: true,
-      cell: ({ settled, recipients }) => share(settled, recipients),
-    },
-    {
-      key: 'took',
-      title: overview.took,
-      numeric: true,
-      cell: ({ slowestMs }) => (slowestMs === null ? overview.open : format.span(slowestMs)),
-    },
   ];
 };

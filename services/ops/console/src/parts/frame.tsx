@@ -1,4 +1,4 @@
-import { useId, type ReactNode } from 'react';
+import type { ReactNode } from 'react';
 import { Button } from 'react-aria-components/Button';
 import type { SessionView } from '../../../src/read/views.ts';
 import { ask } from '../data/api.ts';
@@ -6,6 +6,7 @@ import { addressOf, type Route } from '../router.ts';
 import { language, languages, theme, themes, useLanguage, useTheme } from '../settings.ts';
 import { useWords } from '../words/use-words.ts';
 import { PageLink } from './link.tsx';
+import { Select } from './select.tsx';
 
 const languageNames = { en: 'English', fr: 'Français' } as const;
 
@@ -70,38 +71,20 @@ function Pages({ route, session }: { route: Route; session: SessionView }) {
 
 function Settings() {
   const words = useWords();
-  const [chosenLanguage, chosenTheme] = [useLanguage(), useTheme()];
-  const id = useId();
   return (
     <>
-      <span>
-        <label htmlFor={`${id}-language`}>{words.settings.language}</label>{' '}
-        <select
-          id={`${id}-language`}
-          value={chosenLanguage}
-          onChange={({ target }) => language.set(languages.find((one) => one === target.value) ?? 'en')}
-        >
-          {languages.map((one) => (
-            <option key={one} value={one} lang={one}>
-              {languageNames[one]}
-            </option>
-          ))}
-        </select>
-      </span>
-      <span>
-        <label htmlFor={`${id}-theme`}>{words.settings.theme}</label>{' '}
-        <select
-          id={`${id}-theme`}
-          value={chosenTheme}
-          onChange={({ target }) => theme.set(themes.find((one) => one === target.value) ?? 'system')}
-        >
-          {themes.map((one) => (
-            <option key={one} value={one}>
-              {words.settings[one]}
-            </option>
-          ))}
-        </select>
-      </span>
+      <Select
+        label={words.settings.language}
+        value={useLanguage()}
+        onChange={(value) => language.set(languages.find((one) => one === value) ?? 'en')}
+        options={languages.map((value) => ({ value, text: languageNames[value], lang: value }))}
+      />
+      <Select
+        label={words.settings.theme}
+        value={useTheme()}
+        onChange={(value) => theme.set(themes.find((one) => one === value) ?? 'system')}
+        options={themes.map((value) => ({ value, text: words.settings[value] }))}
+      />
     </>
   );
 }

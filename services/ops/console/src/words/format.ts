@@ -13,8 +13,11 @@ export interface Format {
   /** A span of time as people say it: two parts at most. */
   span(ms: number): string;
   clock(iso: string): string;
+  /** Without seconds, for axes. */
+  hour(iso: string): string;
   moment(iso: string): string;
-  percent(share: number): string;
+  /** The time alone for today, with its day before that. */
+  recent(iso: string): string;
 }
 
 /** Two units at most: nobody reads the seconds of three days. */
@@ -29,11 +32,25 @@ export function formatFor(language: Language): Format {
   const locale = language === 'fr' ? 'fr-FR' : 'en-GB';
   const number = new Intl.NumberFormat(locale);
   const plural = new Intl.PluralRules(locale);
-  const unit = (name: string, digits: number) =>
-    new Intl.NumberFormat(locale, { style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: digits });
+  const unit = (name: string, digits: number) => {
+    const intl = new Intl.NumberFormat(locale, {
+      style: 'unit',
+      unit: name,
+      unitDisplay: 'narrow',
+      maximumFractionDigits: digits,
+    });
+    // “36 ms”, not “36ms”: a narrow space that does not break keeps number and unit apart and together.
+    const spaced = (value: number): string =>
+      intl
+        .formatToParts(value)
+        .map(({ type, value: text }) => (type === 'unit' ? `\u202f${text.trim()}` : type === 'literal' ? '' : text))
+        .join('');
+    return { format: spaced };
+  };
   const clock = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
   const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'long' });
-  const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
+  const hour = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
+  const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
   const count = (value: number): string => number.format(value);
   return {
     count,
@@ -49,8 +66,13 @@ export function formatFor(language: Language): Format {
       return [unit(large.unit, 0).format(whole), ...(rest > 0 ? [unit(small.unit, 0).format(rest)] : [])].join(' ');
     },
     clock: (iso) => clock.format(new Date(iso)),
+    hour: (iso) => hour.format(new Date(iso)),
+    recent: (iso) => {
+      const at = new Date(iso);
+      const sameDay = at.toDateString() === new Date(performance.timeOrigin + performance.now()).toDateString();
+      return sameDay ? clock.format(at) : `${day.format(at)}, ${clock.format(at)}`;
+    },
     moment: (iso) => moment.format(new Date(iso)),
-    percent: (share) => percent.format(share),
   };
 }
 
