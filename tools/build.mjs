@@ -44,6 +44,8 @@ async function buildConsole() {
   const files = await Array.fromAsync(glob(join(consoleSource, '{*,src/**/*}.{ts,tsx,css,html,svg,json}')));
   const newest = Math.max(...(await Promise.all(files.map(mtime))), await mtime('tools/build.mjs'));
   if ((await mtime(join(consoleTarget, 'index.html'))) > newest) return;
+  // Under Jest this runs with NODE_ENV=test, which would give people React's development build.
+  process.env.NODE_ENV = 'production';
   const { build } = await import('vite');
   await build({ configFile: join(consoleSource, 'vite.config.ts'), logLevel: 'warn' });
   compiled += files.length;

@@ -13,8 +13,10 @@ export class ConnectorStub {
   readonly replays: ReplayCall[] = [];
   /** What the connector would find parked; its rows are one per person, whatever the tracker counts. */
   parked = 0;
-  /** Answered instead, when set. */
+  /** The answer's status; anything but 200 is a refusal. */
   status = 200;
+  /** The key of whomever is asked for. */
+  subjectKey = 'k1.unknownunknownunknown01';
 
   private constructor(private readonly server: Server) {}
 
@@ -46,6 +48,11 @@ export class ConnectorStub {
       const call = JSON.parse(body) as ReplayCall;
       this.replays.push(call);
       return this.status === 200 ? [200, { replayed: this.parked, dryRun: call.dryRun }] : [this.status, {}];
+    }
+    if (route === 'POST /v1/subject-keys') {
+      const { subjectIds } = JSON.parse(body) as { subjectIds: string[] };
+      const subjects = subjectIds.map((subjectId) => ({ subjectId, subjectKey: this.subjectKey, known: true }));
+      return [200, { subjects }];
     }
     return [404, {}];
   }

@@ -97,9 +97,9 @@ export async function plantAfternoon(planted: Planted): Promise<{ stuck: string;
   await planted.gate(['segment-analytics']);
   let stuck = '';
   let done = '';
-  for (let n = 0; n < 60; n += 1)
+  for (let n = 0; n < 24; n += 1)
     done = await planted.withdrawal({
-      agoMs: 3_560_000 - n * 54_000,
+      agoMs: 3_560_000 - n * 130_000,
       subjectKey: subject(n),
       purposes: n % 3 === 0 ? ['personalised-ads', 'email-marketing'] : ['personalised-ads'],
       at: {
@@ -116,9 +116,9 @@ export async function plantAfternoon(planted: Planted): Promise<{ stuck: string;
         },
       },
     });
-  for (let n = 0; n < 37; n += 1)
+  for (let n = 0; n < 12; n += 1)
     stuck = await planted.withdrawal({
-      agoMs: 252_000 - n * 6_000,
+      agoMs: 252_000 - n * 18_000,
       subjectKey: subject(100 + n),
       at: {
         'meta-ads': { state: 'retrying', reason: n % 4 === 0 ? 'timeout' : 'http-503', attempts: 4 },

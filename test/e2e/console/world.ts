@@ -23,11 +23,12 @@ export type PersonId = (typeof people)[number]['id'];
 /** The built ops service as a process on a database of its own, an issuer to sign in at, and connectors' operator API. */
 export interface ConsoleWorld {
   readonly url: string;
+  readonly issuerOrigin: string;
   readonly controller: string;
   readonly pool: Pool;
   readonly connectors: ConnectorStub;
   readonly ops: ServiceProcess;
-  readonly token: (scopes?: readonly string[]) => Promise<string>;
+  readonly token: () => Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -113,7 +114,16 @@ export async function startConsoleWorld(): Promise<ConsoleWorld> {
     });
     return ((await answer.json()) as { access_token: string }).access_token;
   };
-  return { url, controller: controllerId(controller), pool, connectors, ops, token, stop };
+  return {
+    url,
+    issuerOrigin: new URL(issuer.tokenUrl).origin,
+    controller: controllerId(controller),
+    pool,
+    connectors,
+    ops,
+    token,
+    stop,
+  };
 }
 
 async function ensureTopics(): Promise<void> {

@@ -24,7 +24,7 @@ export class FindPersonRequest {
 
   @ApiProperty({ description: 'Why this person is looked up; kept in the audit log.' })
   @Length(3, 300)
-  @Matches(/^[^\u0000-\u001f\u007f]*$/, { message: 'must be one line of text' })
+  @Matches(/^\P{Cc}*$/u, { message: 'must be one line of text' })
   reason!: string;
 }
 

@@ -33,7 +33,7 @@ export async function ask<T>(path: string, body?: object): Promise<T> {
   if (!response.ok)
     throw new ApiProblem(
       response.status,
-      textOf(answer, 'code'),
+      textOf(answer, 'type').split(':').at(-1) ?? '',
       textOf(answer, 'detail'),
       response.headers.get('x-request-id'),
     );

@@ -151,8 +151,8 @@ function colourOf(place: HTMLElement, property: string): string {
   return color;
 }
 
-/** The axis is logarithmic; between its powers only lines are drawn. */
-const isPowerOfTen = (ms: number): boolean => Math.abs(Math.log10(ms) - Math.round(Math.log10(ms))) < 1e-6;
+/** The axis is logarithmic: one line a power of ten, milliseconds. */
+const powersOfTen = [10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 function optionsFor(place: HTMLElement, format: Format): uPlot.Options {
   const [text, quiet, rule, link, bad] = ['--text', '--quiet', '--rule', '--link', '--bad'].map((name) =>
@@ -170,7 +170,13 @@ function optionsFor(place: HTMLElement, format: Format): uPlot.Options {
     },
     axes: [
       { ...axis, values: (_plot, seconds) => seconds.map((at) => format.hour(new Date(at * 1_000).toISOString())) },
-      { ...axis, size: 64, values: (_plot, values) => values.map((ms) => (isPowerOfTen(ms) ? format.span(ms) : '')) },
+      {
+        ...axis,
+        size: 64,
+        splits: (_plot, _axis, low, high) => powersOfTen.filter((ms) => ms >= low && ms <= high),
+        filter: (_plot, splits) => splits,
+        values: (_plot, splits) => splits.map((ms) => format.span(ms)),
+      },
     ],
     series: [
       {},
