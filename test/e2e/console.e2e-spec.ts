@@ -319,12 +319,17 @@ describe('a bad afternoon', () => {
   test('the service goes away: the page keeps what it knew, says how old it is, and comes back by itself', async () => {
     const page = await inside('viewer');
     await shows(page, /accepts nothing/);
+    const judged = `SELECT sum(met + missed_pipeline + missed_partner)::int AS checks,
+                      (SELECT sum(deadlines_judged)::int FROM propagation) AS marks FROM deadline_hour`;
     await world.ops.signal('SIGTERM');
     await page.getByText(/Reconnecting\. What you see is/).waitFor({ timeout: 10_000 });
     await shows(page, /accepts nothing/);
     await world.ops.start();
     await world.ops.ready();
     await page.getByText('Live', { exact: true }).waitFor({ timeout: 15_000 });
+    // As many judgements as marks: the restart has neither skipped nor repeated one.
+    const { rows } = await world.pool.query<{ checks: number; marks: number }>(judged);
+    expect(rows[0]!.checks).toBe(rows[0]!.marks);
   }, 60_000);
 });
 

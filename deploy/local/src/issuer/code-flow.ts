@@ -1,16 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import type { IssuerPerson } from './issuer-person.ts';
 import { BadRequest } from './requests.ts';
 import { signInPage } from './sign-in-page.ts';
 import type { TokenSigner } from './token-signer.ts';
-
-/** Somebody who may sign in on this machine. */
-export interface IssuerPerson {
-  readonly id: string;
-  readonly name: string;
-  readonly password: string;
-  readonly roles: readonly string[];
-}
 
 /** The one web application people sign in to. */
 export interface WebClient {

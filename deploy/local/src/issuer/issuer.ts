@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Scope } from '@entente/contracts';
 import { LOCAL_ISSUER } from '@entente/http';
-import { CodeFlow, type IssuerPerson, type WebClient } from './code-flow.ts';
+import { CodeFlow, type WebClient } from './code-flow.ts';
+import type { IssuerPerson } from './issuer-person.ts';
 import { BadRequest, formOf } from './requests.ts';
 import { TokenSigner } from './token-signer.ts';
 

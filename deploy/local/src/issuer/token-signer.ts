@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { LOCAL_ISSUER } from '@entente/http';
-import type { IssuerPerson } from './code-flow.ts';
+import type { IssuerPerson } from './issuer-person.ts';
 
 /** Seconds. Services renew theirs well before. */
 const tokenLifetimeS = 3_600;

@@ -1,4 +1,5 @@
-import type { IssuerPerson, WebClient } from '../issuer/code-flow.ts';
+import type { WebClient } from '../issuer/code-flow.ts';
+import type { IssuerPerson } from '../issuer/issuer-person.ts';
 import type { IssuerClient } from '../issuer/issuer.ts';
 
 /** The machines of the local stack. Each gets the scopes it needs and no more. */
