@@ -168,7 +168,7 @@ export class EntenteClient {
         const headers = { authorization: `Bearer ${await this.token()}`, accept: 'text/event-stream' };
         const response = await fetch(url, { headers, signal });
         if (!response.ok || !response.body) throw new Unreachable(`${url} answered ${response.status}`);
-        yield* eventsOf<T>(response.body);
+        yield* eventsOf<T>(response.body as ReadableStream<Uint8Array>);
       } catch (error) {
         if (!signal.aborted && !isCut(error)) throw error;
       }

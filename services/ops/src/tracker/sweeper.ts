@@ -7,7 +7,7 @@ import { closeByLease, forgetOldStarts } from './record-gates.ts';
 import { deadlines } from './track.ts';
 
 const everyMs = 500;
-/** What a connector said in time may still wait to be read, after an outage of our own: it is waited for this long. */
+/** What a connector said in time may still wait to be read, after an outage of our own: it is waited for this long at most. */
 const unreadGraceMs = 300_000;
 /** One sweeper at a time among all ops instances, so that each deadline is counted once. */
 const sweeperLock = 7_205_001;
@@ -16,6 +16,7 @@ const sweeperLock = 7_205_001;
 export class Sweeper {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
+  private upToDateAt: number | null = null;
 
   constructor(
     private readonly pool: Pool,
@@ -54,7 +55,7 @@ export class Sweeper {
       await closeByLease(tx);
       leaks.push(...(await this.judgeExposures(tx)));
       await forgetOldStarts(tx);
-      const graceMs = this.tracker.upToDate() ? 0 : unreadGraceMs;
+      const graceMs = this.sinceUpToDateMs();
       for (const [index, limit] of deadlines.entries())
         judged.push(...(await judgeDeadline(tx, { index, ...limit, graceMs })));
     });
@@ -63,6 +64,13 @@ export class Sweeper {
       this.metrics.counter('consent_leaks_total').inc({ connector: recipient, detector: 'egress_audit' });
     for (const { recipient, ...rest } of judged)
       this.metrics.counter('consent_deadline_checks_total').inc({ connector: recipient, ...rest });
+  }
+
+  /** Everything said before that moment has been read, so deadlines that had passed by then can be judged. */
+  private sinceUpToDateMs(): number {
+    const now = this.clock.monotonic();
+    if (this.tracker.upToDate()) this.upToDateAt = now;
+    return this.upToDateAt === null ? unreadGraceMs : Math.min(unreadGraceMs, now - this.upToDateAt);
   }
 
   private async judgeExposures(tx: PoolClient): Promise<SubjectExposed[]> {
