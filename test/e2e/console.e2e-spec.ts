@@ -185,8 +185,9 @@ describe('a bad afternoon', () => {
     await waitFor(
       async () => {
         const { rows } = await world.pool.query<{ judged: number; open: number }>(
-          `SELECT (SELECT sum(met + missed_pipeline + missed_partner)::int FROM deadline_hour WHERE within = '10s') AS judged,
-                  (SELECT count(*)::int FROM propagation WHERE deadlines_judged = 0) AS open`,
+          `SELECT (SELECT sum(met + missed_pipeline + missed_partner)::int FROM deadline_hour WHERE within = '10s' AND controller = $1) AS judged,
+                  (SELECT count(*)::int FROM propagation WHERE deadlines_judged = 0 AND controller = $1) AS open`,
+          [world.controller],
         );
         return rows[0]?.open === 0 && rows[0].judged === 100;
       },
