@@ -1,4 +1,5 @@
-// Compiles every workspace's src/ to dist/ with SWC, file by file; only what is newer than its output is compiled.
+// Compiles every workspace's src/ to dist/ with SWC, file by file, and the console with Vite; only what is newer than its
+// output is compiled.
 import { transformFile } from '@swc/core';
 import { cp, glob, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -16,6 +17,8 @@ const mtime = (path) =>
   );
 const settings = Math.max(await mtime('.swcrc'), await mtime('tools/build.mjs'));
 let compiled = 0;
+const consoleSource = 'services/ops/console';
+const consoleTarget = 'services/ops/dist/console';
 
 const outputOf = (source) => source.replace(/\/src\//, '/dist/').replace(/\.ts$/, '.js');
 
@@ -32,7 +35,20 @@ async function compile(source) {
 
 async function dropOrphans(workspace, sources) {
   const wanted = new Set(sources.map(outputOf));
-  for await (const built of glob(`${workspace}/dist/**/*.js`)) if (!wanted.has(built)) await rm(built);
+  for await (const built of glob(`${workspace}/dist/**/*.js`))
+    if (!wanted.has(built) && !built.startsWith(`${consoleTarget}/`)) await rm(built);
+}
+
+/** The ops service's console is a Vite application of its own, built whole, and only when one of its files is newer. */
+async function buildConsole() {
+  const files = await Array.fromAsync(glob(join(consoleSource, '{*,src/**/*}.{ts,tsx,css,html,svg,json}')));
+  const newest = Math.max(...(await Promise.all(files.map(mtime))), await mtime('tools/build.mjs'));
+  if ((await mtime(join(consoleTarget, 'index.html'))) > newest) return;
+  // Under Jest this runs with NODE_ENV=test, which would give people React's development build.
+  process.env.NODE_ENV = 'production';
+  const { build } = await import('vite');
+  await build({ configFile: join(consoleSource, 'vite.config.ts'), logLevel: 'warn' });
+  compiled += files.length;
 }
 
 for (const pattern of roots) {
@@ -42,6 +58,7 @@ for (const pattern of roots) {
       if (!/\.(it-|e2e-)?spec\.ts$|\.d\.ts$/.test(file)) sources.push(file);
     await Promise.all(sources.map(compile));
     await dropOrphans(workspace, sources);
+    if (workspace === 'services/ops') await buildConsole();
   }
 }
 if (process.env.BUILD_QUIET !== '1')

@@ -10,6 +10,8 @@ export { makePeople, peopleCsv } from './demo/people.ts';
 export type { Person } from './demo/people.ts';
 export { ShareStream, shareOnce } from './demo/share-stream.ts';
 export type { StreamTarget } from './demo/share-stream.ts';
+export { startIssuer } from './issuer/issuer.ts';
+export { Supervisor } from './infrastructure/supervisor.ts';
 export { ServiceProcess } from './stack/service-process.ts';
 export { startStack, stackRecipients } from './stack/stack.ts';
 export type { PartnerName, ServiceName, Stack, StackOptions } from './stack/stack.ts';

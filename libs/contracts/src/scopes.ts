@@ -6,6 +6,7 @@ export const scopes = [
   'share:write',
   'ops:read',
   'audit:read',
+  'ops:operate',
   'admin',
 ] as const;
 export type Scope = (typeof scopes)[number];

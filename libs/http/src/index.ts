@@ -14,6 +14,7 @@ export { AuthModule, LOCAL_ISSUER } from './auth/auth.module.ts';
 export type { AuthOptions } from './auth/auth.module.ts';
 export { Caller } from './auth/caller.ts';
 export { Public, Scopes, requireScope } from './auth/scopes.ts';
+export type { SessionVerifier } from './auth/session-verifier.ts';
 export { TokenVerifier } from './auth/token-verifier.ts';
 export type { TrustedIssuer } from './auth/token-verifier.ts';
 export { TokenSource, TokenUnavailable } from './auth/token-source.ts';

@@ -1,5 +1,11 @@
-import { ConsentClientConfig, Env, loadConfigOrExit } from '@entente/config';
-import { IsInt, Min } from 'class-validator';
+import { ConsentClientConfig, Env, loadConfigOrExit, type ConfigFault } from '@entente/config';
+import { idPattern } from '@entente/contracts';
+import { IsInt, IsNotEmpty, IsObject, IsUrl, Min } from 'class-validator';
+import { roles } from './sign-in/roles.ts';
+
+const url = { require_tld: false, require_protocol: true, protocols: ['http', 'https'] };
+const rolesExample = '{"consent-team":"operator","dpo":"admin"}';
+const connectorsExample = '{"hubspot-crm":"http://crm-connector:8081"}';
 
 /** The whole environment of the ops service. */
 export class OpsConfig extends ConsentClientConfig {
@@ -11,6 +17,80 @@ export class OpsConfig extends ConsentClientConfig {
   @IsInt()
   @Min(1_000)
   connectorDeadlineMs = 60_000;
+
+  /** Recipient → its connector service, which parked work is asked of and replayed at. */
+  @Env('CONNECTOR_URLS', { example: connectorsExample, as: 'json' })
+  @IsObject()
+  connectorUrls: Readonly<Record<string, string>> = {};
+
+  /** This service as browsers reach it. Without it nobody can sign in; the API still takes bearer tokens. */
+  @Env('CONSOLE_URL', { example: 'https://ops.example', optional: true })
+  @IsUrl(url, { message: 'must be a URL' })
+  consoleUrl?: string;
+
+  @Env('OIDC_DISCOVERY_URL', { example: 'https://login.example/.well-known/openid-configuration', optional: true })
+  @IsUrl(url, { message: 'must be a URL' })
+  oidcDiscoveryUrl?: string;
+
+  @Env('OIDC_CLIENT_ID', { example: 'entente-console', optional: true })
+  @IsNotEmpty()
+  oidcClientId?: string;
+
+  @Env('OIDC_CLIENT_SECRET', { example: '<secret>', secret: true, optional: true })
+  @IsNotEmpty()
+  oidcClientSecret?: string;
+
+  @Env('OIDC_SCOPE', { example: 'openid profile' })
+  @IsNotEmpty()
+  oidcScope = 'openid profile';
+
+  /** The claim of the ID token that names what a person may do: a text or a list of texts. */
+  @Env('OIDC_ROLES_CLAIM', { example: 'groups' })
+  @IsNotEmpty()
+  oidcRolesClaim = 'roles';
+
+  /** Value of that claim → role; of several the one that may do most. */
+  @Env('CONSOLE_ROLES', { example: rolesExample, as: 'json' })
+  @IsObject()
+  consoleRoles: Readonly<Record<string, string>> = Object.fromEntries(roles.map((role) => [role, role]));
+
+  crossCheck(): readonly ConfigFault[] {
+    return [...signInFaults(this), ...roleFaults(this.consoleRoles), ...connectorFaults(this.connectorUrls)];
+  }
+}
+
+function signInFaults(config: OpsConfig): ConfigFault[] {
+  const parts = {
+    CONSOLE_URL: config.consoleUrl,
+    OIDC_DISCOVERY_URL: config.oidcDiscoveryUrl,
+    OIDC_CLIENT_ID: config.oidcClientId,
+    OIDC_CLIENT_SECRET: config.oidcClientSecret,
+  };
+  const names = Object.keys(parts);
+  const missing = Object.entries(parts).filter(([, value]) => value === undefined);
+  if (missing.length === names.length) return [];
+  const rule = `is required: signing in needs ${names.join(', ')}`;
+  const faults = missing.map(([variable]) => ({ variable, rule, example: 'docs/configuration.md' }));
+  const plain = [config.consoleUrl, config.oidcDiscoveryUrl].some((given) => given?.startsWith('http:'));
+  if (config.isProduction && plain)
+    faults.push({
+      variable: 'CONSOLE_URL',
+      rule: 'and OIDC_DISCOVERY_URL must be https in production',
+      example: 'https://ops.example',
+    });
+  return faults;
+}
+
+function roleFaults(mapping: Readonly<Record<string, string>>): ConfigFault[] {
+  if (Object.values(mapping).every((role) => roles.some((known) => known === role))) return [];
+  return [{ variable: 'CONSOLE_ROLES', rule: `names other roles than ${roles.join(', ')}`, example: rolesExample }];
+}
+
+function connectorFaults(urls: Readonly<Record<string, unknown>>): ConfigFault[] {
+  const name = new RegExp(idPattern.name);
+  const isAddress = (value: unknown) => typeof value === 'string' && /^https?:/.test(value) && URL.canParse(value);
+  if (Object.entries(urls).every(([id, address]) => name.test(id) && isAddress(address))) return [];
+  return [{ variable: 'CONNECTOR_URLS', rule: 'must give each recipient id a URL', example: connectorsExample }];
 }
 
 export const loadOpsConfig = (): Readonly<OpsConfig> => loadConfigOrExit(OpsConfig, process.env);

@@ -22,7 +22,7 @@ if (pending.length > 0) {
 const kafka = createKafka({ clientId: config.instance, brokers: config.kafkaBootstrap, log });
 const tracker = new Tracker(pool, kafka, log, metrics);
 const sweeper = new Sweeper(pool, systemClock, log, metrics, tracker);
-const app = await createHttpApp({ module: OpsModule.forRoot({ config, pool, tracker, metrics }), log });
+const app = await createHttpApp({ module: OpsModule.forRoot({ config, pool, tracker, metrics, log }), log });
 const starting = tracker.start().then(() => sweeper.start());
 await runService({
   app,

@@ -1,13 +1,25 @@
 import { controllerId } from '@entente/contracts';
-import { AuthModule, HealthModule, MetricsModule } from '@entente/http';
-import type { Metrics } from '@entente/observability';
+import { AuthModule, HealthModule, MetricsModule, TokenSource } from '@entente/http';
+import type { Logger, Metrics } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import { Module, type DynamicModule } from '@nestjs/common';
+import { Audit } from './audit/audit.ts';
 import type { OpsConfig } from './config.ts';
-import { PageController } from './http/page.controller.ts';
+import { ConnectorApi } from './connectors/connector-api.ts';
+import { AuditController } from './http/audit.controller.ts';
+import { ConnectorsController } from './http/connectors.controller.ts';
+import { ConsoleController } from './http/console.controller.ts';
+import { Live } from './http/live.ts';
+import { OverviewController } from './http/overview.controller.ts';
+import { ParkedController } from './http/parked.controller.ts';
+import { PeopleController } from './http/people.controller.ts';
 import { PropagationsController } from './http/propagations.controller.ts';
-import { opsPool } from './http/tokens.ts';
+import { SessionController } from './http/session.controller.ts';
+import { StuckController } from './http/stuck.controller.ts';
+import { opsConfig, opsLog, opsPool } from './http/tokens.ts';
 import { registerGauges } from './metrics/gauges.ts';
+import { configuredSignIn } from './sign-in/configured.ts';
+import { SignInController, signInToken } from './sign-in/sign-in.controller.ts';
 import { Tracker } from './tracker/tracker.ts';
 
 export interface OpsParts {
@@ -15,13 +27,25 @@ export interface OpsParts {
   readonly pool: Pool;
   readonly tracker: Tracker;
   readonly metrics: Metrics;
+  readonly log: Logger;
 }
 
 /** Composition root: names every provider. */
 @Module({})
 export class OpsModule {
-  static forRoot({ config, pool, tracker, metrics }: OpsParts): DynamicModule {
+  static forRoot({ config, pool, tracker, metrics, log }: OpsParts): DynamicModule {
     const production = config.isProduction;
+    const audit = new Audit(pool);
+    const signIn = configuredSignIn(config, pool, audit, log);
+    const connectors = new ConnectorApi({
+      urls: config.connectorUrls,
+      consentUrl: config.consentUrl,
+      tokens: new TokenSource({
+        tokenEndpoint: config.tokenUrl,
+        clientId: config.clientId,
+        clientSecret: config.clientSecret,
+      }),
+    });
     registerGauges({
       metrics,
       pool,
@@ -36,6 +60,7 @@ export class OpsModule {
           audience: config.authAudience,
           allowLocalIssuer: !production,
           production,
+          sessions: signIn?.sessions,
         }),
         HealthModule.forRoot({
           checks: [
@@ -45,10 +70,28 @@ export class OpsModule {
         }),
         MetricsModule.forRoot(metrics),
       ],
-      controllers: [PropagationsController, PageController],
+      // The console takes every path below /console that is not one of these.
+      controllers: [
+        PropagationsController,
+        OverviewController,
+        ConnectorsController,
+        StuckController,
+        ParkedController,
+        PeopleController,
+        AuditController,
+        SessionController,
+        SignInController,
+        ConsoleController,
+      ],
       providers: [
         { provide: opsPool, useValue: pool },
+        { provide: opsConfig, useValue: config },
+        { provide: opsLog, useValue: log },
+        { provide: signInToken, useValue: signIn },
         { provide: Tracker, useValue: tracker },
+        { provide: Audit, useValue: audit },
+        { provide: ConnectorApi, useValue: connectors },
+        Live,
       ],
     };
   }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { loadIssuerConfig } from '../issuer/config.ts';
 import { startIssuer } from '../issuer/issuer.ts';
-import { stackClients, type ClientId } from '../stack/clients.ts';
+import { consoleClient, stackClients, stackPeople, type ClientId } from '../stack/clients.ts';
 import { say } from './output.ts';
 
 /** `entente issuer`: the development stack's token issuer as a process of its own, configured by its environment. */
@@ -17,6 +17,11 @@ export function registerIssuer(program: Command): void {
         audience: config.audience,
         port: config.httpPort,
         host: config.httpHost,
+        people: stackPeople((id) => config.passwords[id]),
+        ...(config.publicUrl ? { publicUrl: config.publicUrl } : {}),
+        ...(config.consoleUrl && config.consoleSecret
+          ? { webClient: consoleClient(config.consoleSecret, config.consoleUrl) }
+          : {}),
       });
       say(`local issuer: tokens at ${issuer.tokenUrl}, keys at ${issuer.jwksUrl}`);
       await new Promise<void>((resolve) => {

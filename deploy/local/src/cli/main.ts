@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { registerCatalogue } from './catalogue-command.ts';
+import { registerConsole } from './console-commands.ts';
 import { registerData } from './data-commands.ts';
 import { exitCode, failure } from './exit.ts';
 import { registerIssuer } from './issuer-command.ts';
@@ -17,6 +18,7 @@ registerStack(program);
 registerOperations(program);
 registerData(program);
 registerCatalogue(program);
+registerConsole(program);
 registerIssuer(program);
 registerLedger(program);
 registerReceipts(program);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { createLogger } from '@entente/observability';
 import { runDemo } from '../demo/demo.ts';
 import { runDev } from '../demo/dev.ts';
+import { stackPeople } from '../stack/clients.ts';
 import type { Stack } from '../stack/stack.ts';
 import { exitCode } from './exit.ts';
 import { say } from './output.ts';
@@ -54,8 +55,9 @@ async function keepRunning(stack: Stack, signal: AbortSignal): Promise<void> {
   for (const [name, { controlUrl }] of Object.entries(stack.partners))
     say(`  ${`${name} faults`.padEnd(22)} ${controlUrl}/faults`);
   say(`  tokens                 npm run --silent entente -- token`);
-  // In the fragment, which a browser sends to nobody.
-  say(`  live page              ${stack.urls.ops}/#token=${await stack.token('operator')}`);
+  say(`  console                ${stack.urls.ops}/console/`);
+  for (const { id, password } of stackPeople(stack.wiring.secrets.password))
+    say(`    ${`sign in as ${id}`.padEnd(20)} password ${password}`);
   say('try in another terminal: npm run entente -- status');
   try {
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));

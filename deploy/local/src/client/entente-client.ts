@@ -1,3 +1,8 @@
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
+import { setTimeout as pause } from 'node:timers/promises';
+
 /** A refusal of one of our APIs, as its problem document says it (RFC 9457). */
 export class ProblemAnswer extends Error {
   override readonly name = 'ProblemAnswer';
@@ -103,6 +108,19 @@ export interface Endpoints {
 /** What one answer may take before the caller is told that the service does not answer. */
 const answerTimeoutMs = 15_000;
 
+/** Between a cut line and the next try. */
+const reconnectMs = 1_000;
+
+/** The line was cut, or nobody listens just now: worth another try. */
+const isCut = (error: unknown): boolean =>
+  error instanceof Unreachable || (error instanceof Error && ['TypeError', 'AbortError'].includes(error.name));
+
+/** The data of each Server-Sent Event (HTML Living Standard §9.2.6); ours are one line each. */
+async function* eventsOf<T>(body: ReadableStream<Uint8Array>): AsyncGenerator<T> {
+  for await (const line of createInterface({ input: Readable.fromWeb(body), crlfDelay: Infinity }))
+    if (line.startsWith('data: ')) yield JSON.parse(line.slice('data: '.length)) as T;
+}
+
 /** The HTTP APIs as a platform team calls them. Methods throw `ProblemAnswer` or `Unreachable`. */
 export class EntenteClient {
   constructor(
@@ -133,6 +151,29 @@ export class EntenteClient {
 
   get<T>(url: string): Promise<T> {
     return this.call('GET', url);
+  }
+
+  /** Asks the ops service: reads, or, with a body, acts. */
+  ops<T>(path: string, body?: object): Promise<T> {
+    return this.call(body ? 'POST' : 'GET', `${this.endpoints.opsUrl}${path}`, body);
+  }
+
+  /** The ops service's live view each time it changes, across cut lines and restarts, until `signal` aborts. */
+  async *live<T>(signal: AbortSignal): AsyncGenerator<T> {
+    const url = `${this.endpoints.opsUrl}/v1/live`;
+    // The first answer says whether it works at all; afterwards the line may be cut and is taken up again.
+    yield await this.get<T>(url);
+    while (!signal.aborted) {
+      try {
+        const headers = { authorization: `Bearer ${await this.token()}`, accept: 'text/event-stream' };
+        const response = await fetch(url, { headers, signal });
+        if (!response.ok || !response.body) throw new Unreachable(`${url} answered ${response.status}`);
+        yield* eventsOf<T>(response.body as ReadableStream<Uint8Array>);
+      } catch (error) {
+        if (!signal.aborted && !isCut(error)) throw error;
+      }
+      if (!signal.aborted) await pause(reconnectMs, undefined, { signal }).catch(() => undefined);
+    }
   }
 
   async share(connectorUrl: string, shares: readonly ShareToSend[], waitMs: number): Promise<readonly ShareResult[]> {

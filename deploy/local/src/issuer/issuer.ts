@@ -1,9 +1,12 @@
-import { randomUUID, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, calculateJwkThumbprint, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { Scope } from '@entente/contracts';
 import { LOCAL_ISSUER } from '@entente/http';
+import { CodeFlow, type WebClient } from './code-flow.ts';
+import type { IssuerPerson } from './issuer-person.ts';
+import { BadRequest, formOf } from './requests.ts';
+import { TokenSigner } from './token-signer.ts';
 
 /** A machine that may ask for tokens, and the most it may be given. */
 export interface IssuerClient {
@@ -17,44 +20,36 @@ export interface Issuer {
   readonly issuer: string;
   readonly tokenUrl: string;
   readonly jwksUrl: string;
+  readonly discoveryUrl: string;
   stop(): Promise<void>;
 }
 
-/** Seconds. Services renew theirs well before; a person's browser keeps the one in the address it was given. */
-const tokenLifetimeS = 3_600;
-const maxFormBytes = 8_192;
-
-class BadRequest extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-  ) {
-    super(code);
-  }
+export interface IssuerOptions {
+  readonly clients: readonly IssuerClient[];
+  readonly audience: string;
+  readonly port?: number;
+  readonly host?: string;
+  /** People who may sign in on the page at /authorize, and the web application they sign in to. */
+  readonly people?: readonly IssuerPerson[];
+  readonly webClient?: WebClient;
+  /** This issuer as browsers reach it, where that is not where services do. */
+  readonly publicUrl?: string;
 }
 
 /**
- * The local stack's own token issuer: OAuth 2.0 client credentials (RFC 6749 §4.4) giving RFC 9068 access tokens signed
- * with a key made at start. For one machine only: a production configuration refuses its tokens by their issuer.
+ * The local stack's own token issuer: OAuth 2.0 client credentials (RFC 6749 §4.4) giving RFC 9068 access tokens, and for
+ * people OpenID Connect's authorization code with PKCE; signed with a key made at start. For one machine only: a
+ * production configuration refuses its tokens by their issuer.
  */
-export async function startIssuer(options: {
-  clients: readonly IssuerClient[];
-  audience: string;
-  port?: number;
-  host?: string;
-}): Promise<Issuer> {
-  const { privateKey, publicKey } = await generateKeyPair('EdDSA', { extractable: true });
-  const jwk = { ...(await exportJWK(publicKey)), alg: 'EdDSA', use: 'sig' };
-  const key = { ...jwk, kid: await calculateJwkThumbprint(jwk) };
+export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
+  const signer = await TokenSigner.create(options.audience);
+  const codes = new CodeFlow(options.people ?? [], options.webClient, signer);
   const host = options.host ?? '127.0.0.1';
-
   const server = createServer((request, response) => {
-    answer(request, options, key, privateKey)
-      .then((body) => reply(response, 200, body))
-      .catch((error: unknown) => {
-        if (error instanceof BadRequest) reply(response, error.status, { error: error.code });
-        else reply(response, 500, { error: 'server_error' });
-      });
+    answer(request, response, { options, signer, codes, base: () => base }).catch((error: unknown) => {
+      if (error instanceof BadRequest) reply(response, error.status, { error: error.code });
+      else reply(response, 500, { error: 'server_error' });
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -65,6 +60,7 @@ export async function startIssuer(options: {
     issuer: LOCAL_ISSUER,
     tokenUrl: `${base}/token`,
     jwksUrl: `${base}/jwks.json`,
+    discoveryUrl: `${base}/.well-known/openid-configuration`,
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -73,57 +69,72 @@ export async function startIssuer(options: {
   };
 }
 
-async function answer(
-  request: IncomingMessage,
-  options: { clients: readonly IssuerClient[]; audience: string },
-  key: JWK & { kid: string },
-  privateKey: CryptoKey,
-): Promise<object> {
-  const path = request.url?.split('?')[0];
-  if (request.method === 'GET' && path === '/jwks.json') return { keys: [key] };
-  if (request.method !== 'POST' || path !== '/token') throw new BadRequest(404, 'not_found');
-  const form = new URLSearchParams(await body(request));
+interface Parts {
+  readonly options: IssuerOptions;
+  readonly signer: TokenSigner;
+  readonly codes: CodeFlow;
+  readonly base: () => string;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, parts: Parts): Promise<void> {
+  const { options, signer, codes } = parts;
+  const url = new URL(request.url ?? '/', 'http://issuer');
+  switch (`${request.method} ${url.pathname}`) {
+    case 'GET /jwks.json':
+      return reply(response, 200, { keys: [signer.key] });
+    case 'GET /.well-known/openid-configuration':
+      return reply(response, 200, discovery(request, options, parts.base()));
+    case 'GET /authorize':
+      return codes.show(url.searchParams, response);
+    case 'POST /authorize':
+      return codes.decide(await formOf(request), response);
+    case 'POST /token':
+      return reply(response, 200, await token(request, parts));
+    default:
+      throw new BadRequest(404, 'not_found');
+  }
+}
+
+/** Services ask under the name they know this issuer by, and are given addresses under that name. */
+function discovery(request: IncomingMessage, { publicUrl }: IssuerOptions, base: string): object {
+  const { host } = request.headers;
+  const here = host === undefined ? base : `http://${host}`;
+  return {
+    issuer: LOCAL_ISSUER,
+    authorization_endpoint: `${publicUrl ?? here}/authorize`,
+    token_endpoint: `${here}/token`,
+    jwks_uri: `${here}/jwks.json`,
+    response_types_supported: ['code'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['EdDSA'],
+    code_challenge_methods_supported: ['S256'],
+  };
+}
+
+async function token(request: IncomingMessage, { options, signer, codes }: Parts): Promise<object> {
+  const form = await formOf(request);
+  const credentials = credentialsOf(request, form);
+  if (form.get('grant_type') === 'authorization_code') return codes.exchange(form, credentials);
   if (form.get('grant_type') !== 'client_credentials') throw new BadRequest(400, 'unsupported_grant_type');
-  const client = authenticate(request, form, options.clients);
+  const client = options.clients.find(({ clientId }) => clientId === credentials.id);
+  if (!client || !sameText(client.secret, credentials.secret)) throw new BadRequest(401, 'invalid_client');
   const asked = form.get('scope')?.split(' ').filter(Boolean) ?? [...client.scopes];
   if (!asked.every((scope) => (client.scopes as readonly string[]).includes(scope)))
     throw new BadRequest(400, 'invalid_scope');
-  const token = await new SignJWT({ client_id: client.clientId, scope: asked.join(' '), controller: client.controller })
-    .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: key.kid })
-    .setIssuer(LOCAL_ISSUER)
-    .setAudience(options.audience)
-    .setSubject(client.clientId)
-    .setJti(randomUUID())
-    .setIssuedAt()
-    .setExpirationTime(`${tokenLifetimeS}s`)
-    .sign(privateKey);
-  return { access_token: token, token_type: 'Bearer', expires_in: tokenLifetimeS, scope: asked.join(' ') };
+  return signer.accessToken(client, asked.join(' '));
 }
 
-function authenticate(request: IncomingMessage, form: URLSearchParams, clients: readonly IssuerClient[]): IssuerClient {
+function credentialsOf(request: IncomingMessage, form: URLSearchParams): { id: string; secret: string } {
   const header = request.headers.authorization ?? '';
   const basic = header.startsWith('Basic ') ? Buffer.from(header.slice(6), 'base64').toString('utf8') : null;
   const [id, secret] = basic
     ? basic.split(':').map((part) => decodeURIComponent(part))
     : [form.get('client_id') ?? undefined, form.get('client_secret') ?? undefined];
-  const client = clients.find(({ clientId }) => clientId === id);
-  if (!client || !sameText(client.secret, secret ?? '')) throw new BadRequest(401, 'invalid_client');
-  return client;
+  return { id: id ?? '', secret: secret ?? '' };
 }
 
 const sameText = (a: string, b: string): boolean =>
   a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
-
-async function body(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxFormBytes) throw new BadRequest(413, 'invalid_request');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
 
 function reply(response: ServerResponse, status: number, content: object): void {
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });

@@ -1,14 +1,19 @@
+import type { WebClient } from '../issuer/code-flow.ts';
+import type { IssuerPerson } from '../issuer/issuer-person.ts';
 import type { IssuerClient } from '../issuer/issuer.ts';
 
 /** The machines of the local stack. Each gets the scopes it needs and no more. */
 const scopesOf = {
-  operator: ['consent:read', 'consent:grant', 'consent:withdraw', 'share:write', 'ops:read', 'audit:read', 'admin'],
+  operator: [
+    ...(['consent:read', 'consent:grant', 'consent:withdraw', 'share:write'] as const),
+    ...(['ops:read', 'ops:operate', 'audit:read', 'admin'] as const),
+  ],
   'preference-centre': ['consent:read', 'consent:grant', 'consent:withdraw', 'ops:read'],
   'platform-team': ['share:write'],
   'crm-connector': ['consent:read', 'share:write'],
   'analytics-connector': ['consent:read', 'share:write'],
   'ad-partner-connector': ['consent:read', 'share:write'],
-  ops: ['consent:read'],
+  ops: ['consent:read', 'ops:read', 'ops:operate'],
 } as const satisfies Record<string, IssuerClient['scopes']>;
 
 export type ClientId = keyof typeof scopesOf;
@@ -24,3 +29,25 @@ export const stackClients = (
     const secret = secrets.clientSecret(clientId);
     return secret === undefined ? [] : [{ clientId, scopes: scopesOf[clientId], controller, secret }];
   });
+
+/** The console's own client id at the local issuer. */
+export const consoleClientId = 'console';
+
+/** People who may sign in to the console of a local stack; one for each role. */
+const demoPeople = [
+  { id: 'viewer', name: 'Vera Viewer', roles: ['viewer'] },
+  { id: 'operator', name: 'Otto Operator', roles: ['operator'] },
+  { id: 'admin', name: 'Ada Admin', roles: ['admin'] },
+] as const;
+
+export const stackPeople = (password: (id: string) => string | undefined): IssuerPerson[] =>
+  demoPeople.flatMap((person) => {
+    const given = password(person.id);
+    return given === undefined ? [] : [{ ...person, password: given }];
+  });
+
+export const consoleClient = (secret: string, consoleUrl: string): WebClient => ({
+  clientId: consoleClientId,
+  secret,
+  redirectUrl: `${consoleUrl}/console/signed-in`,
+});

@@ -15,6 +15,8 @@ export interface StackSecrets {
   readonly ledgerKey: string;
   readonly receiptKeys: string;
   readonly clientSecret: (clientId: string) => string;
+  /** Short enough to type; the console of a stack on one machine is all it opens. */
+  readonly password: (person: string) => string;
 }
 
 export const audiences = ['crm', 'analytics', 'ad-partner'] as const;
@@ -22,6 +24,7 @@ export const audiences = ['crm', 'analytics', 'ad-partner'] as const;
 export function makeSecrets(): StackSecrets {
   const rings = (prefix: string) => Object.fromEntries(audiences.map((name) => [name, `${prefix}-${name}-1:${key()}`]));
   const clients = new Map<string, string>();
+  const passwords = new Map<string, string>();
   return {
     subjectHashKeys: `1:${key()}`,
     identifierKeys: `identifiers-1:${key()}`,
@@ -34,6 +37,11 @@ export function makeSecrets(): StackSecrets {
       const secret = clients.get(clientId) ?? key();
       clients.set(clientId, secret);
       return secret;
+    },
+    password: (person) => {
+      const password = passwords.get(person) ?? randomBytes(6).toString('base64url');
+      passwords.set(person, password);
+      return password;
     },
   };
 }

@@ -1,15 +1,22 @@
-import type { ClientId } from './clients.ts';
+import { consoleClientId, type ClientId } from './clients.ts';
 import type { StackSecrets } from './secrets.ts';
 
 export interface Wiring {
   readonly databaseUrl: string;
   readonly bootstrap: readonly string[];
-  readonly issuer: { readonly issuer: string; readonly jwksUrl: string; readonly tokenUrl: string };
+  readonly issuer: {
+    readonly issuer: string;
+    readonly jwksUrl: string;
+    readonly tokenUrl: string;
+    readonly discoveryUrl: string;
+  };
   readonly audience: string;
   readonly controller: string;
   readonly secrets: StackSecrets;
   readonly consentUrl: string;
   readonly opsUrl: string;
+  /** Recipient → the connector that serves it. */
+  readonly connectorUrls: Readonly<Record<string, string>>;
   readonly partners: Readonly<Record<'hubspot' | 'segment' | 'meta', { readonly url: string }>>;
   readonly runDirectory: string;
   readonly logLevel: string;
@@ -64,6 +71,11 @@ export const opsEnvironment = (wiring: Wiring, port: number): NodeJS.ProcessEnv 
   ...common(wiring, 'ops', port),
   ...client(wiring, 'ops'),
   CONTROLLER: wiring.controller,
+  CONNECTOR_URLS: JSON.stringify(wiring.connectorUrls),
+  CONSOLE_URL: wiring.opsUrl,
+  OIDC_DISCOVERY_URL: wiring.issuer.discoveryUrl,
+  OIDC_CLIENT_ID: consoleClientId,
+  OIDC_CLIENT_SECRET: wiring.secrets.clientSecret(consoleClientId),
 });
 
 const recipientSettings = {

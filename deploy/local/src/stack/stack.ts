@@ -8,7 +8,7 @@ import type { Infrastructure } from '../infrastructure/infrastructure.ts';
 import { freePorts } from '../infrastructure/ports.ts';
 import { Supervisor } from '../infrastructure/supervisor.ts';
 import { startIssuer, type Issuer } from '../issuer/issuer.ts';
-import { stackClients, type ClientId } from './clients.ts';
+import { consoleClient, consoleClientId, stackClients, stackPeople, type ClientId } from './clients.ts';
 import { migrateAll } from './migrations.ts';
 import { repositoryFile } from './paths.ts';
 import { makeSecrets, type StackSecrets } from './secrets.ts';
@@ -80,13 +80,22 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const supervisor = await Supervisor.open(await mkdtemp(join(tmpdir(), 'entente-stack-')), 'private');
   const secrets = makeSecrets();
   const controller = options.controller ?? 'acme';
-  const issuer = await startIssuer({ clients: stackClients(secrets, controller), audience });
+  const ports = await freePorts(partnerNames.length * 2 + serviceNames.length + 1);
+  const port = (): number => ports.pop()!;
+  const servicePorts = perService(() => port());
+  const opsUrl = `http://127.0.0.1:${servicePorts.ops}`;
+  const issuer = await startIssuer({
+    clients: stackClients(secrets, controller),
+    audience,
+    people: stackPeople(secrets.password),
+    webClient: consoleClient(secrets.clientSecret(consoleClientId), opsUrl),
+  });
   const stop = async (): Promise<void> => {
     await supervisor.finish();
     await issuer.stop();
   };
   try {
-    return { ...(await bringUp(options, { supervisor, secrets, controller, issuer })), stop };
+    return { ...(await bringUp(options, { supervisor, secrets, controller, issuer, port, servicePorts })), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -98,20 +107,19 @@ interface Ground {
   readonly secrets: StackSecrets;
   readonly controller: string;
   readonly issuer: Issuer;
+  readonly port: () => number;
+  readonly servicePorts: Readonly<Record<ServiceName, number>>;
 }
 
 async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stack, 'stop'>> {
   const { infrastructure, log } = options;
-  const { supervisor, secrets, controller, issuer } = ground;
+  const { supervisor, secrets, controller, issuer, port, servicePorts } = ground;
   const timed = stopwatch(options.say);
   await Promise.all([
     timed('topics', applyTopics({ bootstrap: infrastructure.bootstrap, log })),
     timed('database schemas', migrateAll({ databaseUrl: infrastructure.databaseUrl, log })),
   ]);
-  const ports = await freePorts(partnerNames.length * 2 + serviceNames.length + 1);
-  const port = (): number => ports.pop()!;
   const partners = await timed('partner contract servers', startPartners(supervisor, port));
-  const servicePorts = perService(() => port());
   const urls = perService((name) => `http://127.0.0.1:${servicePorts[name]}`);
   const wiring: Wiring = {
     databaseUrl: infrastructure.databaseUrl,
@@ -122,6 +130,7 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     secrets,
     consentUrl: urls.consent,
     opsUrl: urls.ops,
+    connectorUrls: Object.fromEntries(stackRecipients.map(({ recipient, connector }) => [recipient, urls[connector]])),
     partners,
     runDirectory: supervisor.runDirectory,
     logLevel: options.logLevel ?? 'info',

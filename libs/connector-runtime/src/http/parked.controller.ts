@@ -44,7 +44,7 @@ export class ParkedController {
 
   @Post('replay')
   @HttpCode(200)
-  @Scopes('admin')
+  @Scopes('admin', 'ops:operate')
   @ApiOkResponse({ type: ReplayedDto })
   async replay(@Caller() caller: Caller, @Body() { recipient, reason, dryRun }: ReplayDto): Promise<ReplayedDto> {
     if (caller.controller !== this.#controller)

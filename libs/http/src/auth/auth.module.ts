@@ -4,6 +4,8 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { ScopeGuard } from './scope-guard.ts';
+import { sessionVerifier } from './session-verifier.ts';
+import type { SessionVerifier } from './session-verifier.ts';
 import { TokenVerifier } from './token-verifier.ts';
 import type { TrustedIssuer } from './token-verifier.ts';
 
@@ -19,13 +21,22 @@ export interface AuthOptions {
   /** Refuses the local issuer and keys fetched without TLS, whatever else is set. */
   readonly production?: boolean;
   readonly clock?: Clock;
+  /** For services whose callers may be people signed in with a cookie. */
+  readonly sessions?: SessionVerifier | undefined;
 }
 
 /** Bearer tokens on every route that is not `@Public()`. */
 @Module({})
 export class AuthModule {
   /** @throws Error when the issuers may not be trusted here; before the app is made. */
-  static forRoot({ issuers, audience, allowLocalIssuer, production = false, clock }: AuthOptions): DynamicModule {
+  static forRoot({
+    issuers,
+    audience,
+    allowLocalIssuer,
+    production = false,
+    clock,
+    sessions,
+  }: AuthOptions): DynamicModule {
     checkIssuers(issuers, allowLocalIssuer && !production, production);
     const verifier = new TokenVerifier(issuers, audience, clock ?? systemClock);
     return {
@@ -33,6 +44,7 @@ export class AuthModule {
       global: true,
       providers: [
         { provide: TokenVerifier, useValue: verifier },
+        { provide: sessionVerifier, useValue: sessions ?? null },
         { provide: APP_GUARD, useClass: ScopeGuard },
       ],
       exports: [TokenVerifier],

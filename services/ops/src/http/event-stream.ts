@@ -4,6 +4,10 @@ import type { FastifyReply } from 'fastify';
 const quietMs = 100;
 /** With nothing new an event is sent all the same: ages move, and the reader sees that the line is alive. */
 const idleMs = 2_000;
+/** Then the reader comes again by itself, and is asked again who it is: a session that has ended shows nothing more. */
+const longestMs = 300_000;
+/** How soon, milliseconds. */
+const comeAgainMs = 1_000;
 
 /**
  * Answers with Server-Sent Events (HTML Living Standard §9.2): the first view at once, then a new one when `changed`
@@ -16,6 +20,7 @@ export async function serveEvents<T>(options: {
   isLast: (view: T) => boolean;
   changed: (wake: () => void) => () => void;
   draining: AbortSignal;
+  failed: (error: unknown) => void;
 }): Promise<void> {
   const { reply, read, isLast, draining } = options;
   reply.hijack();
@@ -48,8 +53,12 @@ export async function serveEvents<T>(options: {
     });
   try {
     let view = options.first;
+    const end = setTimeout(leave, longestMs);
+    raw.on('close', () => clearTimeout(end));
+    raw.write(`retry: ${comeAgainMs}\n\n`);
     while (!gone) {
-      raw.write(`data: ${JSON.stringify(view)}\n\n`);
+      // A reader slower than the news gets the next view instead of all of them.
+      if (!raw.writableNeedDrain) raw.write(`data: ${JSON.stringify(view)}\n\n`);
       if (isLast(view)) break;
       await new Promise((resolve) => setTimeout(resolve, quietMs));
       if (!pending && !stopped()) await sleep(idleMs);
@@ -57,6 +66,9 @@ export async function serveEvents<T>(options: {
       pending = false;
       view = await read();
     }
+  } catch (error) {
+    // The answer has begun, so no problem document can follow: the reader comes again and is given one.
+    options.failed(error);
   } finally {
     forget();
     draining.removeEventListener('abort', leave);

@@ -1,29 +1,29 @@
-import { Caller, Readiness, Refusal, Scopes } from '@entente/http';
+import { Caller, Refusal, Scopes } from '@entente/http';
 import { systemClock } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import {
-  latestPropagations,
-  propagation,
-  summaries,
-  type PropagationView,
-  type RecipientSummary,
-} from '../tracker/read-model.ts';
+import { Audit } from '../audit/audit.ts';
+import { maskedSubject } from '../read/masking.ts';
+import { recipientSummaries, unreadableRecords } from '../read/recipients.ts';
+import type { PropagationView, RecipientSummary } from '../read/views.ts';
+import { latestPropagations, propagation } from '../tracker/read-model.ts';
+import { allEnforced } from '../tracker/track.ts';
 import { Tracker } from '../tracker/tracker.ts';
-import { serveEvents } from './event-stream.ts';
+import { Live } from './live.ts';
 import { opsPool } from './tokens.ts';
 
 const changeIdPattern = /^chg_([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
-/** Rows of the live page; the console's lists page further. */
+/** Withdrawals of the live view. */
 const latestCount = 30;
 
-export interface LiveView {
+interface LiveView {
   readonly at: string;
   readonly allEnforced: boolean;
   readonly recipients: readonly RecipientSummary[];
-  readonly latest: readonly PropagationView[];
+  /** Whom they concern is masked: who wants to know asks for one, which is written down. */
+  readonly latest: readonly (Omit<PropagationView, 'subjectKey'> & { readonly subject: string })[];
 }
 
 /** Where each change has arrived. Reads Postgres at every question, so that it tells the truth after a restart too. */
@@ -34,7 +34,8 @@ export class PropagationsController {
   constructor(
     @Inject(opsPool) private readonly pool: Pool,
     private readonly tracker: Tracker,
-    private readonly readiness: Readiness,
+    private readonly live: Live,
+    private readonly audit: Audit,
   ) {}
 
   @Get('propagations/:changeId')
@@ -58,48 +59,30 @@ export class PropagationsController {
       return found;
     };
     const first = await read();
-    if (!wantsEvents(request)) return void reply.send(first);
-    await this.stream(reply, first, read, (view) => view.allAccepted && view.allGatesClosed);
+    await this.audit.view(caller, 'view-withdrawal', { target: first.subjectKey, detail: { changeId } });
+    await this.live.answer({ request, reply, read, first, isLast: (view) => view.allAccepted && view.allGatesClosed });
   }
 
   @Get('status')
   @ApiOperation({ summary: 'one line per recipient: is every withdrawal enforced, and if not, for how long' })
   async status(@Caller() caller: Caller): Promise<Omit<LiveView, 'latest'>> {
-    const recipients = await summaries(this.pool, caller.controller);
-    return { at: new Date(systemClock.now()).toISOString(), allEnforced: allEnforced(recipients), recipients };
+    const [recipients, unreadable] = await Promise.all([
+      recipientSummaries(this.pool, caller.controller, this.tracker.sees()),
+      unreadableRecords(this.pool),
+    ]);
+    const at = new Date(systemClock.now()).toISOString();
+    return { at, allEnforced: allEnforced(recipients, unreadable), recipients };
   }
 
   @Get('live')
   @ApiOperation({ summary: 'status and the latest withdrawals; Server-Sent Events with Accept: text/event-stream' })
-  async live(@Caller() caller: Caller, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+  async latest(@Caller() caller: Caller, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const read = async (): Promise<LiveView> => ({
       ...(await this.status(caller)),
-      latest: await latestPropagations(this.pool, caller.controller, latestCount),
+      latest: (await latestPropagations(this.pool, caller.controller, latestCount)).map(
+        ({ subjectKey, ...propagation }) => ({ ...propagation, subject: maskedSubject(subjectKey) }),
+      ),
     });
-    const first = await read();
-    if (!wantsEvents(request)) return void reply.send(first);
-    await this.stream(reply, first, read, () => false);
-  }
-
-  private stream<T>(
-    reply: FastifyReply,
-    first: T,
-    read: () => Promise<T>,
-    isLast: (view: T) => boolean,
-  ): Promise<void> {
-    return serveEvents({
-      reply,
-      first,
-      read,
-      isLast,
-      changed: (wake) => this.tracker.onLearned(wake),
-      draining: this.readiness.draining,
-    });
+    await this.live.answer({ request, reply, read });
   }
 }
-
-/** A recipient we cannot see is not enforced: "all enforced" is never said while it may be false. */
-const allEnforced = (recipients: readonly RecipientSummary[]): boolean =>
-  recipients.length > 0 && recipients.every(({ unenforced, status }) => unenforced === 0 && status !== 'BLIND');
-
-const wantsEvents = (request: FastifyRequest): boolean => (request.headers.accept ?? '').includes('text/event-stream');

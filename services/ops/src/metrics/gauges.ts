@@ -1,7 +1,7 @@
 import type { ControllerId } from '@entente/contracts';
 import type { Metrics } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
-import { summaries } from '../tracker/read-model.ts';
+import { recipientSummaries } from '../read/recipients.ts';
 
 /**
  * Gauges are read from Postgres at each scrape, never from what this process happened to see: the age of the oldest
@@ -16,7 +16,7 @@ export function registerGauges(options: {
 }): void {
   const { metrics, pool, controller, deadlineMs } = options;
   metrics.collect(async () => {
-    for (const row of await summaries(pool, controller)) {
+    for (const row of await recipientSummaries(pool, controller, true)) {
       const connector = row.recipient;
       metrics.gauge('consent_connector_info').set(1, { connector, class: 'realtime', owner: row.kind });
       metrics.gauge('consent_connector_deadline_seconds').set(deadlineMs / 1000, { connector });

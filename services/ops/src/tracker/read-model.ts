@@ -1,44 +1,6 @@
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import { statusOf, type RecipientStatus } from './track.ts';
-
-interface RecipientView {
-  readonly recipient: string;
-  readonly name: string;
-  readonly state: string;
-  readonly outcome?: string;
-  readonly reason?: string;
-  readonly attempts: number;
-  readonly gateClosedAt?: string;
-  readonly gateClosedMs?: number;
-  readonly gateClosedBy?: string;
-  readonly acceptedAt?: string;
-  readonly acceptedMs?: number;
-  readonly confirmedAt?: string;
-  /** When the partner was last found not to keep what it had accepted. */
-  readonly contradictedAt?: string;
-  readonly times: {
-    readonly t1: string;
-    readonly t2: string;
-    readonly t3?: string;
-    readonly t4?: string;
-    readonly t5?: string;
-    readonly t6?: string;
-  };
-  readonly errorMs: number;
-}
-
-export interface PropagationView {
-  readonly changeId: string;
-  readonly subjectKey: string;
-  readonly version: number;
-  readonly direction: string;
-  readonly committedAt: string;
-  readonly purposes: readonly string[];
-  readonly recipients: readonly RecipientView[];
-  readonly allGatesClosed: boolean;
-  readonly allAccepted: boolean;
-}
+import type { PropagationView, RecipientView } from '../read/views.ts';
 
 interface Row {
   change_id: string;
@@ -63,6 +25,7 @@ interface Row {
     consumed_at: string | null;
     confirmed_at: string | null;
     contradicted_at: string | null;
+    visible_at: string | null;
     settled: boolean;
     error_ms: number;
   }[];
@@ -75,7 +38,7 @@ const select = `
         'gate_closed_at', p.gate_closed_at, 'gate_closed_by', p.gate_closed_by,
         'gate_ms', extract(epoch FROM p.gate_closed_at - p.committed_at) * 1000,
         'accepted_at', p.accepted_at, 'accepted_ms', extract(epoch FROM p.accepted_at - p.committed_at) * 1000,
-        'consumed_at', p.consumed_at, 'confirmed_at', p.confirmed_at,
+        'consumed_at', p.consumed_at, 'confirmed_at', p.confirmed_at, 'visible_at', p.visible_at,
         'contradicted_at', p.contradicted_at, 'settled', p.settled_at IS NOT NULL, 'error_ms', p.error_ms) ORDER BY p.recipient)
       FROM propagation p LEFT JOIN recipient r ON r.controller = p.controller AND r.id = p.recipient
       WHERE p.controller = c.controller AND p.subject_key = c.subject_key AND p.version = c.version), '[]') AS recipients
@@ -116,6 +79,7 @@ function view(row: Row): PropagationView {
       t4: p.gate_closed_at ?? undefined,
       t5: p.accepted_at ?? undefined,
       t6: p.confirmed_at ?? undefined,
+      t7: p.visible_at ?? undefined,
     }),
   }));
   return {
@@ -154,76 +118,4 @@ export async function latestPropagations(
     [controller, limit],
   );
   return rows.map(view);
-}
-
-export interface RecipientSummary {
-  readonly recipient: string;
-  readonly name: string;
-  readonly kind: string;
-  readonly status: RecipientStatus;
-  readonly unenforced: number;
-  readonly waiting: number;
-  readonly retrying: number;
-  readonly parked: number;
-  readonly oldestUnenforcedS: number;
-  readonly oldestParkedS: number;
-  /** Seconds since the newest beat of any gate that guards it; null when none was ever heard. */
-  readonly gateSilentS: number | null;
-  readonly leaks: number;
-}
-
-/** A gate whose beats have not been seen for this long may have no lease; its recipient is BLIND. */
-const silentAfterMs = 3_000;
-
-/** One line per active recipient, from Postgres, dead and parked work included: it grows while a connector is down. */
-export async function summaries(pool: Pool, controller: ControllerId): Promise<RecipientSummary[]> {
-  const { rows } = await pool.query<{
-    id: string;
-    name: string;
-    kind: string;
-    waiting: number;
-    retrying: number;
-    parked: number;
-    oldest_ms: number;
-    oldest_parked_ms: number;
-    beat_ms: number | null;
-    leaks: number;
-  }>(
-    `SELECT r.id, r.name, r.kind,
-       count(p.*) FILTER (WHERE p.state = 'waiting')::int AS waiting,
-       count(p.*) FILTER (WHERE p.state = 'retrying')::int AS retrying,
-       count(p.*) FILTER (WHERE p.state = 'parked')::int AS parked,
-       coalesce(extract(epoch FROM clock_timestamp() - min(p.committed_at)) * 1000, 0)::float8 AS oldest_ms,
-       coalesce(extract(epoch FROM clock_timestamp() - min(p.committed_at) FILTER (WHERE p.state = 'parked')) * 1000, 0)::float8 AS oldest_parked_ms,
-       (SELECT (extract(epoch FROM clock_timestamp() - max(s.last_beat_at)) * 1000)::float8 FROM gate_start s
-          WHERE s.controller = r.controller AND r.id = ANY (s.recipients)) AS beat_ms,
-       (SELECT count(*)::int FROM leak l WHERE l.controller = r.controller AND l.recipient = r.id) AS leaks
-     FROM recipient r
-     LEFT JOIN propagation p ON p.controller = r.controller AND p.recipient = r.id AND p.settled_at IS NULL
-     WHERE r.controller = $1 AND r.active GROUP BY r.controller, r.id, r.name, r.kind ORDER BY r.id`,
-    [controller],
-  );
-  return rows.map((row) => {
-    const unenforced = row.waiting + row.retrying + row.parked;
-    return {
-      recipient: row.id,
-      name: row.name,
-      kind: row.kind,
-      status: statusOf({
-        unenforced,
-        oldestUnenforcedMs: row.oldest_ms,
-        parked: row.parked,
-        sinceBeatMs: row.beat_ms,
-        staleAfterMs: silentAfterMs,
-      }),
-      unenforced,
-      waiting: row.waiting,
-      retrying: row.retrying,
-      parked: row.parked,
-      oldestUnenforcedS: row.oldest_ms / 1000,
-      oldestParkedS: row.oldest_parked_ms / 1000,
-      gateSilentS: row.beat_ms === null ? null : row.beat_ms / 1000,
-      leaks: row.leaks,
-    };
-  });
 }

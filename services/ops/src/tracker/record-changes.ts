@@ -69,6 +69,13 @@ export async function recordChanges(tx: PoolClient, seen: readonly SeenChange[])
 async function expectRecipients(tx: PoolClient, denials: readonly SeenChange[]): Promise<void> {
   const rows = denials.flatMap(({ change }) => change.recipients.map((recipient) => ({ change, recipient })));
   if (rows.length === 0) return;
+  // Whoever is expected to answer is shown, though its catalogue has not been read yet.
+  await tx.query(
+    `INSERT INTO recipient (controller, id, name, kind, active)
+     SELECT DISTINCT controller, id, id, 'unknown', true FROM unnest($1::text[], $2::text[]) AS r(controller, id)
+     ORDER BY controller, id ON CONFLICT DO NOTHING`,
+    [rows.map(({ change }) => change.controller), rows.map(({ recipient }) => recipient)],
+  );
   await tx.query(
     `INSERT INTO propagation (controller, subject_key, version, recipient, committed_at)
      SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[]) ON CONFLICT DO NOTHING`,
@@ -156,7 +163,8 @@ async function applyOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promi
               attempts = CASE WHEN $6 = 'confirmed' THEN attempts ELSE $8 END,
               accepted_at = $10, confirmed_at = $11, settled_at = CASE WHEN $12::timestamptz IS NULL THEN NULL
                 ELSE coalesce(settled_at, $12::timestamptz) END, error_ms = greatest(error_ms, $13),
-              contradicted_at = coalesce($14::timestamptz, contradicted_at)
+              contradicted_at = coalesce($14::timestamptz, contradicted_at),
+              visible_at = CASE WHEN $12::timestamptz IS NULL THEN NULL ELSE coalesce(visible_at, clock_timestamp()) END
        WHERE controller = $1 AND subject_key = $2 AND recipient = $3 AND version = $4`,
       [
         outcome.controller,

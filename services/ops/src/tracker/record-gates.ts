@@ -16,9 +16,8 @@ export async function recordBeats(tx: PoolClient, beats: readonly { beat: GateBe
     );
 }
 
-export const recordSignOff = async (tx: PoolClient, { ended }: GateSignedOff): Promise<void> => {
-  await tx.query('DELETE FROM gate_start WHERE start_id = $1', [ended]);
-};
+export const recordSignOff = (tx: PoolClient, { ended }: GateSignedOff): Promise<void> =>
+  forget(tx, 'start_id = $1', [ended]);
 
 /** A confirmation counts for its start and for every version up to the one named (GATE-6). */
 export async function recordConfirmations(tx: PoolClient, record: GateConfirmed): Promise<void> {
@@ -44,6 +43,7 @@ export async function recordConfirmations(tx: PoolClient, record: GateConfirmed)
       errorMs,
     ],
   );
+  await tx.query('UPDATE gate_start SET last_confirmed_at = clock_timestamp() WHERE start_id = $1', [record.start]);
   await closeGates(
     tx,
     confirmed.map(({ subjectKey, version }) => ({ controller: record.controller, subjectKey, version })),
@@ -94,6 +94,16 @@ export async function closeByLease(tx: PoolClient): Promise<number> {
 const leaseGraceMs = 3_000;
 
 /** Rows that can say nothing any more. */
-export async function forgetOldStarts(tx: PoolClient): Promise<void> {
-  await tx.query(`DELETE FROM gate_start WHERE last_beat_at < clock_timestamp() - interval '10 minutes'`);
+export const forgetOldStarts = (tx: PoolClient): Promise<void> =>
+  forget(tx, `last_beat_at < clock_timestamp() - interval '10 minutes'`, []);
+
+/** That a recipient once had a gate is remembered: a connector that has left is STOPPED, one never heard of is BLIND. */
+async function forget(tx: PoolClient, which: string, values: readonly unknown[]): Promise<void> {
+  await tx.query(
+    `WITH gone AS (DELETE FROM gate_start WHERE ${which} RETURNING controller, recipients, last_beat_at)
+     INSERT INTO gate_left (controller, recipient, at)
+     SELECT controller, r, max(last_beat_at) FROM gone CROSS JOIN LATERAL unnest(recipients) AS r GROUP BY controller, r ORDER BY controller, r
+     ON CONFLICT (controller, recipient) DO UPDATE SET at = greatest(gate_left.at, excluded.at)`,
+    [...values],
+  );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { judge, settle, statusOf } from './track.ts';
+import { allEnforced, judge, settle, statusOf, type StatusFacts } from './track.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
 
@@ -107,13 +107,49 @@ describe('deadlines are judged with blame', () => {
 });
 
 describe('status word', () => {
-  const fine = { unenforced: 0, oldestUnenforcedMs: 0, parked: 0, sinceBeatMs: 100, staleAfterMs: 2_000 };
+  const fine: StatusFacts = {
+    unenforced: 0,
+    parked: 0,
+    retrying: 0,
+    oldestUnenforcedMs: 0,
+    oldestRetryingMs: 0,
+    oldestUnheardMs: 0,
+    sinceBeatMs: 100,
+    hasLeft: false,
+    sinceAcceptedMs: null,
+    trackerSees: true,
+  };
+  const failing = { unenforced: 2, retrying: 2, oldestUnenforcedMs: 30_000, oldestRetryingMs: 30_000 };
+  test.each<[string, Partial<StatusFacts>, string, string]>([
+    ['nothing to do', {}, 'QUIET', 'nothing-pending'],
+    ['busy', { unenforced: 3, oldestUnenforcedMs: 900 }, 'OK', 'in-time'],
+    ['late', { unenforced: 3, oldestUnenforcedMs: 10_001 }, 'SLOW', 'late'],
+    ['parked', { unenforced: 1, parked: 1 }, 'SLOW', 'parked'],
+    ['never heard of', { sinceBeatMs: null }, 'BLIND', 'never-heard'],
+    ['signed off', { sinceBeatMs: null, hasLeft: true }, 'STOPPED', 'connector-left'],
+    ['a late beat', { sinceBeatMs: 3_001 }, 'BLIND', 'connector-silent'],
+    ['no beat for long', { sinceBeatMs: 15_001 }, 'STOPPED', 'connector-silent'],
+    ['the tracker itself does not read', { trackerSees: false }, 'BLIND', 'tracker-blind'],
+    ['every attempt fails', failing, 'PARTNER_DOWN', 'partner-fails'],
+    ['one person fails, others do not', { ...failing, sinceAcceptedMs: 500 }, 'SLOW', 'late'],
+    [
+      'it beats and takes nothing',
+      { unenforced: 1, oldestUnenforcedMs: 121_000, oldestUnheardMs: 121_000 },
+      'STALLED',
+      'no-progress',
+    ],
+  ])('%s', (_name, facts, status, reason) => expect(statusOf({ ...fine, ...facts })).toEqual({ status, reason }));
+});
+
+describe('"every withdrawal is enforced" is said only when it is known', () => {
+  const quiet = { unenforced: 0, status: 'QUIET' } as const;
   test.each([
-    ['nothing to do', {}, 'QUIET'],
-    ['busy', { unenforced: 3, oldestUnenforcedMs: 900 }, 'OK'],
-    ['late', { unenforced: 3, oldestUnenforcedMs: 10_001 }, 'SLOW'],
-    ['parked', { parked: 1 }, 'SLOW'],
-    ['no beat', { sinceBeatMs: null }, 'BLIND'],
-    ['old beat', { sinceBeatMs: 2_001 }, 'BLIND'],
-  ] as const)('%s', (_name, facts, expected) => expect(statusOf({ ...fine, ...facts })).toBe(expected));
+    ['quiet everywhere', [quiet], 0, true],
+    ['no recipient at all', [], 0, false],
+    ['one open', [quiet, { unenforced: 1, status: 'OK' }], 0, false],
+    ['one not seen', [quiet, { unenforced: 0, status: 'BLIND' }], 0, false],
+    ['an unreadable record', [quiet], 1, false],
+  ] as const)('%s', (_name, recipients, unreadable, expected) =>
+    expect(allEnforced(recipients, unreadable)).toBe(expected),
+  );
 });

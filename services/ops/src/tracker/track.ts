@@ -1,4 +1,5 @@
 import { contradictionReasons, settledOutcomes, type EnforcementRecorded, type Outcome } from '@entente/contracts';
+import type { Blame, RecipientStatus, StatusReason } from '../read/views.ts';
 
 /** What an operator reads of one recipient of one change. */
 type RecipientState = 'waiting' | 'retrying' | 'parked' | Outcome;
@@ -89,7 +90,7 @@ const pipelineShare = 0.2;
 
 export interface Judgement {
   readonly result: 'met' | 'missed';
-  readonly blame: 'pipeline' | 'partner' | 'none';
+  readonly blame: Blame;
 }
 
 /** @param consumedMs t3 − t1, null when the connector has not reported it */
@@ -99,17 +100,65 @@ export function judge(limitMs: number, settledMs: number | null, consumedMs: num
   return { result: 'missed', blame: late ? 'pipeline' : 'partner' };
 }
 
-/** One word per recipient on every page, API and CLI; a gate that has not been heard of is never OK. */
-export type RecipientStatus = 'OK' | 'QUIET' | 'SLOW' | 'BLIND';
+/** Whose fault it is that a withdrawal is still open: nobody's until the first limit has passed. */
+export const blameSoFar = (ageMs: number, consumedMs: number | null): Blame =>
+  ageMs <= deadlines[0].ms ? 'none' : judge(deadlines[0].ms, null, consumedMs).blame;
 
-export function statusOf(facts: {
+/** What a recipient's status is judged by. Ages in milliseconds; 0 where there is nothing of that kind. */
+export interface StatusFacts {
   readonly unenforced: number;
-  readonly oldestUnenforcedMs: number;
   readonly parked: number;
+  readonly retrying: number;
+  readonly oldestUnenforcedMs: number;
+  readonly oldestRetryingMs: number;
+  /** Of those no connector has said anything about. */
+  readonly oldestUnheardMs: number;
+  /** Since the newest beat of any of its gates; null when none is known alive. */
   readonly sinceBeatMs: number | null;
-  readonly staleAfterMs: number;
-}): RecipientStatus {
-  if (facts.sinceBeatMs === null || facts.sinceBeatMs > facts.staleAfterMs) return 'BLIND';
-  if (facts.parked > 0 || facts.oldestUnenforcedMs > 10_000) return 'SLOW';
-  return facts.unenforced > 0 ? 'OK' : 'QUIET';
+  /** A gate of it was heard once and has signed off or been forgotten. */
+  readonly hasLeft: boolean;
+  /** Since the partner last accepted anything; null when it never has. */
+  readonly sinceAcceptedMs: number | null;
+  /** This service itself reads its topics. */
+  readonly trackerSees: boolean;
 }
+
+/** A gate whose beats have not been seen for this long may have no lease. */
+const silentAfterMs = 3_000;
+/** After this much silence, heard by a tracker that does read, the connector is not late: it is gone. */
+const stoppedAfterMs = 15_000;
+/** The first promise: 99 % accepted within 10 s (ops-and-ux.md, SLOs). */
+const lateAfterMs = 10_000;
+/** Work that a connector which beats has not even taken for so long: the known stall of a consumer. */
+const stalledAfterMs = 120_000;
+
+/**
+ * One word per recipient, the worst that is true. What cannot be seen is BLIND and never OK: a connector that was never
+ * heard of, whose beats are late, or a tracker that does not read.
+ */
+export function statusOf(facts: StatusFacts): { readonly status: RecipientStatus; readonly reason: StatusReason } {
+  if (!facts.trackerSees) return { status: 'BLIND', reason: 'tracker-blind' };
+  if (facts.sinceBeatMs === null)
+    return facts.hasLeft ? { status: 'STOPPED', reason: 'connector-left' } : { status: 'BLIND', reason: 'never-heard' };
+  if (facts.sinceBeatMs > stoppedAfterMs) return { status: 'STOPPED', reason: 'connector-silent' };
+  if (facts.sinceBeatMs > silentAfterMs) return { status: 'BLIND', reason: 'connector-silent' };
+  const answeredSince = facts.sinceAcceptedMs !== null && facts.sinceAcceptedMs < facts.oldestRetryingMs;
+  if (facts.retrying > 0 && facts.oldestRetryingMs > lateAfterMs && !answeredSince)
+    return { status: 'PARTNER_DOWN', reason: 'partner-fails' };
+  if (facts.oldestUnheardMs > stalledAfterMs) return { status: 'STALLED', reason: 'no-progress' };
+  if (facts.parked > 0) return { status: 'SLOW', reason: 'parked' };
+  if (facts.oldestUnenforcedMs > lateAfterMs) return { status: 'SLOW', reason: 'late' };
+  return facts.unenforced > 0 ? { status: 'OK', reason: 'in-time' } : { status: 'QUIET', reason: 'nothing-pending' };
+}
+
+/**
+ * "Every withdrawal is enforced everywhere" is said only when it is known: nothing open at any recipient, no recipient
+ * that cannot be seen, and no record in the logs that could not be read.
+ */
+export const allEnforced = (
+  recipients: readonly { readonly unenforced: number; readonly status: RecipientStatus }[],
+  unreadableRecords: number,
+): boolean =>
+  recipients.length > 0 &&
+  unreadableRecords === 0 &&
+  recipients.every(({ unenforced, status }) => unenforced === 0 && status !== 'BLIND');

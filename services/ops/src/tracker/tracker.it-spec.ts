@@ -20,7 +20,8 @@ import { createPool, migrate, type Pool } from '@entente/postgres';
 import { kafkaBootstrap, testDatabase, waitFor } from '@entente/test-support';
 import { opsMigrations } from '../migrations/index.ts';
 import { registerGauges } from '../metrics/gauges.ts';
-import { latestPropagations, propagation, summaries } from './read-model.ts';
+import { recipientSummaries } from '../read/recipients.ts';
+import { latestPropagations, propagation } from './read-model.ts';
 import { Sweeper } from './sweeper.ts';
 import { Tracker } from './tracker.ts';
 
@@ -111,6 +112,7 @@ const outcome = (
     clockErrorMs: 0.5,
     ...(what === 'parked' || what === 'waiting' ? { reason } : {}),
   });
+const summaries = () => recipientSummaries(pool, acme, tracker.sees());
 const at = (id: string) => propagation(pool, acme, id);
 
 beforeAll(async () => {
@@ -156,7 +158,7 @@ beforeAll(async () => {
     committedAt: iso(systemClock.now()),
   });
   await beat(1);
-  await waitFor(async () => (await summaries(pool, acme))[0]?.gateSilentS !== null, {
+  await waitFor(async () => (await summaries())[0]?.gateSilentS !== null, {
     timeoutMs: 15_000,
     what: 'the first beat',
   });
@@ -313,7 +315,7 @@ describe('TRK-1: the tracker', () => {
     );
     await outcome(key, 1, 'parked');
     await waitFor(async () => (await at(id))?.recipients[0]?.state === 'parked', { timeoutMs: 10_000, what: 'parked' });
-    const [summary] = await summaries(pool, acme);
+    const [summary] = await summaries();
     expect(summary).toMatchObject({ recipient: meta, parked: 1 });
     expect(summary!.oldestUnenforcedS).toBeGreaterThan(19);
     const text = await metrics.text();
@@ -345,7 +347,7 @@ describe('TRK-1: the tracker', () => {
       });
     await exposed(withdrawnAt - 1);
     await exposed(withdrawnAt + 2_500);
-    await waitFor(async () => (await summaries(pool, acme))[0]?.leaks === 1, { timeoutMs: 10_000, what: 'the leak' });
+    await waitFor(async () => (await summaries())[0]?.leaks === 1, { timeoutMs: 10_000, what: 'the leak' });
     expect(await metrics.text()).toMatch(/consent_leaks_total\{[^}]*meta-ads[^}]*\} 1/);
   });
 

@@ -17,6 +17,9 @@ export interface Learned {
 /** Records per transaction: locks are held for tens of milliseconds, not for a whole read-ahead. */
 const chunkSize = 200;
 
+/** A fetch returns at least every few hundred milliseconds, even of topics with nothing to say. */
+const blindAfterMs = 10_000;
+
 interface Batch {
   changes: SeenChange[];
   settled: Settled[];
@@ -59,6 +62,14 @@ export class Tracker {
     return this.sources.every((source) => source.state().running);
   }
 
+  /** Whether what this process shows is fresh: its consumers run and the brokers answer them. */
+  sees(): boolean {
+    return this.sources.every((source) => {
+      const { running, msSinceFetch } = source.state();
+      return running && msSinceFetch !== null && msSinceFetch < blindAfterMs;
+    });
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.sources.map((source) => source.stop(3_000)));
   }
@@ -83,10 +94,12 @@ export class Tracker {
 
   /** Whether this process has read everything in its partitions of the complete log. */
   caughtUp(): boolean {
-    const state = this.sources[1]?.state();
-    if (!state?.running || state.msSinceFetch === null) return false;
-    // A partition that has had nothing to say since the start has no known end: nothing of it waits to be read.
-    return state.partitions.every(({ lag, buffered }) => buffered === 0 && (lag === null || lag === 0n));
+    return isCaughtUp(this.sources[1]);
+  }
+
+  /** The same of every topic: what has not been heard has not been said. */
+  upToDate(): boolean {
+    return this.sources.every(isCaughtUp);
   }
 
   private async take(tp: TP, records: readonly InRecord[]): Promise<void> {
@@ -192,6 +205,13 @@ export class Tracker {
     }
     this.metrics.counter('consent_records_consumed_total').add(count, { connector: 'ops' });
   }
+}
+
+function isCaughtUp(source: EventSource | undefined): boolean {
+  const state = source?.state();
+  if (!state?.running || state.msSinceFetch === null) return false;
+  // A partition that has had nothing to say since the start has no known end: nothing of it waits to be read.
+  return state.partitions.every(({ lag, buffered }) => buffered === 0 && (lag === null || lag === 0n));
 }
 
 /** Grants are expected nowhere, so nothing said of them can be missed: a bulk import locks nobody out. */

@@ -1,0 +1,124 @@
+import type { ConnectorLine, Overview, Percentiles } from '../../../src/read/views.ts';
+import { useLive } from '../data/live.ts';
+import { Freshness } from '../parts/freshness.tsx';
+import { PageLink } from '../parts/link.tsx';
+import { Page } from '../parts/page.tsx';
+import { Problem } from '../parts/problem.tsx';
+import { Sentence } from '../parts/sentence.tsx';
+import { StatusWord, toneOf } from '../parts/status-word.tsx';
+import { Table, type Column } from '../parts/table.tsx';
+import { addressOf } from '../router.ts';
+import type { Words } from '../words/en.ts';
+import { useFormat, type Format } from '../words/format.ts';
+import { useWords } from '../words/use-words.ts';
+import { sentenceOf } from './sentence.ts';
+import { withdrawalColumns } from './withdrawal-columns.tsx';
+
+/** Is every withdrawal enforced, and if not, where not: one sentence, then the lines behind it. */
+export function OverviewPage() {
+  const words = useWords();
+  const format = useFormat();
+  const live = useLive<Overview>('/v1/overview');
+  const { data } = live;
+  const sentence = data && sentenceOf(data, words, format);
+  return (
+    <Page title={words.overview.title} aside={<Freshness live={live} />}>
+      {sentence ? (
+        <Sentence tone={sentence.tone}>{sentence.text}</Sentence>
+      ) : (
+        live.problem === null && <Sentence>{words.line.loading}</Sentence>
+      )}
+      {live.problem && <Problem problem={live.problem} />}
+      {data && (
+        <>
+          {data.connectors.length === 0 ? (
+            <p className="quiet">{words.empty.recipients}</p>
+          ) : (
+            <Table
+              caption={words.overview.recipients}
+              columns={connectorColumns(words, format)}
+              rows={data.connectors}
+              rowKey={({ recipient }) => recipient}
+              toneOf={({ status }) => toneOf[status]}
+            />
+          )}
+          <p className="quiet note">{words.overview.facts}</p>
+          {data.latest.length === 0 ? (
+            <p className="quiet">{words.empty.withdrawals}</p>
+          ) : (
+            <Table
+              caption={words.overview.latest}
+              columns={withdrawalColumns(words, format)}
+              rows={data.latest}
+              rowKey={({ changeId }) => changeId}
+            />
+          )}
+        </>
+      )}
+    </Page>
+  );
+}
+
+const dash = '–';
+
+const connectorColumns = (words: Words, format: Format): Column<ConnectorLine>[] => {
+  const { overview } = words;
+  const p99 = (figures: Percentiles | null): string => (figures ? format.span(figures.p99) : dash);
+  const zeroIsQuiet = (value: number) => <span className={value === 0 ? 'zero' : 'strong'}>{format.count(value)}</span>;
+  return [
+    {
+      key: 'recipient',
+      title: overview.recipient,
+      cell: ({ recipient, name }) => <PageLink to={addressOf.connector(recipient)}>{name}</PageLink>,
+    },
+    {
+      key: 'status',
+      title: overview.status,
+      cell: ({ status, reason }) => (
+        <span className="two-lines">
+          <StatusWord status={status} />
+          <span className="quiet small">{words.why[reason]}</span>
+        </span>
+      ),
+    },
+    {
+      key: 'waiting',
+      title: overview.waiting,
+      numeric: true,
+      cell: ({ unenforced, countedUpTo }) =>
+        unenforced >= countedUpTo ? overview.atLeast(format.count(unenforced)) : zeroIsQuiet(unenforced),
+    },
+    {
+      key: 'oldest',
+      title: overview.oldest,
+      numeric: true,
+      cell: ({ unenforced, oldestUnenforcedS }) =>
+        unenforced === 0 ? <span className="zero">{dash}</span> : format.span(oldestUnenforcedS * 1_000),
+    },
+    { key: 'gate', title: overview.gate, numeric: true, cell: ({ gateClosedMs }) => p99(gateClosedMs) },
+    {
+      key: 'accepted',
+      title: overview.accepted,
+      numeric: true,
+      cell: ({ acceptedMs }) => (acceptedMs ? `${format.span(acceptedMs.p50)} / ${format.span(acceptedMs.p99)}` : dash),
+    },
+    {
+      key: 'missed',
+      title: overview.missed,
+      numeric: true,
+      cell: ({ judged24h: { missedByUs, missedByPartner } }) => (
+        <span className={missedByUs + missedByPartner === 0 ? 'zero' : ''}>
+          {overview.missedDetail(format.count(missedByUs), format.count(missedByPartner))}
+        </span>
+      ),
+    },
+    { key: 'parked', title: overview.parked, numeric: true, cell: ({ parked }) => zeroIsQuiet(parked) },
+    {
+      key: 'signal',
+      title: overview.signal,
+      numeric: true,
+      cell: ({ gateSilentS }) => (gateSilentS === null ? overview.none : format.span(gateSilentS * 1_000)),
+    },
+    { key: 'leaks', title: overview.leaks, numeric: true, cell: ({ leaks }) => zeroIsQuiet(leaks) },
+  ];
+};

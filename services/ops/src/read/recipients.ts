@@ -1,0 +1,98 @@
+import type { ControllerId } from '@entente/contracts';
+import type { Pool } from '@entente/postgres';
+import { statusOf } from '../tracker/track.ts';
+import type { RecipientSummary } from './views.ts';
+
+/** Counting stops here, so that a backlog of millions costs no more to look at than one of thousands. */
+const countedUpTo = 10_000;
+
+interface Row {
+  id: string;
+  name: string;
+  kind: string;
+  waiting: number;
+  waiting_ms: number | null;
+  retrying: number;
+  retrying_ms: number | null;
+  parked: number;
+  parked_ms: number | null;
+  beat_ms: number | null;
+  has_left: boolean;
+  accepted_ms: number | null;
+  leaks: number;
+}
+
+/** A short walk along `propagation_open_of` per state. */
+const open = (state: string): string => `
+  CROSS JOIN LATERAL (
+    SELECT count(*)::int AS count, (extract(epoch FROM clock_timestamp() - min(committed_at)) * 1000)::float8 AS oldest_ms
+    FROM (SELECT p.committed_at FROM propagation p
+      WHERE p.controller = r.controller AND p.recipient = r.id AND p.state = '${state}' AND p.settled_at IS NULL
+      ORDER BY p.committed_at LIMIT $2) AS first
+  ) AS ${state}`;
+
+const sql = `
+  SELECT r.id, r.name, r.kind, waiting.count AS waiting, waiting.oldest_ms AS waiting_ms, retrying.count AS retrying,
+    retrying.oldest_ms AS retrying_ms, parked.count AS parked, parked.oldest_ms AS parked_ms,
+    (SELECT (extract(epoch FROM clock_timestamp() - max(s.last_beat_at)) * 1000)::float8 FROM gate_start s
+      WHERE s.controller = r.controller AND r.id = ANY (s.recipients)) AS beat_ms,
+    EXISTS (SELECT FROM gate_left g WHERE g.controller = r.controller AND g.recipient = r.id) AS has_left,
+    (SELECT (extract(epoch FROM clock_timestamp() - p.accepted_at) * 1000)::float8 FROM propagation p
+      WHERE p.controller = r.controller AND p.recipient = r.id AND p.accepted_at IS NOT NULL
+      ORDER BY p.accepted_at DESC LIMIT 1) AS accepted_ms,
+    (SELECT count(*)::int FROM leak l WHERE l.controller = r.controller AND l.recipient = r.id) AS leaks
+  FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')}
+  WHERE r.controller = $1 AND (r.active OR waiting.count + retrying.count + parked.count > 0) ORDER BY r.id`;
+
+/** One line per recipient that is active or has open work, from Postgres, dead and parked work included: it grows while a connector is down. */
+export async function recipientSummaries(
+  pool: Pool,
+  controller: ControllerId,
+  trackerSees: boolean,
+): Promise<RecipientSummary[]> {
+  const { rows } = await pool.query<Row>(sql, [controller, countedUpTo]);
+  return rows.map((row) => summary(row, trackerSees));
+}
+
+function summary(row: Row, trackerSees: boolean): RecipientSummary {
+  const { waiting, retrying, parked } = row;
+  const ages = [row.waiting_ms, row.retrying_ms, row.parked_ms].map((ms) => Math.max(0, ms ?? 0));
+  const [unheardMs = 0, retryingMs = 0, parkedMs = 0] = ages;
+  const oldestMs = Math.max(...ages);
+  const unenforced = waiting + retrying + parked;
+  return {
+    recipient: row.id,
+    name: row.name,
+    kind: row.kind,
+    ...statusOf({
+      unenforced,
+      parked,
+      retrying,
+      oldestUnenforcedMs: oldestMs,
+      oldestRetryingMs: retryingMs,
+      oldestUnheardMs: unheardMs,
+      sinceBeatMs: row.beat_ms,
+      hasLeft: row.has_left,
+      sinceAcceptedMs: row.accepted_ms,
+      trackerSees,
+    }),
+    unenforced,
+    waiting,
+    retrying,
+    parked,
+    countedUpTo,
+    oldestUnenforcedS: oldestMs / 1000,
+    oldestParkedS: parkedMs / 1000,
+    gateSilentS: row.beat_ms === null ? null : Math.max(0, row.beat_ms) / 1000,
+    leaks: row.leaks,
+  };
+}
+
+/** Records of the consent logs that could not be read, counted up to a hundred: any of them may hide a withdrawal. */
+export async function unreadableRecords(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM (SELECT FROM quarantine WHERE topic = ANY ($1) LIMIT 100) AS first`,
+    [['consent.revocations.v1', 'consent.changes.v1']],
+  );
+  return rows[0]?.count ?? 0;
+}
