@@ -204,7 +204,7 @@ describe('revoking', () => {
     const batch = [person('a', 'b'), person('c', 'd'), revocationOf([{ 'x-email': hash('x') }])];
     const outcomes = await iabDataDeletion.revoke(batch, context);
     expect(outcomes).toEqual([
-      { kind: 'applied', reference: 'ac-a' },
+      { kind: 'applied', reference: 'ac-a ac-b' },
       { kind: 'unclear', why: 'no-answer' },
       { kind: 'refused', why: 'missing-identifier' },
     ]);
@@ -219,7 +219,7 @@ describe('revoking', () => {
     );
     const outcomes = await iabDataDeletion.revoke([person('a'), person('b'), person('c')], context);
     const throttled = { kind: 'retry', why: 'throttled', afterMs: 7_000 };
-    expect(outcomes).toEqual([{ kind: 'applied', reference: 'ac-a' }, throttled, throttled]);
+    expect(outcomes).toEqual([{ kind: 'applied', reference: 'ac-a ac-b' }, throttled, throttled]);
     expect(asked.join('')).toBe('ab');
   });
 
