@@ -32,7 +32,7 @@ const pureFiles = [
   '^services/ad-partner-connector/src/audience-removals\\.ts$',
 ];
 
-const specs = '\\.(it-|e2e-)?spec\\.ts$';
+const specs = '\\.(it-|e2e-|interop-)?spec\\.ts$';
 const anySource = '^(libs|services|deploy|test)/';
 
 const libArrows = Object.entries(libImports).map(([lib, allowed]) => ({

@@ -16,7 +16,14 @@ const noClock = [
 const noEnvironment = [
   { selector: "MemberExpression[object.name='process'][property.name='env']", message: environmentRemedy },
 ];
-const specs = ['**/*.spec.ts', '**/*.it-spec.ts', '**/*.e2e-spec.ts', 'test/**/*.ts', '**/testing/**/*.ts'];
+const specs = [
+  '**/*.spec.ts',
+  '**/*.it-spec.ts',
+  '**/*.e2e-spec.ts',
+  '**/*.interop-spec.ts',
+  'test/**/*.ts',
+  '**/testing/**/*.ts',
+];
 
 export default defineConfig(
   globalIgnores(['**/dist/', '**/coverage/', '**/node_modules/']),

@@ -1,4 +1,5 @@
 // One configuration, four projects: unit needs nothing, integration needs Postgres and Kafka, e2e runs the built services,
+// interop needs programs of the system (a browser, promtool),
 // sim simulates them under virtual time (by hand: it takes minutes).
 import { readFileSync } from 'node:fs';
 
@@ -26,6 +27,7 @@ export default {
     { ...base, displayName: 'unit', testRegex: '(?<!\\.(it|e2e)-)(?<=\\.)spec\\.ts$' },
     { ...base, ...infrastructure, displayName: 'integration', testRegex: '\\.it-spec\\.ts$' },
     { ...base, ...infrastructure, displayName: 'e2e', testRegex: '\\.e2e-spec\\.ts$' },
+    { ...base, ...infrastructure, displayName: 'interop', testRegex: '\\.interop-spec\\.ts$' },
     { ...base, displayName: 'sim', testRegex: '\\.sim-spec\\.ts$' },
   ],
 };

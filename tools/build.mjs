@@ -55,7 +55,7 @@ for (const pattern of roots) {
   for await (const workspace of glob(pattern)) {
     const sources = [];
     for await (const file of glob(join(workspace, 'src/**/*.{ts,json,html,css,sql}')))
-      if (!/\.(it-|e2e-)?spec\.ts$|\.d\.ts$/.test(file)) sources.push(file);
+      if (!/\.(it-|e2e-|interop-)?spec\.ts$|\.d\.ts$/.test(file)) sources.push(file);
     await Promise.all(sources.map(compile));
     await dropOrphans(workspace, sources);
     if (workspace === 'services/ops') await buildConsole();

@@ -6,6 +6,7 @@
  *   node deploy/local/bootstrap.mjs <entente command> [arguments]   the CLI: demo, dev, doctor, withdraw …
  *   node deploy/local/bootstrap.mjs --check                         format, lint, types, boundaries, unused code, unit tests
  *   node deploy/local/bootstrap.mjs --test [jest arguments]         unit, integration and end-to-end tests
+ *   node deploy/local/bootstrap.mjs --interop [jest arguments]      tests that need programs of the system: a browser, promtool
  *   node deploy/local/bootstrap.mjs --run [node options] FILE …     a program of the repository: benchmarks, simulation
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -189,6 +190,7 @@ const suites = [
   { name: 'integration', jest: [] },
   { name: 'e2e', jest: ['--runInBand'] },
 ];
+const interop = [{ name: 'interop', jest: ['--runInBand'] }];
 
 async function runSuite(node, suite, workDirectory, args) {
   const report = join(workDirectory, `${suite.name}.json`);
@@ -214,23 +216,26 @@ async function runSuite(node, suite, workDirectory, args) {
   };
 }
 
-async function test(node, args) {
+async function test(node, chosen, args) {
   const workDirectory = mkdtempSync(join(tmpdir(), 'entente-test-'));
   const began = performance.now();
   try {
     const results = {};
-    for (const suite of suites) {
+    for (const suite of chosen) {
       results[suite.name] = await runSuite(node, suite, workDirectory, args);
       if (stopping) return exitCodeOf(stopping);
     }
     const all = Object.values(results);
     const sum = (field) => all.reduce((total, result) => total + result[field], 0);
     const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : '';
-    const servers = results.integration.on ?? results.e2e.on ?? 'no servers';
+    const servers = all.find(({ on }) => on !== undefined)?.on ?? 'no servers';
+    const real = { integration: 'integration', e2e: 'end-to-end', interop: 'interoperation' };
+    const ran = Object.entries(real).flatMap(([name, label]) =>
+      results[name] ? [`${results[name].ran} ${label}`] : [],
+    );
     say(`tests took ${seconds(began)}`);
     process.stdout.write(
-      `${results.integration.ran} integration and ${results.e2e.ran} end-to-end tests ran on ${servers}\n` +
-        `${sum('passed')} passed, ${sum('failed')} failed${skipped}\n`,
+      `${ran.join(' and ')} tests ran on ${servers}\n` + `${sum('passed')} passed, ${sum('failed')} failed${skipped}\n`,
     );
     return all.every((result) => result.ok) ? 0 : 1;
   } finally {
@@ -248,7 +253,8 @@ async function main([command, ...args]) {
   });
   if (stopping) return exitCodeOf(stopping);
   if (command === '--check') return check();
-  if (command === '--test') return test(node, args);
+  if (command === '--test') return test(node, suites, args);
+  if (command === '--interop') return test(node, interop, args);
   if (command === '--run') return run(node, args, { stdio: 'inherit' });
   const cli = inRoot('deploy', 'local', 'dist', 'cli', 'main.js');
   return run(node, [cli, ...(command === undefined ? [] : [command]), ...args], {
