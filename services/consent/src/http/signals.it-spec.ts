@@ -14,7 +14,10 @@ const yes = { purposes: [1, 2, 3, 4, 7, 8, 9, 10], legitimateInterests: [2], ven
 const grant = (subjectId: string, ...purposes: string[]) =>
   consent.post(
     '/v1/consents',
-    { subjectId, notice, decisions: purposes.map((purpose) => ({ purpose, decision: 'granted' })) },
+    {
+      ...{ subjectId, notice, evidence: { age: 30 } },
+      decisions: purposes.map((purpose) => ({ purpose, decision: 'granted' })),
+    },
     { headers: { 'idempotency-key': randomUUID() } },
   );
 const withdraw = (subjectId: string) => consent.post('/v1/withdrawals', { subjectId });
