@@ -6,6 +6,7 @@ import { countLeaks, distribution, type Person } from '@entente/local';
 import { backlogPeople, withdrawBehindAMillionGrants } from './backlog.ts';
 import { readTopics } from './foreign-client.ts';
 import { schemaFaults } from './schema-files.ts';
+import { teamThatSubscribes } from './subscribing-team.ts';
 import { accepted, startWorld, withdraw, type Answered, type World } from './world.ts';
 
 let world: World;
@@ -132,6 +133,10 @@ describe('a foreign Kafka client reads the topics', () => {
     expect(found('metrics', metrics.join('\n'))).toEqual([]);
   }, 120_000);
 });
+
+test('a partner team that listens to Kafka itself stops, and says so', async () => {
+  await teamThatSubscribes(world);
+}, 120_000);
 
 test('behind a million grants in the normal lane, withdrawals propagate at most three times slower at p99 (REC-6, REL-3)', async () => {
   await withdrawBehindAMillionGrants(world, take(backlogPeople));
