@@ -23,6 +23,8 @@ export interface ConfirmerOptions {
   readonly metrics: Metrics;
   /** A broken acceptance is due again. */
   readonly wake: () => void;
+  /** Pause between two looks for questions that are due. */
+  readonly pollMs?: number;
 }
 
 type Legible = Pick<ClaimedQuestion, 'row'> & Pick<Confirmation, 'identifiers'>;
@@ -32,6 +34,8 @@ export class Confirmer {
   readonly #options: ConfirmerOptions;
   readonly #stop = new AbortController();
   #loop: Promise<void> = Promise.resolve();
+  /** Until then the partner wants no questions; on the monotonic clock. */
+  #quietUntil = 0;
 
   constructor(options: ConfirmerOptions) {
     this.#options = options;
@@ -55,13 +59,14 @@ export class Confirmer {
         log.warn({ err, recipient: recipient.id }, 'confirmations cannot be asked for; trying again');
         return false;
       });
-      if (!busy) await pause(pollMs, undefined, { signal, ref: false }).catch(() => undefined);
+      if (!busy) await pause(this.#options.pollMs ?? pollMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
   /** @returns whether there was work */
   async #turn(): Promise<boolean> {
     const { recipient, pool, controller, confirmations, clock } = this.#options;
+    if (clock.monotonic() < this.#quietUntil) return false;
     if (!(await anyQuestionDue(pool, controller, recipient.id))) return false;
     const slot = await recipient.budget.take('question', this.#stop.signal);
     if (slot === null) return false;
@@ -100,11 +105,12 @@ export class Confirmer {
     return [...unasked, ...answers];
   }
 
+  /** Reading has quotas of its own (Mixpanel: 60 queries an hour): to be silent about questions delays no revocation. */
   #heedThrottling(answers: readonly Answered[]): void {
     const asked = answers.flatMap(({ outcome }) =>
       outcome.kind === 'retry' && outcome.why.startsWith('throttled') ? [outcome.afterMs ?? 0] : [],
     );
-    if (asked.length > 0) this.#options.recipient.budget.pauseFor(Math.max(...asked));
+    this.#quietUntil = Math.max(this.#quietUntil, this.#options.clock.monotonic() + Math.max(0, ...asked));
   }
 
   async #settle(claim: QuestionClaim, answers: readonly Answered[]): Promise<void> {
