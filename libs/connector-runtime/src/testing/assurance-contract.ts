@@ -26,17 +26,22 @@ export function assuranceContract(options: ConnectorContractOptions, ground: Con
   const confirms = definition.confirm !== undefined || definition.readBack !== undefined;
   const held = (person: TestPerson, purpose: PurposeId): Promise<boolean> => options.holds(server(), person, purpose);
   const finish = async (): Promise<void> => confirmation?.finish(server());
-  /** The partner's jobs are let finish until the question is answered. */
-  const confirmed = (person: TestPerson, times = 1): Promise<string[]> =>
-    until(
+  /** What the partner accepts is let finish, each acceptance once, until the question is answered. */
+  const confirmed = (person: TestPerson): Promise<string[]> => {
+    let finished = 0;
+    return until(
       'the confirmation',
       async () => {
-        await finish();
+        const list = await runtime().enforcements(person);
+        const accepted = list.filter((each) => each === 'accepted@2').length;
+        if (accepted > finished) await finish();
+        finished = accepted;
         await runtime().questionDue(person);
-        return runtime().enforcements(person);
+        return list;
       },
-      (list) => list.filter((each) => each === 'confirmed@2').length >= times,
+      (list) => list.includes('confirmed@2'),
     );
+  };
   const asked = (person: TestPerson, times: number): Promise<number> =>
     until(
       `${times} questions`,
@@ -161,12 +166,10 @@ export function assuranceContract(options: ConnectorContractOptions, ground: Con
         const person = await sharedPerson();
         await runtime().erase(person, 2);
         await told(person, 'accepted@2');
+        await finish();
         await until(
           'the deletion',
-          async () => {
-            await finish();
-            return erasure.knows(server(), person);
-          },
+          () => erasure.knows(server(), person),
           (knows) => !knows,
         );
         const row = await runtime().row(person);

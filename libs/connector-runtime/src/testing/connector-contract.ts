@@ -110,8 +110,11 @@ export function connectorContract(options: ConnectorContractOptions): void {
       await faults({ kind: 'status', code: 503, match: operations.revoke });
       await runtime.change(person, 2, [second]);
       await attempted(person, 'retry');
+      // The older one waits: no attempt of it is on its way when the newer one comes.
+      await runtime.revoker.stop(patienceMs);
       await runtime.change(person, 3, []);
       await server.clearFaults();
+      runtime.restartRevoker();
       expect((await told(person, 'accepted@3')).filter((each) => each.startsWith('accepted'))).toEqual(['accepted@3']);
       expect([await held(person, first), await held(person, second)]).toEqual([false, false]);
     });

@@ -7,8 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { amplitude } from './definition.ts';
 
-/** "10-13 days after the date of the batch's first request" (partner-apis.md §13). */
-const deletionMs = 13 * 86_400_000;
+const dayMs = 86_400_000;
 const analytics = purposeId('product-analytics');
 const advertising = purposeId('advertising');
 const consentProperties: Readonly<Record<string, string>> = {
@@ -28,6 +27,7 @@ connectorContract({
       journal: join(directory, 'journal.jsonl'),
       apiKey: 'amplitude-api-key',
       secretKey: 'amplitude-secret-key',
+      deletionAfterMs: dayMs,
     });
     const database = await testDatabase('amplitude-contract');
     const drop = async () => {
@@ -56,7 +56,7 @@ connectorContract({
   secrets: ['amplitude-api-key', 'amplitude-secret-key'],
   tellsBadRows: true,
   // Properties show at once; a deletion runs on its job's day.
-  confirmation: { finish: (server) => server.advanceClock(deletionMs), operation: 'profiles.read' },
+  confirmation: { finish: (server) => server.advanceClock(2 * dayMs), operation: 'profiles.read' },
   readBack: {
     // The brand's own application says yes for somebody.
     serve: (server, person, purpose) =>
