@@ -1,4 +1,4 @@
-export { accessTokens, serviceAccountGrant } from './partner/access-tokens.ts';
+export { accessTokens, serviceAccountGrant, tokenRequest } from './partner/access-tokens.ts';
 export type { ServiceAccount, TokenFailure, WithToken } from './partner/access-tokens.ts';
 export { answerOf, elements, failureOf, judged, member, retryAfterMs } from './partner/answer.ts';
 export type { Answer } from './partner/answer.ts';
