@@ -156,7 +156,6 @@ export class PartnerComparison {
       const timed = AbortSignal.any([signal, AbortSignal.timeout(pageMs)]);
       const read = await recipient.readBack(items, { deadline: clock.monotonic() + pageMs, signal: timed });
       if (signal.aborted) return null;
-      slot.release(!read.every(({ kind }) => kind === 'unclear'));
       const asked = read.flatMap((each) =>
         each.kind === 'retry' && each.why.startsWith('throttled') ? [each.afterMs ?? 0] : [],
       );
@@ -167,6 +166,7 @@ export class PartnerComparison {
       log.error({ err, recipient: recipient.id }, 'reading the partner back failed inside');
       return items.map((): ReadBack => ({ kind: 'unclear', why: 'fault' }));
     } finally {
+      // As for questions: the breaker learns nothing.
       slot.forgo();
     }
   }

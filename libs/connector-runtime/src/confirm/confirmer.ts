@@ -1,7 +1,6 @@
 import type { Clock, Logger, Metrics } from '@entente/observability';
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import type { Slot } from '../limits/recipient-limits.ts';
 import type { Confirmation, ConfirmationOutcome } from '../partner/definition.ts';
 import type { BoundRecipient } from '../partner/recipient.ts';
 import { anyQuestionDue } from '../store/confirmation-rows.ts';
@@ -73,15 +72,15 @@ export class Confirmer {
     try {
       const deadline = clock.monotonic() + claimMs - settleReserveMs;
       const claim = await confirmations.take(recipient.id, recipient.limits.revokeBatch, claimMs);
-      await this.#settle(claim, await this.#answers(claim, deadline, slot));
+      await this.#settle(claim, await this.#answers(claim, deadline));
     } finally {
-      // Given back already where the partner was asked, with what the breaker has to learn.
+      // Reading may have a host of its own: whether it answers says nothing about revocations, so the breaker learns nothing.
       slot.forgo();
     }
     return true;
   }
 
-  async #answers({ questions }: QuestionClaim, deadline: number, slot: Slot): Promise<Answered[]> {
+  async #answers({ questions }: QuestionClaim, deadline: number): Promise<Answered[]> {
     const { recipient, clock, log } = this.#options;
     const legible = questions.flatMap(({ row, identifiers }) => (identifiers ? [{ row, identifiers }] : []));
     const illegible = questions.filter(({ identifiers }) => identifiers === null);
@@ -101,7 +100,6 @@ export class Confirmer {
     const noOutcome: ConfirmationOutcome = { kind: 'unclear', why: fault ? 'fault' : 'no-outcome' };
     const answers = legible.map(({ row }, index): Answered => ({ row, outcome: outcomes[index] ?? noOutcome }));
     this.#heedThrottling(answers);
-    if (!fault) slot.release(!answers.every(({ outcome }) => outcome.kind === 'unclear'));
     return [...unasked, ...answers];
   }
 
