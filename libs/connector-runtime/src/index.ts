@@ -20,6 +20,8 @@ export type {
   ShareOutcome,
 } from './partner/definition.ts';
 export { shareInOneRequest } from './partner/gated-share.ts';
+export { halves } from './partner/halves.ts';
+export { httpUrl, IsRsaPrivateKey } from './partner/settings-checks.ts';
 export { referencesIn, worstOutcome } from './partner/outcome.ts';
 export { confirmedByReading } from './partner/read-back.ts';
 export type { Outcome } from './partner/outcome.ts';

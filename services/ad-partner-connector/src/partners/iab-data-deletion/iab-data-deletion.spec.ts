@@ -204,7 +204,7 @@ describe('revoking', () => {
     const batch = [person('a', 'b'), person('c', 'd'), revocationOf([{ 'x-email': hash('x') }])];
     const outcomes = await iabDataDeletion.revoke(batch, context);
     expect(outcomes).toEqual([
-      { kind: 'applied', reference: 'ac-a' },
+      { kind: 'applied', reference: 'ac-a ac-b' },
       { kind: 'unclear', why: 'no-answer' },
       { kind: 'refused', why: 'missing-identifier' },
     ]);

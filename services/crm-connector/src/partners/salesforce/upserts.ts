@@ -1,6 +1,7 @@
 import {
   accessTokens,
   answerOf,
+  halves,
   shareInOneRequest,
   worstOutcome,
   type Answer,
@@ -23,12 +24,6 @@ export const withSession = accessTokens<SalesforceSettings>(sessionGrant);
 /** Records per request (partner-apis.md §10.1). */
 const collectionSize = 200;
 const noOutcome = { kind: 'unclear', why: 'no-outcome' } as const;
-
-/** The half before and the half after the middle: how the record that spoils a request is found. */
-function halves<T>(items: readonly T[]): T[][] {
-  const middle = Math.ceil(items.length / 2);
-  return [items.slice(0, middle), items.slice(middle)].filter((half) => half.length > 0);
-}
 
 /** Writes that need no gate: every record with its outcome, by its external id. */
 export async function upsert(
