@@ -1,4 +1,4 @@
-export { accessTokens, serviceAccountGrant } from './partner/access-tokens.ts';
+export { accessTokens, serviceAccountGrant, tokenRequest } from './partner/access-tokens.ts';
 export type { ServiceAccount, TokenFailure, WithToken } from './partner/access-tokens.ts';
 export { answerOf, elements, failureOf, judged, member, retryAfterMs } from './partner/answer.ts';
 export type { Answer } from './partner/answer.ts';
@@ -20,6 +20,8 @@ export type {
   ShareOutcome,
 } from './partner/definition.ts';
 export { shareInOneRequest } from './partner/gated-share.ts';
+export { halves } from './partner/halves.ts';
+export { httpUrl, IsRsaPrivateKey } from './partner/settings-checks.ts';
 export { referencesIn, worstOutcome } from './partner/outcome.ts';
 export { confirmedByReading } from './partner/read-back.ts';
 export type { Outcome } from './partner/outcome.ts';

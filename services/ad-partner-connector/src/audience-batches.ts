@@ -1,5 +1,6 @@
 import {
   answerOf,
+  halves,
   shareInOneRequest,
   worstOutcome,
   type Answer,
@@ -49,12 +50,6 @@ export function outcomesOf(answer: RowsAnswer, rowsPerItem: readonly number[]): 
         return suspect;
     }
   });
-}
-
-/** The half before and the half after the middle, without an empty one: how the bad row of a batch is found. */
-function halves<T>(items: readonly T[]): T[][] {
-  const middle = Math.ceil(items.length / 2);
-  return [items.slice(0, middle), items.slice(middle)].filter((half) => half.length > 0);
 }
 
 /**

@@ -1,8 +1,5 @@
 import { ValidateBy, type ValidationOptions } from 'class-validator';
 
-/** For `IsUrl`: hosts without a top-level domain too, since partners are also reached through proxies and in tests. */
-export const httpUrl = { require_tld: false, protocols: ['https', 'http'], require_protocol: true };
-
 /** Purpose → id at the partner, at least one; each id of this form. */
 export const AreIdsPerPurpose = (form: RegExp, options: ValidationOptions): PropertyDecorator =>
   ValidateBy(

@@ -1,4 +1,4 @@
-import type { Outcome, ShareOutcome } from '@entente/connector-runtime';
+import { halves, type Outcome, type ShareOutcome } from '@entente/connector-runtime';
 
 /** What a partner says that refuses a whole request because of one row in it, without telling which. */
 export const rejectedBatch = { kind: 'refused', why: 'invalid-identifier' } as const;
@@ -17,9 +17,8 @@ export async function isolated<T, O extends Outcome | ShareOutcome>(
   const outcomes = await send([...items]);
   const rejected = items.filter((_, index) => isRejected(outcomes[index]));
   if (rejected.length < 2) return outcomes;
-  const middle = Math.ceil(rejected.length / 2);
-  const first = await isolated(rejected.slice(0, middle), send);
-  const repeated = [...first, ...(await isolated(rejected.slice(middle), send))];
+  const repeated: O[] = [];
+  for (const half of halves(rejected)) repeated.push(...(await isolated(half, send)));
   const again = new Map(rejected.map((item, index) => [item, repeated[index]]));
   return outcomes.map((outcome, index) => again.get(items[index] as T) ?? outcome);
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { allowedPurposes, type ControllerId, type SubjectKey } from '@entente/contracts';
 import type { Clock, Logger } from '@entente/observability';
 import { notifyOutbox } from '@entente/outbox';
@@ -155,16 +156,17 @@ export class PartnerComparison {
       const timed = AbortSignal.any([signal, AbortSignal.timeout(pageMs)]);
       const read = await recipient.readBack(items, { deadline: clock.monotonic() + pageMs, signal: timed });
       if (signal.aborted) return null;
-      slot.release(!read.every(({ kind }) => kind === 'unclear'));
       const asked = read.flatMap((each) =>
         each.kind === 'retry' && each.why.startsWith('throttled') ? [each.afterMs ?? 0] : [],
       );
-      if (asked.length > 0) recipient.budget.pauseFor(Math.max(...asked));
+      // Only the comparison is silent: reading has quotas of its own, and they delay no revocation.
+      if (asked.length > 0) await pause(Math.max(...asked), undefined, { signal, ref: false }).catch(() => undefined);
       return read;
     } catch (err) {
       log.error({ err, recipient: recipient.id }, 'reading the partner back failed inside');
       return items.map((): ReadBack => ({ kind: 'unclear', why: 'fault' }));
     } finally {
+      // As for questions: the breaker learns nothing.
       slot.forgo();
     }
   }

@@ -1,7 +1,6 @@
 import type { Clock, Logger, Metrics } from '@entente/observability';
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import type { Slot } from '../limits/recipient-limits.ts';
 import type { Confirmation, ConfirmationOutcome } from '../partner/definition.ts';
 import type { BoundRecipient } from '../partner/recipient.ts';
 import { anyQuestionDue } from '../store/confirmation-rows.ts';
@@ -23,6 +22,8 @@ export interface ConfirmerOptions {
   readonly metrics: Metrics;
   /** A broken acceptance is due again. */
   readonly wake: () => void;
+  /** Pause between two looks for questions that are due. */
+  readonly pollMs?: number;
 }
 
 type Legible = Pick<ClaimedQuestion, 'row'> & Pick<Confirmation, 'identifiers'>;
@@ -32,6 +33,8 @@ export class Confirmer {
   readonly #options: ConfirmerOptions;
   readonly #stop = new AbortController();
   #loop: Promise<void> = Promise.resolve();
+  /** Until then the partner wants no questions; on the monotonic clock. */
+  #quietUntil = 0;
 
   constructor(options: ConfirmerOptions) {
     this.#options = options;
@@ -55,28 +58,29 @@ export class Confirmer {
         log.warn({ err, recipient: recipient.id }, 'confirmations cannot be asked for; trying again');
         return false;
       });
-      if (!busy) await pause(pollMs, undefined, { signal, ref: false }).catch(() => undefined);
+      if (!busy) await pause(this.#options.pollMs ?? pollMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
   /** @returns whether there was work */
   async #turn(): Promise<boolean> {
     const { recipient, pool, controller, confirmations, clock } = this.#options;
+    if (clock.monotonic() < this.#quietUntil) return false;
     if (!(await anyQuestionDue(pool, controller, recipient.id))) return false;
     const slot = await recipient.budget.take('question', this.#stop.signal);
     if (slot === null) return false;
     try {
       const deadline = clock.monotonic() + claimMs - settleReserveMs;
       const claim = await confirmations.take(recipient.id, recipient.limits.revokeBatch, claimMs);
-      await this.#settle(claim, await this.#answers(claim, deadline, slot));
+      await this.#settle(claim, await this.#answers(claim, deadline));
     } finally {
-      // Given back already where the partner was asked, with what the breaker has to learn.
+      // Reading may have a host of its own: whether it answers says nothing about revocations, so the breaker learns nothing.
       slot.forgo();
     }
     return true;
   }
 
-  async #answers({ questions }: QuestionClaim, deadline: number, slot: Slot): Promise<Answered[]> {
+  async #answers({ questions }: QuestionClaim, deadline: number): Promise<Answered[]> {
     const { recipient, clock, log } = this.#options;
     const legible = questions.flatMap(({ row, identifiers }) => (identifiers ? [{ row, identifiers }] : []));
     const illegible = questions.filter(({ identifiers }) => identifiers === null);
@@ -96,15 +100,15 @@ export class Confirmer {
     const noOutcome: ConfirmationOutcome = { kind: 'unclear', why: fault ? 'fault' : 'no-outcome' };
     const answers = legible.map(({ row }, index): Answered => ({ row, outcome: outcomes[index] ?? noOutcome }));
     this.#heedThrottling(answers);
-    if (!fault) slot.release(!answers.every(({ outcome }) => outcome.kind === 'unclear'));
     return [...unasked, ...answers];
   }
 
+  /** Reading has quotas of its own (Mixpanel: 60 queries an hour): to be silent about questions delays no revocation. */
   #heedThrottling(answers: readonly Answered[]): void {
     const asked = answers.flatMap(({ outcome }) =>
       outcome.kind === 'retry' && outcome.why.startsWith('throttled') ? [outcome.afterMs ?? 0] : [],
     );
-    if (asked.length > 0) this.#options.recipient.budget.pauseFor(Math.max(...asked));
+    this.#quietUntil = Math.max(this.#quietUntil, this.#options.clock.monotonic() + Math.max(0, ...asked));
   }
 
   async #settle(claim: QuestionClaim, answers: readonly Answered[]): Promise<void> {

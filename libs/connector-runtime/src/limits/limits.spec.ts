@@ -1,5 +1,5 @@
 import { ManualClock } from '@entente/observability';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { admit, closedCircuit, onAnswer, onFailure, type Circuit, type CircuitPolicy } from './circuit-breaker.ts';
 import { freshRate, pauseUntil, takeCall } from './rate-limiter.ts';
 import { RecipientLimits } from './recipient-limits.ts';
@@ -81,6 +81,27 @@ describe('slots of one recipient', () => {
     expect(limits.tryTake()).not.toBeNull();
     expect(limits.tryTake()).toBeNull();
   });
+
+  test('who waits while a probe is under way waits no longer than its failure demands', async () => {
+    jest.useFakeTimers();
+    try {
+      const clock = new ManualClock();
+      const limits = new RecipientLimits({ ...options, concurrency: 2 }, clock);
+      const pass = (ms: number): void => {
+        clock.advance(ms);
+        jest.advanceTimersByTime(ms);
+      };
+      for (let failures = 0; failures < 5; failures += 1) limits.tryTake()?.release(false);
+      pass(1_000);
+      const probe = limits.tryTake();
+      const waiting = limits.take('revocation', new AbortController().signal);
+      probe?.release(false);
+      pass(2_000);
+      expect(await waiting).not.toBeNull();
+    } finally {
+      jest.useRealTimers();
+    }
+  }, 2_000);
 
   test('silence the partner asked for holds everyone', () => {
     const clock = new ManualClock();

@@ -113,7 +113,9 @@ export class RecipientLimits {
 
   #serveLater(): void {
     // With all slots taken the next release serves; else time does.
-    if (this.#timer !== undefined || this.#running >= this.#options.concurrency) return;
+    if (this.#running >= this.#options.concurrency) return;
+    // What was reckoned before may be too late: a probe that failed waits for less than one that was under way.
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;

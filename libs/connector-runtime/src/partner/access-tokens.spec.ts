@@ -62,6 +62,21 @@ describe('access tokens', () => {
     expect(used).toEqual(['t1 a', 't1 b', 't2 c']);
   });
 
+  test('one whose end the server does not tell serves until it is refused', async () => {
+    const { send, used, pass } = scenario((grant) => answered(200, { access_token: `t${grant}` }));
+    await send(() => applied)(['a']);
+    pass(86_400_000);
+    await send((token) => (token === 't1' ? refused : applied))(['b']);
+    expect(used).toEqual(['t1 a', 't1 b', 't2 b']);
+  });
+
+  test('whoever needs one while it is asked for waits for the same', async () => {
+    const { send, used } = scenario();
+    const go = send(() => applied);
+    await Promise.all([go(['a']), go(['b'])]);
+    expect(used).toEqual(['t1 a', 't1 b']);
+  });
+
   test('what is refused for its token goes again with a new one, once; the rest keeps its outcome', async () => {
     const { send, used } = scenario();
     const outcomes = await send((token, item) => (token === 't1' && item === 'b' ? refused : applied))(['a', 'b', 'c']);
@@ -74,7 +89,8 @@ describe('access tokens', () => {
   });
 
   test.each([
-    [answered(200, { access_token: 't' }), { kind: 'retry', why: 'token-unavailable' }],
+    [answered(200, { expires_in: 3_600 }), { kind: 'retry', why: 'token-unavailable' }],
+    [answered(200, '<html>'), { kind: 'retry', why: 'token-unavailable' }],
     [answered(400, { error: 'invalid_grant' }), { kind: 'refused', why: 'authentication' }],
     [answered(401, { error: 'invalid_client' }), { kind: 'refused', why: 'authentication' }],
     [answered(503, {}), { kind: 'retry', why: 'status-503' }],

@@ -2,7 +2,7 @@ import type { HttpRequest } from '@entente/gate';
 import { SignJWT } from 'jose';
 import { createPrivateKey } from 'node:crypto';
 import { answerOf, failureOf, member, type Answer } from './answer.ts';
-import type { PartnerContext, ShareOutcome } from './definition.ts';
+import type { PartnerContext } from './definition.ts';
 import type { Outcome } from './outcome.ts';
 
 /** Renewed this long before its end, so that no call in flight outlives it. */
@@ -17,34 +17,44 @@ interface Held {
 /** Why there is no token: nothing about a person was sent. */
 export type TokenFailure = Extract<Outcome, { kind: 'retry' | 'refused' }>;
 
-interface FailedGrant {
-  readonly failure: TokenFailure;
-}
+type Grant = Held | { readonly failure: TokenFailure };
 
 /** Sends with an account's access token; where the server refuses it, once more with a new one. */
-export type WithToken<S extends object> = <T, O extends Outcome | ShareOutcome>(
+export type WithToken<S extends object> = <T, O extends { readonly kind: string }>(
   context: PartnerContext<S>,
   items: readonly T[],
   send: (token: string, items: T[]) => Promise<O[]>,
 ) => Promise<(O | TokenFailure)[]>;
 
-/** One access token per configured account, kept until shortly before its end; `grant` asks for one (RFC 6749). */
+/**
+ * One access token per configured account, kept until shortly before its end, or until it is refused where the server does
+ * not tell its end (Salesforce). `grant` asks for one (RFC 6749); whoever needs it first asks for all.
+ */
 export function accessTokens<S extends object>(
   grant: (settings: S, now: number) => HttpRequest | Promise<HttpRequest>,
 ): WithToken<S> {
   const held = new WeakMap<S, Held>();
+  const asking = new WeakMap<S, Promise<Grant>>();
 
-  const tokenOf = async (context: PartnerContext<S>): Promise<{ readonly token: string } | FailedGrant> => {
-    const { settings } = context;
-    const now = context.now();
-    const kept = held.get(settings);
-    if (kept !== undefined && now < kept.renewAt) return kept;
-    const result = answerOf(await context.call(await grant(settings, now)));
+  const ask = async (context: PartnerContext<S>): Promise<Grant> => {
+    const { settings, log } = context;
+    const result = answerOf(await context.call(await grant(settings, context.now())));
     // Nothing about a person was sent, so an unanswered grant leaves nothing unclear.
     if ('failure' in result) return { failure: { kind: 'retry', why: 'token-unavailable' } };
-    const granted = readGrant(result.answer, now);
-    if (!('failure' in granted)) held.set(settings, granted);
+    const granted = readGrant(result.answer, context.now());
+    if ('token' in granted) held.set(settings, granted);
+    // The server's own code tells an operator whether the app, its key or its user is the matter.
+    else log.warn({ error: member(result.answer.json, 'error'), why: granted.failure.why }, 'no access token');
     return granted;
+  };
+
+  const tokenOf = (context: PartnerContext<S>): Promise<Grant> => {
+    const { settings } = context;
+    const kept = held.get(settings);
+    if (kept !== undefined && context.now() < kept.renewAt) return Promise.resolve(kept);
+    const asked = asking.get(settings) ?? ask(context).finally(() => asking.delete(settings));
+    asking.set(settings, asked);
+    return asked;
   };
 
   return async (context, items, send) => {
@@ -63,15 +73,30 @@ export function accessTokens<S extends object>(
   };
 }
 
-const isUnauthenticated = (outcome: Outcome | ShareOutcome | undefined): boolean =>
-  outcome?.kind === 'refused' && outcome.why === 'authentication';
+const isUnauthenticated = (outcome: { readonly kind: string } | undefined): boolean =>
+  outcome?.kind === 'refused' && 'why' in outcome && outcome.why === 'authentication';
+
+/** A form, as every token endpoint takes it (RFC 6749 §4). */
+export function tokenRequest(url: string | URL, form: Readonly<Record<string, string>>): HttpRequest {
+  const body = new URLSearchParams(form).toString();
+  return {
+    method: 'POST',
+    url: new URL(url),
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': String(Buffer.byteLength(body)),
+      accept: 'application/json',
+    },
+    body,
+  };
+}
 
 /** RFC 6749 §5.1 and §5.2. */
-function readGrant(answer: Answer, now: number): Held | FailedGrant {
+function readGrant(answer: Answer, now: number): Grant {
   const token = member(answer.json, 'access_token');
   const seconds = member(answer.json, 'expires_in');
-  if (answer.status === 200 && typeof token === 'string' && token !== '' && typeof seconds === 'number')
-    return { token, renewAt: now + seconds * 1000 - renewAheadMs };
+  if (answer.status === 200 && typeof token === 'string' && token !== '')
+    return { token, renewAt: typeof seconds === 'number' ? now + seconds * 1000 - renewAheadMs : Infinity };
   const failure = failureOf(answer);
   if (failure.kind === 'unclear') return { failure: { kind: 'retry', why: 'token-unavailable' } };
   // 400 invalid_grant, invalid_client, unauthorized_client: the account or its key is wrong, repeating does not help.
@@ -102,11 +127,5 @@ export async function serviceAccountGrant(account: ServiceAccount, scope: string
     .setIssuedAt(issuedAt)
     .setExpirationTime(issuedAt + assertionSeconds)
     .sign(createPrivateKey(privateKey));
-  const grantType = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
-  return {
-    method: 'POST',
-    url: new URL(tokenUrl),
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({ grant_type: grantType, assertion }).toString(),
-  };
+  return tokenRequest(tokenUrl, { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion });
 }

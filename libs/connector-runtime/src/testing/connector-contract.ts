@@ -110,8 +110,11 @@ export function connectorContract(options: ConnectorContractOptions): void {
       await faults({ kind: 'status', code: 503, match: operations.revoke });
       await runtime.change(person, 2, [second]);
       await attempted(person, 'retry');
+      // The older one waits: no attempt of it is on its way when the newer one comes.
+      await runtime.revoker.stop(patienceMs);
       await runtime.change(person, 3, []);
       await server.clearFaults();
+      runtime.restartRevoker();
       expect((await told(person, 'accepted@3')).filter((each) => each.startsWith('accepted'))).toEqual(['accepted@3']);
       expect([await held(person, first), await held(person, second)]).toEqual([false, false]);
     });
@@ -132,7 +135,10 @@ export function connectorContract(options: ConnectorContractOptions): void {
       await faults({ kind: 'throttle', match: operations.revoke, times: 1, retryAfterMs: 0 });
       await runtime.change(person, 2, []);
       expect(await told(person, 'accepted@2')).toEqual(['waiting@2', 'accepted@2']);
-      expect(await runtime.attempts(person)).toEqual([expect.stringMatching(/^retry: throttled/), 'applied']);
+      const [refused, ...accepted] = await runtime.attempts(person);
+      expect(refused).toMatch(/^retry: throttled/);
+      // DLV-3: with a window of exposure open when it began, the accepted attempt is made again.
+      expect(new Set(accepted)).toEqual(new Set(['applied']));
     });
 
     test('lost answer: unclear is never an acceptance; the state is sent again until a clean answer', async () => {
@@ -142,8 +148,10 @@ export function connectorContract(options: ConnectorContractOptions): void {
       await told(person, 'accepted@2');
       const attempts = await runtime.attempts(person);
       // A compound revocation may lose both answers in one attempt.
-      expect(attempts[0]).toBe('unclear: no-answer');
-      expect([attempts.filter((attempt) => attempt === 'applied').length, attempts.at(-1)]).toEqual([1, 'applied']);
+      const lost = attempts.filter((attempt) => attempt === 'unclear: no-answer').length;
+      expect(lost).toBeGreaterThan(0);
+      expect(attempts.slice(0, lost)).toEqual(Array(lost).fill('unclear: no-answer'));
+      expect(new Set(attempts.slice(lost))).toEqual(new Set(['applied']));
     });
 
     test(
@@ -206,6 +214,7 @@ export function connectorContract(options: ConnectorContractOptions): void {
         () => Promise.resolve(runtime.pipeline.load.held),
         (count) => count > 0,
       );
+      await runtime.windowsEnded(person);
       await server.clearFaults();
       await told(person, 'accepted@2');
       expect(await share).toEqual({ outcome: 'denied', reason: 'newer-deny' });

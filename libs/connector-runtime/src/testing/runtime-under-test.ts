@@ -190,7 +190,7 @@ export class RuntimeUnderTest {
     this.#revoking = { recipient, claims: this.claims, identifiers, confirmations, clock, log, metrics };
     this.revoker = new Revoker(this.#revoking);
     const wakeRevoker = (): void => this.revoker.wake();
-    this.#asking = { recipient, confirmations, pool, controller, clock, log, metrics, wake: wakeRevoker };
+    this.#asking = { recipient, confirmations, pool, controller, clock, log, metrics, wake: wakeRevoker, pollMs: 20 };
     this.confirmer = new Confirmer(this.#asking);
     const { register } = this;
     const wake = (): void => this.revoker.wake();
@@ -364,6 +364,23 @@ export class RuntimeUnderTest {
       [person.subjectKey],
     );
     return rows[0] ?? null;
+  }
+
+  /** Time passes for the question: whatever pause the partner asked for before the next one is over. */
+  async questionDue(person: TestPerson): Promise<void> {
+    await this.pool.query(
+      `UPDATE confirmation SET next_ask_at = clock_timestamp()
+        WHERE subject_key = $1 AND state = 'open' AND claim_token IS NULL`,
+      [person.subjectKey],
+    );
+  }
+
+  /** Time passes for the person's shares: their windows of exposure have ended. */
+  async windowsEnded(person: TestPerson): Promise<void> {
+    await this.pool.query(
+      'UPDATE delivery SET in_flight_until = clock_timestamp() WHERE subject_key = $1 AND in_flight_until > clock_timestamp()',
+      [person.subjectKey],
+    );
   }
 
   async attempts(person: TestPerson): Promise<string[]> {

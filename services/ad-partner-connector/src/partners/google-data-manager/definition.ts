@@ -1,5 +1,7 @@
 import {
+  accessTokens,
   definePartner,
+  serviceAccountGrant,
   type Outcome,
   type PartnerContext,
   type Revocation,
@@ -7,10 +9,8 @@ import {
   type ShareOutcome,
 } from '@entente/connector-runtime';
 import type { HttpRequest, Shareable } from '@entente/gate';
-import { accessTokens } from '../../access-tokens.ts';
 import { addToAudience, readRows, removeFromAudiences } from '../../audience-batches.ts';
 import { planRemovals, type Leaving } from '../../audience-removals.ts';
-import { serviceAccountGrant } from './access-tokens.ts';
 import { confirmRemovals } from './confirm.ts';
 import { ingestMembers, readMembers, removeMembers } from './client.ts';
 import { memberLimit, memberOf, membersOf, type Member } from './plan.ts';
@@ -18,7 +18,9 @@ import { GoogleDataManagerSettings } from './settings.ts';
 
 type Context = PartnerContext<GoogleDataManagerSettings>;
 
-const withToken = accessTokens(serviceAccountGrant);
+/** OAuth scope of the Data Manager API. */
+const scope = 'https://www.googleapis.com/auth/datamanager';
+const withToken = accessTokens<GoogleDataManagerSettings>((settings, now) => serviceAccountGrant(settings, scope, now));
 
 /** Google Data Manager API: hashed members, one user list per purpose (partner-apis.md §3). */
 export const googleDataManager = definePartner<GoogleDataManagerSettings>({

@@ -7,7 +7,6 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { jwtVerify } from 'jose';
 import { generateKeyPairSync } from 'node:crypto';
-import { readGrant } from '../../access-tokens.ts';
 import { ingestMembers, readMembers } from './client.ts';
 import { googleDataManager } from './definition.ts';
 import { membersOf } from './plan.ts';
@@ -153,16 +152,6 @@ describe('answers', () => {
       outcome: { ...throttled, afterMs: 3_600_000 },
     });
     expect(outcome({}, { 'retry-after': '7' })).toEqual({ kind: 'all', outcome: { ...throttled, afterMs: 7_000 } });
-  });
-
-  test.each([
-    [200, { access_token: 't', expires_in: 3_600 }, { token: 't', renewAt: 3_540_000 }],
-    [200, { access_token: 't' }, { failure: { kind: 'retry', why: 'token-unavailable' } }],
-    [400, { error: 'invalid_grant' }, { failure: { kind: 'refused', why: 'authentication' } }],
-    [401, { error: 'invalid_client' }, { failure: { kind: 'refused', why: 'authentication' } }],
-    [503, undefined, { failure: { kind: 'retry', why: 'status-503' } }],
-  ])('the token endpoint’s %i %j', (status, json, expected) => {
-    expect(readGrant(answer(status, json), 0)).toEqual(expected);
   });
 });
 

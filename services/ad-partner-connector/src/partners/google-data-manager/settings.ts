@@ -1,17 +1,6 @@
-import {
-  Equals,
-  IsArray,
-  IsIn,
-  IsNotEmpty,
-  IsOptional,
-  IsString,
-  IsUrl,
-  Matches,
-  ValidateBy,
-  type ValidationOptions,
-} from 'class-validator';
-import { createPrivateKey } from 'node:crypto';
-import { AreIdsPerPurpose, httpUrl } from '../../settings-checks.ts';
+import { httpUrl, IsRsaPrivateKey } from '@entente/connector-runtime';
+import { Equals, IsArray, IsIn, IsNotEmpty, IsOptional, IsString, IsUrl, Matches } from 'class-validator';
+import { AreIdsPerPurpose } from '../../settings-checks.ts';
 
 const accountTypes = [
   'GOOGLE_ADS',
@@ -23,19 +12,6 @@ const accountTypes = [
 type AccountType = (typeof accountTypes)[number];
 
 const digits = { message: '$property must be digits only, without dashes' };
-
-function isRsaKey(value: unknown): boolean {
-  if (typeof value !== 'string') return false;
-  try {
-    return createPrivateKey(value).asymmetricKeyType === 'rsa';
-  } catch {
-    // Whatever OpenSSL says about it, it is no key; its message may quote the text.
-    return false;
-  }
-}
-
-const IsRsaPrivateKey = (options: ValidationOptions): PropertyDecorator =>
-  ValidateBy({ name: 'isRsaPrivateKey', validator: { validate: isRsaKey } }, options);
 
 /** User lists of one Google account, reached with a service account. */
 export class GoogleDataManagerSettings {

@@ -1,3 +1,4 @@
+import { httpUrl } from '@entente/connector-runtime';
 import {
   IsFQDN,
   IsIn,
@@ -12,7 +13,6 @@ import {
   type ValidationOptions,
 } from 'class-validator';
 import { createPrivateKey } from 'node:crypto';
-import { httpUrl } from '../../settings-checks.ts';
 
 /** How a request JWT stands in the body: the framework does not say (partner-apis.md §9). */
 const bodyForms = ['json', 'jwt'] as const;

@@ -1,6 +1,13 @@
-import { elements, failureOf, member, retryAfterMs, type Answer, type Outcome } from '@entente/connector-runtime';
+import {
+  elements,
+  failureOf,
+  member,
+  retryAfterMs,
+  tokenRequest,
+  type Answer,
+  type Outcome,
+} from '@entente/connector-runtime';
 import type { HttpRequest } from '@entente/gate';
-import { tokenRequest } from '../../access-tokens.ts';
 import { badIdentifier, type RowsAnswer } from '../../audience-batches.ts';
 import type { LinkedInSettings } from './settings.ts';
 

@@ -1,13 +1,14 @@
 import {
+  accessTokens,
   definePartner,
   type Outcome,
   type PartnerContext,
   type Revocation,
   type ShareItem,
   type ShareOutcome,
+  type WithToken,
 } from '@entente/connector-runtime';
 import type { Shareable } from '@entente/gate';
-import { accessTokens, type WithToken } from '../../access-tokens.ts';
 import { addToAudience, readRows, removeFromAudiences } from '../../audience-batches.ts';
 import { planRemovals, type Leaving } from '../../audience-removals.ts';
 import { changeUsers, readUsers, refreshGrant } from './client.ts';

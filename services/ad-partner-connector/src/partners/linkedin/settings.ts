@@ -1,5 +1,6 @@
+import { httpUrl } from '@entente/connector-runtime';
 import { IsNotEmpty, IsString, IsUrl, Matches, ValidateIf } from 'class-validator';
-import { AreIdsPerPurpose, httpUrl } from '../../settings-checks.ts';
+import { AreIdsPerPurpose } from '../../settings-checks.ts';
 
 /** DMP segments of one LinkedIn ad account, reached as one member. */
 export class LinkedInSettings {

@@ -1,5 +1,6 @@
+import { httpUrl } from '@entente/connector-runtime';
 import { IsNotEmpty, IsOptional, IsString, IsUrl, Matches } from 'class-validator';
-import { AreIdsPerPurpose, httpUrl } from '../../settings-checks.ts';
+import { AreIdsPerPurpose } from '../../settings-checks.ts';
 
 /** One Meta ad account's custom audiences. */
 export class MetaSettings {

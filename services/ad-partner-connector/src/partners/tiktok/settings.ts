@@ -1,5 +1,6 @@
+import { httpUrl } from '@entente/connector-runtime';
 import { ArrayNotEmpty, IsArray, IsInt, IsNotEmpty, IsString, IsUrl, Matches, Max, Min } from 'class-validator';
-import { AreIdsPerPurpose, httpUrl } from '../../settings-checks.ts';
+import { AreIdsPerPurpose } from '../../settings-checks.ts';
 
 const idForm = /^\d+$/;
 const wholeNumbers = { each: true, message: '$property must be whole numbers' };

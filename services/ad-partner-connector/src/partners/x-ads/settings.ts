@@ -1,5 +1,6 @@
+import { httpUrl } from '@entente/connector-runtime';
 import { IsNotEmpty, IsString, IsUrl, Matches } from 'class-validator';
-import { AreIdsPerPurpose, httpUrl } from '../../settings-checks.ts';
+import { AreIdsPerPurpose } from '../../settings-checks.ts';
 
 const idPattern = /^[0-9a-z]+$/;
 const id = { message: '$property must be lower-case letters and digits, as in the addresses of the Ads API' };

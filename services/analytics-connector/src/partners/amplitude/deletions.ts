@@ -1,5 +1,6 @@
 import {
   answerOf,
+  halves,
   worstOutcome,
   type Confirmation,
   type ConfirmationOutcome,
@@ -47,9 +48,10 @@ async function requestDeletion(userIds: readonly string[], context: Context): Pr
     // All or nothing: one id that Amplitude cannot take must not keep the others.
     const wrong = read.outcome.kind === 'refused' && read.outcome.why === 'status-400' && userIds.length > 1;
     if (!wrong) return same(read.outcome);
-    const middle = Math.ceil(userIds.length / 2);
-    const first = await requestDeletion(userIds.slice(0, middle), context);
-    return new Map([...first, ...(await requestDeletion(userIds.slice(middle), context))]);
+    const outcomes = new Map<string, Outcome>();
+    for (const half of halves(userIds))
+      for (const [id, outcome] of await requestDeletion(half, context)) outcomes.set(id, outcome);
+    return outcomes;
   }
   return new Map(
     userIds.map((id): [string, Outcome] => [

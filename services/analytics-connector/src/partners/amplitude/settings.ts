@@ -1,3 +1,4 @@
+import { httpUrl } from '@entente/connector-runtime';
 import {
   IsBoolean,
   IsEmail,
@@ -10,8 +11,6 @@ import {
   ValidateBy,
   ValidateIf,
 } from 'class-validator';
-
-const url = { require_tld: false, protocols: ['https', 'http'], require_protocol: true };
 
 const isPropertyMap = (value: unknown): boolean => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
@@ -26,16 +25,16 @@ const isPropertyMap = (value: unknown): boolean => {
 /** One Amplitude project. */
 export class AmplitudeSettings {
   /** HTTP V2 API; `https://api.eu.amplitude.com` for projects in the EU. */
-  @IsUrl(url)
+  @IsUrl(httpUrl)
   eventsUrl = 'https://api2.amplitude.com';
 
   /** User Privacy API; `https://analytics.eu.amplitude.com` for projects in the EU. */
-  @IsUrl(url)
+  @IsUrl(httpUrl)
   privacyUrl = 'https://amplitude.com';
 
   /** User Profile API, e.g. `https://profile-api.amplitude.com`; absent = the project is not read back. */
   @ValidateIf((_, value) => value !== undefined)
-  @IsUrl(url)
+  @IsUrl(httpUrl)
   profileUrl?: string;
 
   @IsString()

@@ -1,5 +1,6 @@
 import {
   answerOf,
+  halves,
   shareInOneRequest,
   type Outcome,
   type PartnerContext,
@@ -37,10 +38,9 @@ async function again<T, O extends Outcome | ShareOutcome>(
   send: (items: T[]) => Promise<O[]>,
 ): Promise<(O | typeof noOutcome)[]> {
   const left = items.filter((_, index) => outcomes[index] === (heldUp as Outcome));
-  const middle = Math.ceil(left.length / 2);
-  const parts = named ? [left] : [left.slice(0, middle), left.slice(middle)];
+  const parts = named && left.length > 0 ? [left] : halves(left);
   const repeated: O[] = [];
-  for (const part of parts) if (part.length > 0) repeated.push(...(await send(part)));
+  for (const part of parts) repeated.push(...(await send(part)));
   const byItem = new Map(left.map((item, index) => [item, repeated[index]]));
   return items.map((item, index) => byItem.get(item) ?? outcomes[index] ?? noOutcome);
 }

@@ -87,6 +87,13 @@ connectorContract({
   operations: { share: 'mp.collect', revoke: 'userDeletion.upsert' },
   secrets: [analyticsSecret, advertisingSecret, ...privateKey.split('\n').filter((line) => line.length > 40), 'ya29.'],
   tellsBadRows: true,
+  erasure: {
+    async knows(server, person) {
+      const state = (await server.state(person.identifiers['subject-id'] ?? '')) as Ga4State;
+      return Object.values(state.properties).some(({ events }) => events > 0);
+    },
+    operation: 'userDeletion.upsert',
+  },
 });
 
 describe('ga4: a 2xx that says nothing, and deletions that do', () => {

@@ -1,3 +1,4 @@
+import { httpUrl, IsRsaPrivateKey } from '@entente/connector-runtime';
 import {
   ArrayNotEmpty,
   ArrayUnique,
@@ -11,7 +12,6 @@ import {
   ValidateBy,
   type ValidationOptions,
 } from 'class-validator';
-import { httpUrl, IsRsaPrivateKey } from '../../settings-checks.ts';
 
 const deletionApis = ['user-deletion-v3', 'admin-v1alpha'] as const;
 const idTypes = ['USER_ID', 'CLIENT_ID'] as const;

@@ -1,4 +1,4 @@
-import { connectorContract } from '@entente/connector-runtime/testing';
+import { connectorContract, type ContractServer } from '@entente/connector-runtime/testing';
 import { spawnContractServer, type SpawnedContractServer } from '@entente/contract-servers';
 import { testDatabase } from '@entente/test-support';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -64,7 +64,8 @@ connectorContract({
       },
     };
   },
-  settings: settingsFor,
+  // What it shows is taken for its present state at once: here nothing is under way.
+  settings: (url) => ({ ...settingsFor(url), shownWithinMs: 0 }),
   purposes: [analytics, advertising],
   fields: { event: 'Page Viewed', page: '/start' },
   identifiers: (name) => ({ 'subject-id': name }),
@@ -75,7 +76,32 @@ connectorContract({
   operations: { share: 'profiles.update', revoke: 'profiles.update' },
   secrets: [token, gdprToken, secret, Buffer.from(`${token}:`).toString('base64')],
   tellsBadRows: true,
+  confirmation: { finish: (server) => server.advanceClock(weeksMs), operation: 'profiles.query' },
+  readBack: {
+    // The brand's own application says yes for somebody.
+    serve: (server, person, purpose) =>
+      setProfile(server, person.identifiers['subject-id'] ?? '', {
+        [consentProperties[purpose as keyof typeof consentProperties]]: 'granted',
+      }),
+    operation: 'profiles.query',
+  },
+  erasure: {
+    async knows(server, person) {
+      const { profile, events } = (await server.state(person.identifiers['subject-id'] ?? '')) as MixpanelState;
+      return profile !== null || events.length > 0;
+    },
+    operation: 'deletions.create',
+  },
 });
+
+async function setProfile({ url }: ContractServer, id: string, properties: object): Promise<void> {
+  const answer = await fetch(`${url}/engage?verbose=1`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify([{ $token: token, $distinct_id: id, $set: properties }]),
+  });
+  if (!answer.ok) throw new Error(`the update was answered ${answer.status}`);
+}
 
 describe('mixpanel: events, tasks and reading back', () => {
   let server: SpawnedContractServer;

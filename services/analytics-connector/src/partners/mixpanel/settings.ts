@@ -1,3 +1,4 @@
+import { httpUrl } from '@entente/connector-runtime';
 import {
   IsBoolean,
   IsIn,
@@ -10,7 +11,7 @@ import {
   ValidateBy,
   type ValidationOptions,
 } from 'class-validator';
-import { httpUrl, IsPropertyPerPurpose } from '../../settings-checks.ts';
+import { IsPropertyPerPurpose } from '../../settings-checks.ts';
 
 const complianceTypes = ['GDPR', 'CCPA'] as const;
 

@@ -1,4 +1,4 @@
-import { connectorContract } from '@entente/connector-runtime/testing';
+import { connectorContract, type ContractServer } from '@entente/connector-runtime/testing';
 import { spawnContractServer, type SpawnedContractServer } from '@entente/contract-servers';
 import { testDatabase } from '@entente/test-support';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -23,6 +23,8 @@ import { PosthogSettings } from './settings.ts';
 
 const consentProperties = { 'product-analytics': 'analytics_consent', advertising: 'advertising_consent' };
 const [token, apiKey] = ['phc_projecttoken', 'phx_secretkey'];
+
+const weekMs = 7 * 24 * 3_600_000;
 
 interface PosthogState {
   readonly person: { readonly properties: Readonly<Record<string, unknown>> } | null;
@@ -70,7 +72,34 @@ connectorContract({
   operations: { share: 'capture.batch', revoke: 'capture.batch' },
   secrets: [token, apiKey],
   tellsBadRows: true,
+  // Persons change at once; deletions of events run once a week.
+  confirmation: { finish: (server) => server.advanceClock(weekMs), operation: 'persons.lookUp' },
+  readBack: {
+    // The brand's own application says yes for somebody.
+    serve: (server, person, purpose) =>
+      captureSet(server, person.identifiers['subject-id'] ?? '', {
+        [consentProperties[purpose as keyof typeof consentProperties]]: 'granted',
+      }),
+    operation: 'persons.lookUp',
+  },
+  erasure: {
+    async knows(server, person) {
+      const state = (await server.state(person.identifiers['subject-id'] ?? '')) as PosthogState;
+      return state.person !== null || state.events.length > 0;
+    },
+    operation: 'persons.bulkDelete',
+  },
 });
+
+async function captureSet({ url }: ContractServer, id: string, properties: object): Promise<void> {
+  const event = { event: '$set', distinct_id: id, properties: { $set: properties } };
+  const answer = await fetch(`${url}/batch/`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ api_key: token, batch: [event] }),
+  });
+  if (!answer.ok) throw new Error(`the event was answered ${answer.status}`);
+}
 
 describe('posthog: what is accepted is not yet done', () => {
   /** Longer than any test: only the partner's own clock lets an event arrive. */

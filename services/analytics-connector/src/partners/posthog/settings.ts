@@ -1,5 +1,6 @@
+import { httpUrl } from '@entente/connector-runtime';
 import { IsInt, IsUrl, Matches, Min, Max } from 'class-validator';
-import { httpUrl, IsPropertyPerPurpose } from '../../settings-checks.ts';
+import { IsPropertyPerPurpose } from '../../settings-checks.ts';
 
 /** One PostHog project. */
 export class PosthogSettings {

@@ -1,15 +1,14 @@
+import { httpUrl } from '@entente/connector-runtime';
 import { IsNotEmpty, IsObject, IsOptional, IsString, IsUrl } from 'class-validator';
-
-const url = { require_tld: false, protocols: ['https', 'http'], require_protocol: true };
 
 /** One Segment source and the workspace it belongs to. */
 export class SegmentSettings {
   /** The Tracking API. */
-  @IsUrl(url)
+  @IsUrl(httpUrl)
   trackUrl = 'https://api.segment.io';
 
   /** The Public API, for regulations. */
-  @IsUrl(url)
+  @IsUrl(httpUrl)
   apiUrl = 'https://api.segmentapis.com';
 
   @IsString()

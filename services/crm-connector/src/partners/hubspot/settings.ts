@@ -1,8 +1,9 @@
+import { httpUrl } from '@entente/connector-runtime';
 import { IsIn, IsNotEmpty, IsObject, IsOptional, IsString, IsUrl } from 'class-validator';
 
 /** One HubSpot account. */
 export class HubspotSettings {
-  @IsUrl({ require_tld: false, protocols: ['https', 'http'], require_protocol: true })
+  @IsUrl(httpUrl)
   baseUrl = 'https://api.hubapi.com';
 
   /** Private app or OAuth access token. */

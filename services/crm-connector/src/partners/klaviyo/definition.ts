@@ -2,6 +2,7 @@ import {
   answerOf,
   confirmedByReading,
   definePartner,
+  halves,
   judged,
   member,
   referencesIn,
@@ -183,9 +184,7 @@ async function suppress(emails: readonly string[], context: Context, outcomes: M
     for (const email of emails) outcomes.set(email, outcome);
     return;
   }
-  const middle = Math.ceil(emails.length / 2);
-  await suppress(emails.slice(0, middle), context, outcomes);
-  await suppress(emails.slice(middle), context, outcomes);
+  for (const half of halves(emails)) await suppress(half, context, outcomes);
 }
 
 /**

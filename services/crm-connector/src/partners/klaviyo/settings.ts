@@ -1,3 +1,4 @@
+import { httpUrl } from '@entente/connector-runtime';
 import { IsUrl, Matches, ValidateBy, type ValidationArguments } from 'class-validator';
 
 const isPropertyMap = (value: unknown): boolean => {
@@ -15,7 +16,7 @@ const areEmailPurposes = (value: unknown, args?: ValidationArguments): boolean =
 
 /** One Klaviyo account. */
 export class KlaviyoSettings {
-  @IsUrl({ require_tld: false, protocols: ['https', 'http'], require_protocol: true })
+  @IsUrl(httpUrl)
   baseUrl = 'https://a.klaviyo.com';
 
   /** Private key with the scopes `profiles:write` and `subscriptions:write`. */

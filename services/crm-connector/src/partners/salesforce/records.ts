@@ -13,7 +13,7 @@ import type { Identifiers, PurposeId } from '@entente/contracts';
 import { deleteRecords, lookUpRecords, readDeletion, readLookUp, saysYes, type Found } from './client.ts';
 import { checkboxesOf, consentId, consentObject, subjectIdsOf, targetsOf, type Target } from './plan.ts';
 import type { SalesforceSettings } from './settings.ts';
-import { tokens } from './upserts.ts';
+import { withSession } from './upserts.ts';
 
 type Context = PartnerContext<SalesforceSettings>;
 type Failure = Extract<Outcome, { kind: 'retry' | 'refused' | 'unclear' }>;
@@ -41,7 +41,7 @@ export async function findRecords(
       .map((part, index) => ({ ...part, index, ids: part.ids.slice(at, at + querySize) }))
       .filter(({ ids }) => ids.length > 0);
     let pages: readonly (readonly Found[])[] = [];
-    const [outcome = { kind: 'unclear', why: 'no-outcome' } as const] = await tokens.with(
+    const [outcome = { kind: 'unclear', why: 'no-outcome' } as const] = await withSession(
       context,
       [queries],
       async (token): Promise<Outcome[]> => {
@@ -175,7 +175,7 @@ export async function eraseRecords(batch: readonly Erasure[], context: Context):
 async function deleteAll(ids: readonly string[], context: Context, outcomes: Map<string, Outcome>): Promise<void> {
   for (let at = 0; at < ids.length; at += deletionSize) {
     const part = ids.slice(at, at + deletionSize);
-    const read = await tokens.with(context, part, async (token, some): Promise<Outcome[]> => {
+    const read = await withSession(context, part, async (token, some): Promise<Outcome[]> => {
       const result = answerOf(await context.call(deleteRecords(context.settings, token, some)));
       return 'failure' in result ? some.map(() => result.failure) : readDeletion(result.answer, some.length);
     });

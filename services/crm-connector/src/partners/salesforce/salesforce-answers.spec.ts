@@ -1,6 +1,5 @@
 import type { Answer } from '@entente/connector-runtime';
 import { describe, expect, test } from '@jest/globals';
-import { readGrant } from './access-tokens.ts';
 import { readDeletion, readLookUp, readUpsert, refusalOf, saysYes } from './client.ts';
 import { SalesforceSettings } from './settings.ts';
 
@@ -89,11 +88,4 @@ describe('an answer is read record by record, never from its status', () => {
     expect(saysYes(contact, 'news', {}, settings)).toBe(true);
     expect(saysYes(contact, 'other', {}, settings)).toBeUndefined();
   });
-
-  test.each([
-    ['granted', answer(200, { access_token: 't' }), { token: 't' }],
-    ['refused', answer(400, { error: 'invalid_grant' }), { failure: { kind: 'refused', why: 'authentication' } }],
-    ['away', answer(503, undefined), { failure: { kind: 'retry', why: 'status-503' } }],
-    ['a page', answer(200, undefined), { failure: { kind: 'retry', why: 'token-unavailable' } }],
-  ])('a session that is %s', (_, given, token) => expect(readGrant(given)).toEqual(token));
 });

@@ -1,4 +1,4 @@
-import { connectorContract } from '@entente/connector-runtime/testing';
+import { connectorContract, type ContractServer } from '@entente/connector-runtime/testing';
 import { spawnContractServer } from '@entente/contract-servers';
 import { purposeId } from '@entente/contracts';
 import { testDatabase } from '@entente/test-support';
@@ -17,6 +17,8 @@ const clientSecret = 'salesforce-secret';
 
 interface SalesforceState {
   readonly contact?: Readonly<Record<string, unknown>>;
+  readonly individual?: object;
+  readonly consents: readonly object[];
 }
 
 connectorContract({
@@ -47,6 +49,8 @@ connectorContract({
     consentIdField: 'Consent_Subject_Id__c',
     contactPoints: { newsletter: 'Email' },
     fieldNames: { plan: 'Plan__c' },
+    // Without it nobody found is no answer: an erased person could not be told from a hidden one.
+    viewsAllRecords: true,
   }),
   purposes: [newsletter, adSharing],
   fields: { LastName: 'Planted', plan: 'free' },
@@ -59,4 +63,37 @@ connectorContract({
   // The token of every session begins with the organisation's id.
   secrets: [clientSecret, '00D000000000001!'],
   tellsBadRows: true,
+  // Every write is synchronous.
+  confirmation: { finish: () => Promise.resolve(), operation: 'batch' },
+  readBack: {
+    // A sales person ticks a box.
+    serve: (server, person, purpose) =>
+      writeByHand(server, person.identifiers['subject-id'] ?? '', { [checkboxes[purpose] ?? '']: false }),
+    operation: 'batch',
+  },
+  erasure: {
+    async knows(server, person) {
+      const state = (await server.state(person.identifiers['subject-id'] ?? '')) as SalesforceState;
+      return state.contact !== undefined || state.individual !== undefined || state.consents.length > 0;
+    },
+    operation: 'collections.delete',
+  },
 });
+
+async function writeByHand({ url }: ContractServer, id: string, fields: object): Promise<void> {
+  const grant = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_id: '3MVG9.acme',
+    client_secret: clientSecret,
+  });
+  const session = (await (await fetch(`${url}/services/oauth2/token`, { method: 'POST', body: grant })).json()) as {
+    readonly access_token: string;
+  };
+  const record = { ...fields, attributes: { type: 'Contact' }, Consent_Subject_Id__c: id };
+  const answer = await fetch(`${url}/services/data/v66.0/composite/sobjects/Contact/Consent_Subject_Id__c`, {
+    method: 'PATCH',
+    headers: { authorization: `Bearer ${session.access_token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ allOrNone: false, records: [record] }),
+  });
+  if (!answer.ok) throw new Error(`writing by hand was answered ${answer.status}`);
+}

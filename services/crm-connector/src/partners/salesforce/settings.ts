@@ -1,3 +1,4 @@
+import { httpUrl, IsRsaPrivateKey } from '@entente/connector-runtime';
 import {
   IsArray,
   IsBoolean,
@@ -10,12 +11,10 @@ import {
   ValidateIf,
   type ValidationArguments,
 } from 'class-validator';
-import { createPrivateKey } from 'node:crypto';
 
 /** Names of objects and fields, and of fields of a related object: `Plan__c`, `Owner.Name` is not one of them. */
 const apiName = /^[A-Za-z]\w*$/;
 const apiNameRule = { message: '$property must be the API name of a field, e.g. Consent_Subject_Id__c' };
-const url = { require_tld: false, protocols: ['https', 'http'], require_protocol: true };
 
 /** Absent is fine; null is not, as it would pass for a value later. */
 const IfGiven = (): PropertyDecorator => ValidateIf((_, value) => value !== undefined);
@@ -41,16 +40,6 @@ const isMapOf =
 
 const contactPointTypes = ['Email', 'MailingAddress', 'Phone', 'Social', 'Web'];
 
-function isRsaKey(value: unknown): boolean {
-  if (typeof value !== 'string') return false;
-  try {
-    return createPrivateKey(value).asymmetricKeyType === 'rsa';
-  } catch {
-    // Whatever OpenSSL says about it, it is no key; its message may quote the text.
-    return false;
-  }
-}
-
 const isFilled = (map: unknown): boolean => typeof map === 'object' && map !== null && Object.keys(map).length > 0;
 
 /** A map that is not empty needs the id field it is written by. */
@@ -65,12 +54,12 @@ const isAnyMapped: Check = (_, { optOutFields = {}, individualOptOutFields = {},
 /** One Salesforce organisation, and where in it a purpose is told. */
 export class SalesforceSettings {
   /** My Domain of the organisation, e.g. `https://acme.my.salesforce.com`. */
-  @IsUrl(url)
+  @IsUrl(httpUrl)
   instanceUrl!: string;
 
   /** Where sessions come from: My Domain for client credentials, also the login host for JWT. Default: `instanceUrl`. */
   @IfGiven()
-  @IsUrl(url)
+  @IsUrl(httpUrl)
   loginUrl?: string;
 
   /** Consumer key of the connected app. */
@@ -96,12 +85,12 @@ export class SalesforceSettings {
 
   /** Key of the connected app's certificate, PEM. */
   @IfGiven()
-  @Holds('isRsaKey', isRsaKey, 'privateKey must be an RSA key in PEM')
+  @IsRsaPrivateKey({ message: '$property must be an RSA key in PEM' })
   privateKey?: string;
 
   /** `aud` of the JWT; `https://test.salesforce.com` for sandboxes. */
   @IfGiven()
-  @IsUrl(url)
+  @IsUrl(httpUrl)
   audience?: string;
 
   @Matches(/^v\d{2,}\.0$/, { message: 'version must be an API version, e.g. v66.0' })

@@ -1,5 +1,7 @@
 import {
+  accessTokens,
   answerOf,
+  halves,
   shareInOneRequest,
   worstOutcome,
   type Answer,
@@ -8,26 +10,20 @@ import {
   type ShareOutcome,
 } from '@entente/connector-runtime';
 import type { Shareable } from '@entente/gate';
-import { AccessTokens } from './access-tokens.ts';
 import { readUpsert, upsertRecords } from './client.ts';
 import { merged, targetsOf, type RecordWrite, type Target } from './plan.ts';
+import { sessionGrant } from './session-grant.ts';
 import type { SalesforceSettings } from './settings.ts';
 
 type Context = PartnerContext<SalesforceSettings>;
 type RecordOutcome = Outcome | { readonly kind: 'absent' };
 
 /** Sessions of every configured organisation. */
-export const tokens = new AccessTokens();
+export const withSession = accessTokens<SalesforceSettings>(sessionGrant);
 
 /** Records per request (partner-apis.md §10.1). */
 const collectionSize = 200;
 const noOutcome = { kind: 'unclear', why: 'no-outcome' } as const;
-
-/** The half before and the half after the middle: how the record that spoils a request is found. */
-function halves<T>(items: readonly T[]): T[][] {
-  const middle = Math.ceil(items.length / 2);
-  return [items.slice(0, middle), items.slice(middle)].filter((half) => half.length > 0);
-}
 
 /** Writes that need no gate: every record with its outcome, by its external id. */
 export async function upsert(
@@ -38,7 +34,7 @@ export async function upsert(
   const outcomes = new Map<string, RecordOutcome>();
   for (let at = 0; at < writes.length; at += collectionSize) {
     const part = writes.slice(at, at + collectionSize);
-    const written = await tokens.with(context, part, (token, records) => upsertOnce(target, records, token, context));
+    const written = await withSession(context, part, (token, records) => upsertOnce(target, records, token, context));
     part.forEach(({ id }, index) => outcomes.set(id, written[index] ?? noOutcome));
   }
   return outcomes;
@@ -86,7 +82,7 @@ export async function inEveryTarget<T>(
   for (const target of targetsOf(context.settings)) {
     const concerned = items.filter((item) => outcomes.get(item)?.kind === 'sent' && passage.concerns(target, item));
     if (concerned.length === 0) continue;
-    const sent = await tokens.with(context, concerned, (token, some) =>
+    const sent = await withSession(context, concerned, (token, some) =>
       upsertGated(target, some, token, context, passage),
     );
     concerned.forEach((item, index) => outcomes.set(item, sent[index] ?? noOutcome));

@@ -1,3 +1,4 @@
+import { httpUrl } from '@entente/connector-runtime';
 import { IsInt, IsNotEmpty, IsOptional, IsString, IsUrl, Matches, Max, Min, ValidateBy } from 'class-validator';
 
 /** The pattern of ids and scopes in Unomi's JSON schemas; an event with any other is dropped without a word. */
@@ -17,7 +18,7 @@ const isConsentMap = (value: unknown): boolean => {
 /** One Apache Unomi (or jCustomer) server and one scope of it. */
 export class UnomiSettings {
   /** Origin of the server, e.g. `http://unomi:8181`. */
-  @IsUrl({ require_tld: false, protocols: ['https', 'http'], require_protocol: true })
+  @IsUrl(httpUrl)
   baseUrl!: string;
 
   /** Where the context is asked for and events are taken; installations behind a proxy may move it. */

@@ -1,5 +1,5 @@
+import { httpUrl } from '@entente/connector-runtime';
 import { IsArray, IsIn, IsInt, IsNotEmpty, IsOptional, IsString, IsUrl, Matches, Min } from 'class-validator';
-import { httpUrl } from '../../../settings-checks.ts';
 
 const digits = { message: '$property must be digits only' };
 const actionSources = [
