@@ -1,5 +1,5 @@
-// One configuration, four projects: unit needs nothing, integration needs Postgres and Kafka, e2e runs the built services,
-// sim simulates them under virtual time (by hand: it takes minutes).
+// One configuration, five projects: unit needs nothing, integration needs Postgres and Kafka, e2e runs the built services,
+// interop needs system programs (promtool) and says which, sim simulates them under virtual time (by hand: it takes minutes).
 import { readFileSync } from 'node:fs';
 
 // Under Jest the sources run as they are: `.ts` specifiers must not become `.js`.
@@ -26,6 +26,7 @@ export default {
     { ...base, displayName: 'unit', testRegex: '(?<!\\.(it|e2e)-)(?<=\\.)spec\\.ts$' },
     { ...base, ...infrastructure, displayName: 'integration', testRegex: '\\.it-spec\\.ts$' },
     { ...base, ...infrastructure, displayName: 'e2e', testRegex: '\\.e2e-spec\\.ts$' },
+    { ...base, displayName: 'interop', testRegex: '\\.interop-spec\\.ts$' },
     { ...base, displayName: 'sim', testRegex: '\\.sim-spec\\.ts$' },
   ],
 };
