@@ -1,6 +1,5 @@
-// One configuration, four projects: unit needs nothing, integration needs Postgres and Kafka, e2e runs the built services,
-// interop needs programs of the system (a browser, promtool),
-// sim simulates them under virtual time (by hand: it takes minutes).
+// One configuration, five projects: unit needs nothing, integration needs Postgres and Kafka, e2e runs the built services,
+// interop needs system programs (a browser, promtool) and says which, sim simulates them under virtual time (by hand: it takes minutes).
 import { readFileSync } from 'node:fs';
 
 // Under Jest the sources run as they are: `.ts` specifiers must not become `.js`.

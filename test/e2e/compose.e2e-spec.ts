@@ -129,7 +129,7 @@ describe('docker-compose.yml', () => {
 
   test('is watched by Prometheus on the ports the services listen on', () => {
     const { scrape_configs: jobs } = parse(
-      readFileSync(repositoryFile('deploy/monitoring/prometheus.yml'), 'utf8'),
+      readFileSync(repositoryFile('deploy/monitoring/prometheus/prometheus.yml'), 'utf8'),
     ) as {
       scrape_configs: { static_configs: { targets: string[] }[] }[];
     };

@@ -94,6 +94,11 @@ export const metricCatalogue = {
     help: 'Always 1 for every registered recipient.',
     labels: ['connector', 'class', 'owner'],
   },
+  consent_connector_status: {
+    type: 'gauge',
+    help: '1 beside the one word that status pages show for this recipient.',
+    labels: ['connector', 'status'],
+  },
   consent_connector_deadline_seconds: {
     type: 'gauge',
     help: 'Age of an unenforced revocation at which this recipient’s owner is paged.',
@@ -109,11 +114,6 @@ export const metricCatalogue = {
     help: 'Every egress check; decision is allow, deny, deny_stale or deny_unknown.',
     labels: ['connector', 'decision'],
   },
-  consent_sends_in_window_total: {
-    type: 'counter',
-    help: 'Items sent between commit and gate closed (t1 to t4); bounded by maxStaleness.',
-    labels: ['connector'],
-  },
   consent_leaks_total: {
     type: 'counter',
     help: 'Items sent after the gate had closed, or later than t1 + maxStaleness. Must be 0.',
@@ -128,11 +128,6 @@ export const metricCatalogue = {
     type: 'gauge',
     help: 'Age of the oldest unresolved parked delivery; 0 if none.',
     labels: ['connector', 'change'],
-  },
-  consent_parked_total: {
-    type: 'counter',
-    help: 'Deliveries that were parked, by reason code.',
-    labels: ['connector', 'change', 'reason'],
   },
   consent_partner_requests_total: {
     type: 'counter',
@@ -182,7 +177,17 @@ export const metricCatalogue = {
   },
   consent_consumer_last_progress_timestamp_seconds: {
     type: 'gauge',
-    help: 'Unix time of the consumer’s last sign of progress.',
+    help: 'Unix time of the last answered fetch, of the consumer that waits longest for one.',
+    labels: ['connector'],
+  },
+  consent_consumer_lag_messages: {
+    type: 'gauge',
+    help: 'Records between the end of the log, as last heard, and what is handled.',
+    labels: ['connector', 'topic'],
+  },
+  consent_rebalances_total: {
+    type: 'counter',
+    help: 'Times the consumers of this connector joined their groups anew.',
     labels: ['connector'],
   },
   consent_negative_duration_total: {

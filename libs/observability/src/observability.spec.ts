@@ -110,12 +110,12 @@ describe('metrics', () => {
     // @ts-expect-error a gauge is no counter
     metrics.counter('consent_outbox_pending');
     // @ts-expect-error this metric has no such label
-    expect(() => metrics.counter('consent_sends_in_window_total').inc({ person: 'x' })).toThrow();
+    expect(() => metrics.counter('consent_rebalances_total').inc({ person: 'x' })).toThrow();
   });
 
   test('the catalogue keeps its own rules', () => {
     const allowed =
-      /^(connector|change|purpose_class|level|within|result|blame|state|class|owner|decision|detector|reason|outcome|stage)$/;
+      /^(connector|change|purpose_class|topic|status|kind|level|within|result|blame|state|class|owner|decision|detector|reason|outcome|stage)$/;
     for (const [name, { type, labels, help, ...rest }] of Object.entries(metricCatalogue)) {
       expect(name).toMatch(/^consent_[a-z_]+$/);
       expect(name.endsWith('_total')).toBe(type === 'counter');

@@ -168,6 +168,7 @@ export class Connector {
     const keeper = new CatalogueKeeper({ pool, controller: acme, clock, log, fetchCatalogue, wake, reconcile });
     const receiver = new ChangeReceiver({
       ...{ pool, controller: acme, audience: audience(name), recipients: [id], log, metrics, wake },
+      databaseTime: () => clock.now(),
       catalogueAtLeast: (number) => keeper.atLeast(number),
     });
     opened.onSeeded((why) => {

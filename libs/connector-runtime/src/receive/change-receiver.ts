@@ -27,6 +27,7 @@ import {
 } from '../store/delivery-rows.ts';
 import { storePosition } from '../store/log-positions.ts';
 import { quarantine } from '../store/quarantine.ts';
+import { measureArrival } from './arrival.ts';
 import { decodeChanges, type DecodedBatch } from './decode-batch.ts';
 
 /** Events per transaction: locks are held for tens of milliseconds, not for a whole read-ahead. */
@@ -39,6 +40,8 @@ export interface ChangeReceiverOptions {
   readonly recipients: readonly RecipientId[];
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** This host's clock brought to the database's, milliseconds. */
+  readonly databaseTime: () => number;
   /** Resolves when the stored catalogue has this number, or when waiting longer would delay a deny. */
   readonly catalogueAtLeast: (number: number) => Promise<void>;
   /** Half the measured error of database time is unknown to a transaction that reads it directly: 0. */
@@ -63,7 +66,8 @@ export class ChangeReceiver {
   }
 
   async receive(tp: TP, records: readonly InRecord[]): Promise<void> {
-    const { controller, log, metrics, recipients } = this.#options;
+    const { controller, databaseTime, log, metrics, recipients } = this.#options;
+    const enteredAt = databaseTime();
     for (let from = 0; from < records.length; from += chunkSize) {
       const chunk = records.slice(from, from + chunkSize);
       const batch = decodeChanges(chunk, controller);
@@ -76,6 +80,7 @@ export class ChangeReceiver {
       if (newestCatalogue > 0) await this.#options.catalogueAtLeast(newestCatalogue);
       const last = chunk.at(-1);
       if (last !== undefined) await this.#apply(tp, batch, last.offset + 1n);
+      measureArrival(tp, batch, enteredAt, recipients, metrics);
     }
     for (const recipient of recipients)
       metrics.counter('consent_records_consumed_total').add(records.length, { connector: recipient });

@@ -13,6 +13,8 @@ import type { Unreadable } from '../store/quarantine.ts';
 export interface DecodedBatch {
   /** In the order of the log. */
   readonly changes: readonly ConsentChanged[];
+  /** When the broker appended each of them (t2), milliseconds. */
+  readonly appendedAt: readonly number[];
   readonly unreadable: readonly Unreadable[];
   /** Persons an unreadable record was about: nothing is shared about them until an event that can be read. */
   readonly closed: readonly SubjectKey[];
@@ -33,17 +35,21 @@ export function decoded(record: InRecord): ReceivedEvent | Unreadable {
 /** The records of one partition of either log, as far as they concern this controller. */
 export function decodeChanges(records: readonly InRecord[], controller: ControllerId): DecodedBatch {
   const changes: ConsentChanged[] = [];
+  const appendedAt: number[] = [];
   const unreadable: Unreadable[] = [];
   for (const record of records) {
     if (record.key?.toString() === watermarkKey) continue;
     const result = decoded(record);
     if ('record' in result) unreadable.push(result);
-    else if (result.type === 'org.entente.consent.changed.v1' && result.data.controller === controller)
+    else if (result.type === 'org.entente.consent.changed.v1' && result.data.controller === controller) {
       changes.push(result.data);
+      appendedAt.push(record.timestamp);
+    }
   }
   const keys = unreadable.map(({ record }) => record.key?.toString() ?? '');
   return {
     changes,
+    appendedAt,
     unreadable,
     closed: [...new Set(keys.filter((key) => subjectKeyPattern.test(key)))] as SubjectKey[],
   };

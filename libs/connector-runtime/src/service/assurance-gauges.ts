@@ -12,6 +12,8 @@ export function collectAssurance(
   reports: ReconciliationReports,
   recipients: readonly { readonly id: RecipientId; readonly confirms: boolean }[],
 ): void {
+  for (const { id: connector, confirms } of recipients)
+    if (confirms) metrics.counter('consent_confirmations_given_up_total').add(0, { connector });
   metrics.collect(async () => {
     const unsure = await view.unconfirmed();
     for (const { id: connector, confirms } of recipients) {

@@ -9,6 +9,7 @@ import { takeNdjson } from '../http/ndjson-body.ts';
 import { loadConnectorConfig } from './config.ts';
 import { ConnectorModule } from './connector.module.ts';
 import { ConnectorParts } from './connector-parts.ts';
+import { collectConsumers } from './consumer-gauges.ts';
 
 export interface ConnectorService {
   readonly name: string;
@@ -32,6 +33,7 @@ export async function runConnectorService(service: ConnectorService): Promise<Ru
   try {
     await parts.start();
     const sources = new Map<string, EventSource>(consumedTopics.map((topic) => [topic, parts.kafka.source()]));
+    collectConsumers(metrics, clock, sources, [...parts.recipients.keys()]);
     const app = await createHttpApp({
       module: ConnectorModule.forRoot({ config, parts, sources, metrics }),
       log,

@@ -23,6 +23,7 @@ export class OutboxMetrics {
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
+    metrics.counter('consent_negative_duration_total').add(0, { stage: 't2-t1' });
   }
 
   /** Reads the gauges from the table before each scrape. */

@@ -36,6 +36,8 @@ export class Checkpointer {
 
   constructor(parts: CheckpointerParts) {
     this.#parts = parts;
+    // Seen before the first one, which an increase would miss otherwise.
+    parts.metrics.counter('consent_ledger_contradictions_total').add(0);
   }
 
   start(): void {
