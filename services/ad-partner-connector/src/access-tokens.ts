@@ -2,6 +2,7 @@ import {
   answerOf,
   failureOf,
   member,
+  withoutAnswer,
   type Answer,
   type Outcome,
   type PartnerContext,
@@ -40,8 +41,7 @@ export function accessTokens<S extends object>(
     const kept = held.get(settings);
     if (kept !== undefined && now < kept.renewAt) return kept;
     const result = answerOf(await context.call(await grant(settings, now)));
-    // Nothing about a person was sent, so an unanswered grant leaves nothing unclear.
-    if ('failure' in result) return { failure: { kind: 'retry', why: 'token-unavailable' } };
+    if ('failure' in result) return { failure: withoutAnswer(result.failure, 'token-unavailable') };
     const granted = readGrant(result.answer, now);
     if (!('failure' in granted)) held.set(settings, granted);
     return granted;

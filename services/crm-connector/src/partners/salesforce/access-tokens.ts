@@ -2,6 +2,7 @@ import {
   answerOf,
   failureOf,
   member,
+  withoutAnswer,
   type Answer,
   type Outcome,
   type PartnerContext,
@@ -63,8 +64,7 @@ export class AccessTokens {
   async #ask(context: Context): Promise<AccessToken> {
     const { settings, log } = context;
     const result = answerOf(await context.call(tokenRequest(settings, await grantOf(settings, context.now()))));
-    // Nothing about a person was sent, so an unanswered grant leaves nothing unclear.
-    if ('failure' in result) return { failure: { kind: 'retry', why: 'token-unavailable' } };
+    if ('failure' in result) return { failure: withoutAnswer(result.failure, 'token-unavailable') };
     const granted = readGrant(result.answer);
     if ('token' in granted) this.#held.set(settings, granted.token);
     // Salesforce's own code tells an operator whether the app, its key or its user is the matter.
