@@ -3,7 +3,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { partnerAddresses, type NetworkPolicy } from './address.ts';
 
 /** Why the guard lets nothing out to a destination. Repeating does not help: a setting must change. */
-export const destinationRefusals = [
+const destinationRefusals = [
   'forbidden-scheme',
   'forbidden-url',
   'forbidden-host',
