@@ -1,6 +1,6 @@
 export { accessTokens, serviceAccountGrant, tokenRequest } from './partner/access-tokens.ts';
 export type { ServiceAccount, TokenFailure, WithToken } from './partner/access-tokens.ts';
-export { answerOf, elements, failureOf, judged, member, retryAfterMs } from './partner/answer.ts';
+export { answerOf, elements, failureOf, judged, member, retryAfterMs, withoutAnswer } from './partner/answer.ts';
 export type { Answer } from './partner/answer.ts';
 export { definePartner } from './partner/definition.ts';
 export type {

@@ -1,5 +1,9 @@
+export { isNetwork } from './egress/address.ts';
+export type { NetworkPolicy } from './egress/address.ts';
+export { DestinationGuard } from './egress/destination.ts';
+export type { DestinationRefusal, Resolve } from './egress/destination.ts';
 export { Egress } from './egress/egress.ts';
-export type { EgressOptions, Refused, SendAudit, ShareOutcome } from './egress/egress.ts';
+export type { CallOptions, EgressOptions, Refused, SendAudit, SendOptions, ShareOutcome } from './egress/egress.ts';
 export type { HttpRequest, HttpResponse, Sent } from './egress/http-exchange.ts';
 export type { Shareable } from './egress/shareable.ts';
 export { Gate } from './gate.ts';

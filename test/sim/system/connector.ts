@@ -122,7 +122,10 @@ export class Connector {
       now: () => world.scheduler.now,
     });
     const connections = new SimConnections(world, process, partner);
-    const egress = new Egress({ gate, clock, log, attemptTimeoutMs: defaultAttemptTimeoutMs }, connections);
+    const egress = new Egress(
+      { gate, clock, log, attemptTimeoutMs: defaultAttemptTimeoutMs, network: { development: true } },
+      connections,
+    );
     const relay = new Relay({
       ...{ service: name, pool, kafka, clock, log, metrics },
       connectDedicated: async () => (await world.connect(process, name, {})) as never,
@@ -137,6 +140,7 @@ export class Connector {
       settings: { none: true as const },
       gate,
       egress,
+      extraHosts: ['partner.test'],
       budget,
       clock,
       log,

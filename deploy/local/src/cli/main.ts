@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { registerCatalogue } from './catalogue-command.ts';
 import { registerConsole } from './console-commands.ts';
 import { registerData } from './data-commands.ts';
+import { registerConnector } from './connector-command.ts';
 import { exitCode, failure } from './exit.ts';
 import { registerIssuer } from './issuer-command.ts';
 import { registerLedger } from './ledger-commands.ts';
@@ -22,6 +23,7 @@ registerConsole(program);
 registerIssuer(program);
 registerLedger(program);
 registerReceipts(program);
+registerConnector(program);
 
 try {
   await program.parseAsync(process.argv);

@@ -127,6 +127,7 @@ export function connectorEnvironment(wiring: Wiring, name: ConnectorName, port: 
     STORAGE_KEYS: wiring.secrets.storageKeys[audience],
     GATE_DIR: `${wiring.runDirectory}/gate-${name}`,
     GATE_NAME: `${name}-1`,
+    EGRESS_DEVELOPMENT: 'true',
     RECIPIENTS: JSON.stringify([recipientSettings[name](wiring)]),
   };
 }

@@ -1,7 +1,7 @@
 import type { HttpRequest } from '@entente/gate';
 import { SignJWT } from 'jose';
 import { createPrivateKey } from 'node:crypto';
-import { answerOf, failureOf, member, type Answer } from './answer.ts';
+import { answerOf, failureOf, member, withoutAnswer, type Answer } from './answer.ts';
 import type { PartnerContext } from './definition.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -40,7 +40,7 @@ export function accessTokens<S extends object>(
     const { settings, log } = context;
     const result = answerOf(await context.call(await grant(settings, context.now())));
     // Nothing about a person was sent, so an unanswered grant leaves nothing unclear.
-    if ('failure' in result) return { failure: { kind: 'retry', why: 'token-unavailable' } };
+    if ('failure' in result) return { failure: withoutAnswer(result.failure, 'token-unavailable') };
     const granted = readGrant(result.answer, context.now());
     if ('token' in granted) held.set(settings, granted);
     // The server's own code tells an operator whether the app, its key or its user is the matter.

@@ -39,6 +39,10 @@ export function failureOf(answer: Answer, afterMs?: number): Failure {
   return { kind: 'refused', why: `status-${status}` };
 }
 
+/** Of a call that carried nothing about a person: unanswered it leaves nothing unclear and is made again. */
+export const withoutAnswer = (failure: Failure, why: string): Extract<Failure, { kind: 'retry' | 'refused' }> =>
+  failure.kind === 'refused' ? failure : { kind: 'retry', why };
+
 /** The answer of a call, or the outcome when there is none. */
 export function answerOf(sent: Sent): { readonly answer: Answer } | { readonly failure: Failure } {
   switch (sent.kind) {
@@ -46,6 +50,9 @@ export function answerOf(sent: Sent): { readonly answer: Answer } | { readonly f
       return { answer: { ...sent.response, json: jsonOf(sent.response) } };
     case 'not-sent':
       return { failure: { kind: 'retry', why: 'not-sent' } };
+    // The egress guard: repeating would be refused again, a person must look at the settings.
+    case 'forbidden':
+      return { failure: { kind: 'refused', why: sent.why } };
     case 'unclear':
       return { failure: { kind: 'unclear', why: 'no-answer' } };
   }

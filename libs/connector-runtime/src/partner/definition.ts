@@ -152,6 +152,8 @@ export interface PartnerDefinition<S extends object> {
   readonly documentedDelay: string;
   /** `purpose`: a share request carries one purpose only. */
   readonly shareBy: 'recipient' | 'purpose';
+  /** Hosts it may be reached at, where its settings hold more than addresses: `host`, `host:port` or `*.domain`. */
+  hosts?(settings: S): readonly string[];
   /** One outcome per item, in the same order. */
   share(batch: Shareable<ShareItem>[], context: PartnerContext<S>): Promise<ShareOutcome[]>;
   /** One outcome per item, in the same order. */

@@ -19,6 +19,7 @@ import type {
   ShareOutcome,
 } from './definition.ts';
 import type { Outcome } from './outcome.ts';
+import { partnerHosts } from './partner-hosts.ts';
 import { confirmedByReading } from './read-back.ts';
 
 /** What one attempt may do, and what it did. */
@@ -61,7 +62,9 @@ export interface BindOptions<S extends object> {
   readonly definition: PartnerDefinition<S>;
   readonly settings: S;
   readonly gate: Pick<Gate, 'decide' | 'catalogue'>;
-  readonly egress: Pick<Egress, 'share' | 'call'>;
+  readonly egress: Pick<Egress, 'within'>;
+  /** Where it may be reached beside the addresses in its settings. */
+  readonly extraHosts?: readonly string[];
   readonly budget: RecipientLimits;
   readonly clock: Clock;
   readonly log: Logger;
@@ -71,7 +74,8 @@ export interface BindOptions<S extends object> {
 
 /** Hands a partner's code its context, and nothing that would let data past the gate. */
 export function bindRecipient<S extends object>(options: BindOptions<S>): BoundRecipient {
-  const { id, definition, settings, gate, egress, budget, clock, attemptTimeoutMs = defaultAttemptTimeoutMs } = options;
+  const { id, definition, settings, gate, budget, clock, attemptTimeoutMs = defaultAttemptTimeoutMs } = options;
+  const egress = options.egress.within([...partnerHosts(definition, settings), ...(options.extraHosts ?? [])]);
   const log = options.log.child({ recipient: id });
   const purposes = (): readonly PurposeId[] => [...(gate.catalogue?.recipients.get(id)?.purposes ?? [])].sort();
   const allowed = (subjectKey: SubjectKey): PurposeId[] =>
@@ -106,7 +110,7 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
           signal: scope.signal,
           timeoutMs: Math.min(timeoutMs, attemptTimeoutMs),
         });
-        if (sent.kind !== 'not-sent') used.sent = true;
+        if (sent.kind === 'answered' || sent.kind === 'unclear') used.sent = true;
         return sent;
       },
       allowed,

@@ -2,7 +2,9 @@ import { ConsentClientConfig, Env, loadConfigOrExit, type ConfigFault } from '@e
 import { idPattern, parseKeyRing } from '@entente/contracts';
 import { plainToInstance } from 'class-transformer';
 import { ArrayNotEmpty, IsNotEmpty, IsObject, Matches, Min, ValidateNested, validateSync } from 'class-validator';
+import { DestinationGuard, isNetwork, type NetworkPolicy } from '@entente/gate';
 import type { PartnerDefinition } from '../partner/definition.ts';
+import { urlsIn } from '../partner/partner-hosts.ts';
 
 const ring = 'k1:<32 bytes in base64url>';
 const recipientsExample = '[{"id":"hubspot-crm","partner":"hubspot","settings":{"token":"…"}}]';
@@ -17,6 +19,13 @@ export class RecipientConfig {
 
   @IsObject()
   settings: object = {};
+
+  /** Where it may be reached beside the addresses in its settings: `host`, `host:port` or `*.domain`. */
+  @Matches(/^(\*\.)?[a-z0-9.-]+(:\d{1,5})?$/, {
+    each: true,
+    message: 'must be written as host, host:port or *.domain',
+  })
+  hosts: string[] = [];
 }
 
 /** The environment of a connector service. */
@@ -54,8 +63,41 @@ export class ConnectorConfig extends ConsentClientConfig {
   @Min(0)
   reconcileEveryMs = 3_600_000;
 
+  /** Partners on this machine and in private networks, and HTTP without TLS: for the local stack and tests alone. */
+  @Env('EGRESS_DEVELOPMENT', { example: 'true', as: 'boolean' })
+  egressDevelopment = false;
+
+  /** Private networks where self-hosted partners stand. */
+  @Env('EGRESS_PRIVATE_NETWORKS', { example: '10.20.0.0/16', as: 'list' })
+  egressPrivateNetworks: string[] = [];
+
+  get network(): NetworkPolicy {
+    return { development: this.egressDevelopment, privateNetworks: this.egressPrivateNetworks };
+  }
+
   crossCheck(): readonly ConfigFault[] {
-    return [...ringFaults('AUDIENCE_KEYS', this.audienceKeys), ...ringFaults('STORAGE_KEYS', this.storageKeys)];
+    return [
+      ...ringFaults('AUDIENCE_KEYS', this.audienceKeys),
+      ...ringFaults('STORAGE_KEYS', this.storageKeys),
+      ...this.#networkFaults(),
+    ];
+  }
+
+  #networkFaults(): ConfigFault[] {
+    const faults: ConfigFault[] = [];
+    if (this.egressDevelopment && this.isProduction)
+      faults.push({
+        variable: 'EGRESS_DEVELOPMENT',
+        rule: 'must be false unless NODE_ENV is development or test; name private networks in EGRESS_PRIVATE_NETWORKS',
+        example: 'false',
+      });
+    if (!this.egressPrivateNetworks.every(isNetwork))
+      faults.push({
+        variable: 'EGRESS_PRIVATE_NETWORKS',
+        rule: 'must be networks written as <address>/<bits>',
+        example: '10.20.0.0/16',
+      });
+    return faults;
   }
 }
 
@@ -74,17 +116,20 @@ export interface ConfiguredRecipient {
   readonly id: string;
   readonly definition: PartnerDefinition<object>;
   readonly settings: object;
+  readonly extraHosts: readonly string[];
 }
 
 /** Matches recipients with the partners of a service. Faults name places and rules, never values. */
 function configureRecipients(
   recipients: readonly RecipientConfig[],
   partners: readonly PartnerDefinition<object>[],
+  network: NetworkPolicy,
 ): { readonly configured: readonly ConfiguredRecipient[]; readonly faults: readonly ConfigFault[] } {
+  const guard = new DestinationGuard(network);
   const faults: ConfigFault[] = [];
   const fault = (rule: string): void => void faults.push({ variable: 'RECIPIENTS', rule, example: recipientsExample });
   const configured: ConfiguredRecipient[] = [];
-  recipients.forEach(({ id, partner, settings }, index) => {
+  recipients.forEach(({ id, partner, settings, hosts }, index) => {
     if (recipients.findIndex((other) => other.id === id) < index) return fault(`${index}.id: names a recipient twice`);
     const definition = partners.find((each) => each.partner === partner);
     if (!definition)
@@ -94,21 +139,35 @@ function configureRecipients(
     for (const error of errors)
       for (const rule of Object.values(error.constraints ?? { invalid: 'is not valid' }))
         fault(`${index}.settings.${rule}`);
-    configured.push({ id, definition, settings: instance });
+    for (const { path, url } of urlsIn(instance)) {
+      const refusal = guard.refusalOf(url);
+      if (refusal !== null) fault(`${index}.settings.${path}: the egress guard refuses it: ${refusal}`);
+    }
+    configured.push({ id, definition, settings: instance, extraHosts: hosts });
   });
   return { configured, faults };
 }
+
+/** How it is said that the configuration is not usable, and what ends the process. */
+type PrintAndExit = [print?: (text: string) => void, exit?: (code: number) => never];
 
 /** The service's whole configuration, its partners' settings included; every fault is in the error. */
 export function loadConnectorConfig(
   partners: readonly PartnerDefinition<object>[],
   env: NodeJS.ProcessEnv = process.env,
+  ...printAndExit: PrintAndExit
 ): { readonly config: Readonly<ConnectorConfig>; readonly recipients: readonly ConfiguredRecipient[] } {
   class ConfigWithPartners extends ConnectorConfig {
+    #recipientFaults(): readonly ConfigFault[] {
+      // A network that cannot be read is a fault of its own already.
+      const privateNetworks = this.egressPrivateNetworks.filter(isNetwork);
+      return configureRecipients(this.recipients, partners, { ...this.network, privateNetworks }).faults;
+    }
+
     override crossCheck(): readonly ConfigFault[] {
-      return [...super.crossCheck(), ...configureRecipients(this.recipients, partners).faults];
+      return [...super.crossCheck(), ...this.#recipientFaults()];
     }
   }
-  const config = loadConfigOrExit(ConfigWithPartners, env);
-  return { config, recipients: configureRecipients(config.recipients, partners).configured };
+  const config = loadConfigOrExit(ConfigWithPartners, env, ...printAndExit);
+  return { config, recipients: configureRecipients(config.recipients, partners, config.network).configured };
 }

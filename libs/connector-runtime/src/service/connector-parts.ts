@@ -71,7 +71,7 @@ export class ConnectorParts {
     this.kafka = kafka;
     this.consent = consent;
     const controller = controllerId(config.controller);
-    this.egress = new Egress({ gate, clock, log, attemptTimeoutMs: defaultAttemptTimeoutMs });
+    this.egress = new Egress({ gate, clock, log, attemptTimeoutMs: defaultAttemptTimeoutMs, network: config.network });
     this.relay = new Relay({
       service: name,
       connectDedicated: async () => {
@@ -226,7 +226,7 @@ export class ConnectorParts {
     await this.pool.end();
   }
 
-  #bound({ id, definition, settings }: ConfiguredRecipient): BoundRecipient {
+  #bound({ id, definition, settings, extraHosts }: ConfiguredRecipient): BoundRecipient {
     const { clock, log } = this.#options;
     const budget = new RecipientLimits(definition.limits, clock);
     return bindRecipient({
@@ -235,6 +235,7 @@ export class ConnectorParts {
       settings,
       gate: this.gate,
       egress: this.egress,
+      extraHosts,
       budget,
       clock,
       log,

@@ -157,7 +157,7 @@ export class RuntimeUnderTest {
     const clock = systemClock;
     this.metrics = createMetrics();
     this.gate = new ScriptedGate(document);
-    this.#egress = new Egress({ gate: this.gate, clock, log, attemptTimeoutMs });
+    this.#egress = new Egress({ gate: this.gate, clock, log, attemptTimeoutMs, network: { development: true } });
     const id = recipientId('recipient-1');
     const budget = new RecipientLimits(definition.limits, clock);
     this.recipient = bindRecipient({

@@ -2,6 +2,8 @@ import type { PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
 import type { Clock, Logger } from '@entente/observability';
 import type { Gate } from '../gate.ts';
 import type { Allow, Deny, Stale } from '../step/decision.ts';
+import type { NetworkPolicy } from './address.ts';
+import { DestinationGuard, type Resolve } from './destination.ts';
 import {
   Connections,
   type AttemptExchange,
@@ -26,8 +28,10 @@ export interface EgressOptions {
   readonly gate: Pick<Gate, 'decide' | 'onDenied'>;
   readonly clock: Clock;
   readonly log: Logger;
-  /** `host` or `host:port`; absent = any. */
-  readonly allowedHosts?: readonly string[];
+  /** Beside public addresses over TLS. */
+  readonly network?: NetworkPolicy;
+  /** How names become addresses; default: the system's way. */
+  readonly resolve?: Resolve;
   /** Default 1 MiB. */
   readonly maxResponseBytes?: number;
   /** Of one attempt, connecting included. Default 5000. */
@@ -50,6 +54,16 @@ export interface ShareOutcome<T> {
   readonly sent: Sent | null;
 }
 
+export interface SendOptions {
+  readonly signal?: AbortSignal;
+  /** `host` (its scheme's own port), `host:port` or `*.domain`; absent = any that the network policy allows. */
+  readonly hosts?: readonly string[];
+}
+
+export interface CallOptions extends SendOptions {
+  readonly timeoutMs?: number;
+}
+
 interface Verdict<T> {
   readonly allowed: readonly Shareable<T>[];
   readonly refused: readonly Refused<T>[];
@@ -62,16 +76,18 @@ const maxAddresses = 3;
 /** The one door: nothing else in Entente opens a connection to a partner for a share (GATE-5). */
 export class Egress {
   readonly #options: EgressOptions;
+  readonly #guard: DestinationGuard;
   readonly #connections: PartnerConnections;
   readonly #timeoutMs: number;
   /** Sends that wait for a connection, by subject: an applied deny refuses them without waiting for the write. */
   readonly #unwritten = new Map<SubjectKey, Set<() => void>>();
   readonly #stopListening: () => void;
 
-  constructor(options: EgressOptions, connections = connectionsOf(options)) {
+  constructor(options: EgressOptions, connections?: PartnerConnections) {
     this.#options = options;
     const { attemptTimeoutMs = 5000 } = options;
-    this.#connections = connections;
+    this.#guard = new DestinationGuard(options.network, options.resolve);
+    this.#connections = connections ?? connectionsOf(options, this.#guard);
     this.#timeoutMs = attemptTimeoutMs;
     this.#stopListening = options.gate.onDenied((subjectKey) => {
       for (const review of [...(this.#unwritten.get(subjectKey) ?? [])]) review();
@@ -85,11 +101,11 @@ export class Egress {
   async share<T>(
     items: readonly Shareable<T>[],
     build: (allowed: T[]) => HttpRequest,
-    o: { readonly signal?: AbortSignal } = {},
+    o: SendOptions = {},
   ): Promise<ShareOutcome<T>> {
     const endsAt = this.#options.clock.monotonic() + this.#timeoutMs;
     for (let address = 0; address < maxAddresses; address += 1) {
-      const outcome = await this.#attempt(items, build, endsAt, o.signal);
+      const outcome = await this.#attempt(items, build, endsAt, o);
       if (outcome !== 'address-changed') return outcome;
     }
     const { allowed, refused } = this.#decide(items);
@@ -101,16 +117,21 @@ export class Egress {
   }
 
   /** Ungated: revocations, confirmations of them, look-ups. Never for data that is being shared. */
-  async call(
-    request: HttpRequest,
-    o: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
-  ): Promise<Sent> {
-    const barred = this.#barred(request.url);
-    if (barred !== null) return { kind: 'not-sent', why: barred };
+  async call(request: HttpRequest, o: CallOptions = {}): Promise<Sent> {
+    const refusal = this.#guard.refusalOf(request.url, o.hosts);
+    if (refusal !== null) return { kind: 'forbidden', why: refusal };
     if (o.signal?.aborted) return { kind: 'not-sent', why: 'aborted' };
     const exchange = this.#connections.open(request.method, request.url);
     exchange.whenConnected(() => exchange.write(request.headers, request.body));
     return this.#watched(exchange, o.timeoutMs ?? this.#timeoutMs, o.signal);
+  }
+
+  /** The same door with a list of hosts: what one recipient's code gets. */
+  within(hosts: readonly string[]): Pick<Egress, 'share' | 'call'> {
+    return {
+      share: (items, build, o) => this.share(items, build, { ...o, hosts }),
+      call: (request, o) => this.call(request, { ...o, hosts }),
+    };
   }
 
   close(): void {
@@ -122,13 +143,14 @@ export class Egress {
     items: readonly Shareable<T>[],
     build: (allowed: T[]) => HttpRequest,
     endsAt: number,
-    signal: AbortSignal | undefined,
+    { signal, hosts }: SendOptions,
   ): Promise<ShareOutcome<T> | 'address-changed'> {
     const first = this.#decide(items);
     if (first.allowed.length === 0) return { allowed: [], refused: first.refused, sent: null };
     const draft = build(first.allowed.map(payloadOf));
-    const barred = this.#barred(draft.url) ?? (signal?.aborted ? 'aborted' : null);
-    if (barred !== null) return { ...partsOf(first), sent: { kind: 'not-sent', why: barred } };
+    const refusal = this.#guard.refusalOf(draft.url, hosts);
+    if (refusal !== null) return { ...partsOf(first), sent: { kind: 'forbidden', why: refusal } };
+    if (signal?.aborted) return { ...partsOf(first), sent: { kind: 'not-sent', why: 'aborted' } };
 
     const exchange = this.#connections.open(draft.method, draft.url);
     let decided: Verdict<T> = first;
@@ -201,14 +223,6 @@ export class Egress {
     };
   }
 
-  #barred(url: URL): string | null {
-    if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'not an HTTP address';
-    const { allowedHosts } = this.#options;
-    if (allowedHosts === undefined || allowedHosts.includes(url.hostname) || allowedHosts.includes(url.host))
-      return null;
-    return 'host not allowed';
-  }
-
   async #watched(exchange: AttemptExchange, timeoutMs: number, signal: AbortSignal | undefined): Promise<Sent> {
     const timer = setTimeout(() => exchange.abandon('timeout'), Math.max(0, timeoutMs));
     const abort = () => exchange.abandon('aborted');
@@ -222,8 +236,10 @@ export class Egress {
   }
 }
 
-const connectionsOf = ({ maxResponseBytes = 1024 * 1024, ca }: EgressOptions): PartnerConnections =>
-  new Connections({ maxResponseBytes, ...(ca === undefined ? {} : { ca }) });
+const connectionsOf = (
+  { maxResponseBytes = 1024 * 1024, ca }: EgressOptions,
+  guard: DestinationGuard,
+): PartnerConnections => new Connections({ guard, maxResponseBytes, ...(ca === undefined ? {} : { ca }) });
 
 const partsOf = <T>({ allowed, refused }: Verdict<T>): Pick<ShareOutcome<T>, 'allowed' | 'refused'> => ({
   allowed,

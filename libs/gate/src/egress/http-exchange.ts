@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type In
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { isDestinationRefusal, type DestinationGuard, type DestinationRefusal } from './destination.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -17,13 +18,18 @@ export interface HttpResponse {
   readonly body: Buffer;
 }
 
-/** `not-sent`: no byte left this process. `unclear`: bytes left and no full answer came. */
+/**
+ * `not-sent`: no byte left this process. `forbidden`: none will to this destination, until a setting changes. `unclear`:
+ * bytes left and no full answer came.
+ */
 export type Sent =
   | { readonly kind: 'answered'; readonly response: HttpResponse }
   | { readonly kind: 'not-sent'; readonly why: string }
+  | { readonly kind: 'forbidden'; readonly why: DestinationRefusal }
   | { readonly kind: 'unclear'; readonly why: string };
 
 export interface ConnectionSetting {
+  readonly guard: DestinationGuard;
   readonly maxResponseBytes: number;
   /** Certificates trusted beside the system's, PEM. */
   readonly ca?: string;
@@ -47,21 +53,25 @@ export interface PartnerConnections {
   close(): void;
 }
 
-/** Warm keep-alive connections; TLS is always verified, redirects are never followed. */
+/**
+ * Warm keep-alive connections to judged addresses; TLS is always verified, redirects are never followed, and no proxy of
+ * the environment is heeded: it would look names up again.
+ */
 export class Connections implements PartnerConnections {
   readonly #setting: ConnectionSetting;
-  readonly #http = new HttpAgent({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' });
+  readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
 
   constructor(setting: ConnectionSetting) {
     this.#setting = setting;
-    const ca = setting.ca === undefined ? {} : { ca: setting.ca };
+    const warm = { keepAlive: true, timeout: idleMs, scheduling: 'lifo', lookup: setting.guard.lookup } as const;
+    this.#http = new HttpAgent(warm);
+    // Said outright: NODE_TLS_REJECT_UNAUTHORIZED and --tls-min-v1.0 change what Node does by itself.
     this.#https = new HttpsAgent({
-      keepAlive: true,
-      timeout: idleMs,
-      scheduling: 'lifo',
+      ...warm,
       rejectUnauthorized: true,
-      ...ca,
+      minVersion: 'TLSv1.2',
+      ...(setting.ca === undefined ? {} : { ca: setting.ca }),
     });
   }
 
@@ -98,7 +108,11 @@ export class Exchange implements AttemptExchange {
       this.#settle = resolve;
       this.#fail = reject;
     });
-    request.on('error', (err) => this.abandon(codeOf(err)));
+    request.on('error', (err) => {
+      const why = codeOf(err);
+      if (isDestinationRefusal(why)) this.#finish({ kind: 'forbidden', why });
+      this.abandon(why);
+    });
     request.on('close', () => this.abandon('connection closed without an answer'));
     request.on('response', (response) => this.#receive(response));
   }

@@ -15,7 +15,16 @@ export interface SeenConnection {
 export interface RawServerSetting {
   /** What it answers once a request has arrived; null = nothing. */
   readonly answer: string | null;
-  readonly tls?: { readonly key: string; readonly cert: string };
+  /** As `tls.createServer` takes it. */
+  readonly tls?: {
+    readonly key: string;
+    readonly cert: string;
+    readonly minVersion?: 'TLSv1.1';
+    readonly maxVersion?: 'TLSv1.1';
+    readonly ciphers?: string;
+  };
+  /** Between the bytes of the answer; absent = at once. */
+  readonly dripMs?: number;
   readonly handshakeDelayMs?: number;
 }
 
@@ -34,13 +43,19 @@ const program = `
       connection.bytes += chunk.length;
       connection.text += chunk.toString('latin1');
       if (workerData.answer === 'reset') socket.destroy();
-      else if (workerData.answer !== null && complete(connection)) socket.write(workerData.answer);
+      else if (workerData.answer !== null && complete(connection)) send(socket, workerData.answer);
     });
   };
   const complete = (connection) => {
     const head = connection.text.lastIndexOf('\\r\\n\\r\\n');
     const length = Number(/content-length: (\\d+)/i.exec(connection.text)?.[1] ?? 0);
     return head >= 0 && connection.text.length >= head + 4 + length;
+  };
+  const send = (socket, answer) => {
+    if (workerData.dripMs === undefined) return socket.write(answer);
+    let next = 0;
+    const timer = setInterval(() => (next < answer.length ? socket.write(answer[next++]) : clearInterval(timer)), workerData.dripMs);
+    socket.on('close', () => clearInterval(timer));
   };
   let server;
   if (workerData.tls) {

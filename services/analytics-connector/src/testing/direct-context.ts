@@ -22,7 +22,7 @@ export class DirectContext<S extends object> {
       decide: ({ purpose }: { readonly purpose: PurposeId }) => decide(purpose),
       onDenied: () => () => {},
     };
-    this.#egress = new Egress({ gate, clock: systemClock, log });
+    this.#egress = new Egress({ gate, clock: systemClock, log, network: { development: true } });
     const { signal } = new AbortController();
     this.context = {
       recipient,

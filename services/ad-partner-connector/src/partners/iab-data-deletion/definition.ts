@@ -23,6 +23,7 @@ export const iabDataDeletion = definePartner<IabDataDeletionSettings>({
   partner: 'iab-data-deletion',
   kind: 'ad-partner',
   settings: IabDataDeletionSettings,
+  hosts: ({ domain, endpointHosts }) => [domain, `*.${domain}`, ...endpointHosts],
   identifiers: ['iab-email'],
   // One identifier per request; the framework names no rate, ten calls a second are our own moderation.
   limits: { shareBatch: 1, revokeBatch: 20, concurrency: 4, calls: 100, perMs: 10_000 },

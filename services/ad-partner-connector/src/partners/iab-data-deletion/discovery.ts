@@ -1,4 +1,12 @@
-import { answerOf, elements, member, type Answer, type Outcome, type PartnerContext } from '@entente/connector-runtime';
+import {
+  answerOf,
+  elements,
+  member,
+  withoutAnswer,
+  type Answer,
+  type Outcome,
+  type PartnerContext,
+} from '@entente/connector-runtime';
 import type { JWK } from 'jose';
 import type { IabDataDeletionSettings } from './settings.ts';
 
@@ -35,7 +43,10 @@ export class Discovery {
     const { settings } = context;
     const url = new URL(settings.discoveryUrl ?? `https://${settings.domain}/dsrdelete.json`);
     const result = answerOf(await context.call({ method: 'GET', url, headers: { accept: 'application/json' } }));
-    const found = 'failure' in result ? { failure: unavailable } : readResource(result.answer, settings, url);
+    const found =
+      'failure' in result
+        ? { failure: withoutAnswer(result.failure, unavailable.why) }
+        : readResource(result.answer, settings, url);
     if ('resource' in found)
       this.#held.set(settings, { ...found, until: context.now() + settings.discoveryMinutes * minuteMs });
     return found;

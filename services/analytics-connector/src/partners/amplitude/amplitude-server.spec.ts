@@ -49,7 +49,7 @@ function context(more: Partial<AmplitudeSettings> = {}, allowed: readonly Purpos
     decide: () => ({ kind: 'allow', deadline: systemClock.monotonic() + 2_000, version: 1 }) as const,
     onDenied: () => () => undefined,
   };
-  const egress = new Egress({ gate, clock: systemClock, log });
+  const egress = new Egress({ gate, clock: systemClock, log, network: { development: true } });
   egresses.push(egress);
   const settings = Object.assign(new AmplitudeSettings(), {
     eventsUrl: server.url,

@@ -57,7 +57,7 @@ function context(more: Partial<SalesforceSettings> = {}, allowed: readonly Purpo
     decide: () => ({ kind: 'allow', deadline: systemClock.monotonic() + 2_000, version: 1 }) as const,
     onDenied: () => () => undefined,
   };
-  const egress = new Egress({ gate, clock: systemClock, log });
+  const egress = new Egress({ gate, clock: systemClock, log, network: { development: true } });
   egresses.push(egress);
   const made: PartnerContext<SalesforceSettings> = {
     recipient: recipientId('salesforce'),
