@@ -32,8 +32,8 @@ const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s
 
 class CannotStart extends Error {}
 
-/** What runs now and has to hear of a signal; its own process group, so that Ctrl-C reaches it once, through us. */
-let running;
+/** What runs now and has to hear of a signal; each its own process group, so that Ctrl-C reaches it once, through us. */
+const running = new Set();
 let stopping;
 let lastInterrupt = -Infinity;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -42,7 +42,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     const again = signal === 'SIGINT' && performance.now() - lastInterrupt < 500;
     if (signal === 'SIGINT') lastInterrupt = performance.now();
     stopping = signal;
-    if (!again && running) running.kill(signal);
+    if (!again) for (const child of running) child.kill(signal);
   });
 }
 
@@ -52,13 +52,14 @@ const exitCodeOf = (signal) => ({ SIGHUP: 129, SIGINT: 130, SIGKILL: 137, SIGTER
 function run(command, args, { cwd = root, env = childEnvironment(), stdio = ['ignore', 2, 2] } = {}) {
   if (stopping) return Promise.resolve(exitCodeOf(stopping));
   return new Promise((resolve, reject) => {
-    running = spawn(command, args, { cwd, env, stdio, detached: process.platform !== 'win32' });
-    running.once('error', (error) => {
-      running = undefined;
+    const child = spawn(command, args, { cwd, env, stdio, detached: process.platform !== 'win32' });
+    running.add(child);
+    child.once('error', (error) => {
+      running.delete(child);
       reject(new CannotStart(`${command} could not be started (${error.message})`));
     });
-    running.once('close', (code, signal) => {
-      running = undefined;
+    child.once('close', (code, signal) => {
+      running.delete(child);
       resolve(code ?? exitCodeOf(signal));
     });
   });
@@ -167,18 +168,28 @@ function whereThePersonIs() {
   return process.cwd() === root && INIT_CWD !== undefined && existsSync(INIT_CWD) ? INIT_CWD : process.cwd();
 }
 
-const checks = ['check:format', 'check:lint', 'check:types', 'check:boundaries', 'check:unused', 'test:unit'];
+/** Side by side within a step, one after the other in a lane: linting takes as long as all that needs no second thread. */
+const checkSteps = [
+  [['check:lint'], ['check:types', 'check:format', 'check:boundaries', 'check:unused']],
+  [['test:unit']],
+];
 
 async function check() {
   const { scripts } = readJson(inRoot('package.json'));
   const failed = [];
   const began = performance.now();
-  for (const name of checks) {
-    const started = performance.now();
-    const code = await run('sh', ['-c', scripts[name]]);
+  const lane = async (names) => {
+    for (const name of names) {
+      const started = performance.now();
+      const code = await run('sh', ['-c', scripts[name]]);
+      if (stopping) return;
+      say(`${code === 0 ? 'ok    ' : 'FAILED'} ${name.replace(/^\w+:/, '').padEnd(11)} ${seconds(started)}`);
+      if (code !== 0) failed.push(name);
+    }
+  };
+  for (const step of checkSteps) {
+    await Promise.all(step.map(lane));
     if (stopping) return exitCodeOf(stopping);
-    say(`${code === 0 ? 'ok    ' : 'FAILED'} ${name.replace(/^\w+:/, '').padEnd(11)} ${seconds(started)}`);
-    if (code !== 0) failed.push(name);
   }
   say(failed.length === 0 ? `check passed in ${seconds(began)}` : `check failed: ${failed.join(', ')}`);
   return failed.length === 0 ? 0 : 1;

@@ -50,8 +50,8 @@ const rowOf = async (subjectKey: unknown) =>
 describe('REC-8 erasure', () => {
   test('REC-8 the signals kept of the person go with them', async () => {
     const { body: granted } = await grant('selma');
-    const kept = async () =>
-      (await consent.pool.query('SELECT kind FROM signal WHERE subject_key = $1', [granted['subjectKey']])).rows;
+    const sql = 'SELECT kind FROM signal WHERE subject_key = $1';
+    const kept = async () => (await consent.pool.query<{ kind: string }>(sql, [granted['subjectKey']])).rows;
     const { status } = await consent.post('/v1/signals', { subjectId: 'selma', kind: 'gpc', raw: '1' });
     expect(status).toBe(200);
     expect(await kept()).not.toEqual([]);
