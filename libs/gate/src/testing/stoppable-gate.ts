@@ -18,6 +18,8 @@ const gate = await Gate.open({
   log,
 });
 setInterval(() => {
+  // Before the decision: stopped in between, it would pass an old word off as a new one.
+  const at = systemClock.now();
   const { kind } = gate.decide({ subjectKey: subject(1), purpose: email, recipient: crm });
-  process.stdout.write(`${kind} ${systemClock.now()}\n`);
+  process.stdout.write(`${kind} ${at}\n`);
 }, 5);
