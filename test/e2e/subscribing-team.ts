@@ -8,6 +8,10 @@ import type { World } from './world.ts';
 
 const recipient = 'panel';
 const purpose = 'email-marketing';
+const team = {
+  ...{ id: recipient, name: 'Survey panel', kind: 'crm', partner: 'panel-team', audience: 'crm' },
+  ...{ purposes: [purpose], identifiers: ['email'], preloaded: false },
+};
 const person = { subjectId: 'panel-member', email: 'panel.member@example.org' };
 
 /**
@@ -19,19 +23,7 @@ export async function teamThatSubscribes(world: World): Promise<void> {
   const [notice] = starterCatalogue.notices;
   const version = starterNotice.version + 1;
   await world.operator.changeCatalogue({
-    recipients: [
-      {
-        id: recipient,
-        name: 'Survey panel',
-        kind: 'crm',
-        partner: 'panel-team',
-        audience: 'crm',
-        purposes: [purpose],
-        identifiers: ['email'],
-        preloaded: false,
-        active: true,
-      },
-    ],
+    recipients: [{ ...team, active: true }],
     notices: [{ ...notice, version, purposes: { ...notice.purposes, [purpose]: ['hubspot-crm', recipient] } }],
   });
   await world.operator.grant(
@@ -45,7 +37,7 @@ export async function teamThatSubscribes(world: World): Promise<void> {
   );
 
   const file = join(runDirectory, 'panel.sqlite');
-  const team = spawn(process.execPath, [repositoryFile('docs/examples/subscriber.mjs')], {
+  const listening = spawn(process.execPath, [repositoryFile('docs/examples/subscriber.mjs')], {
     env: {
       PATH: process.env['PATH'],
       KAFKA: world.infrastructure.bootstrap.join(','),
@@ -57,7 +49,8 @@ export async function teamThatSubscribes(world: World): Promise<void> {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
-  for (const stream of [team.stdout, team.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  for (const stream of [listening.stdout, listening.stderr])
+    stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
   try {
     await waitFor(
       () => said.includes('following consent.revocations.v1') && said.includes('following consent.changes.v1'),
@@ -82,6 +75,8 @@ export async function teamThatSubscribes(world: World): Promise<void> {
   } catch (error) {
     throw new Error(`the team said: ${said}`, { cause: error });
   } finally {
-    team.kill('SIGKILL');
+    listening.kill('SIGKILL');
+    // Nobody answers for it any more: later withdrawals must not wait for it.
+    await world.operator.changeCatalogue({ recipients: [{ ...team, active: false }] });
   }
 }
