@@ -66,10 +66,20 @@ const ended = ({ name, process }: Victim, recording: Recording): Fault => ({
   },
 });
 
+/** How often what ends while another fault hinders its start is started anew, as whatever supervises it would. */
+const starts = 10;
+
 async function startAgain({ name, process }: Victim, recording: Recording): Promise<void> {
-  await process.start();
-  recording.add({ kind: 'process.started', at: monotonicMs(), process: name });
-  await process.ready();
+  for (let start = 1; ; start += 1) {
+    await process.start();
+    recording.add({ kind: 'process.started', at: monotonicMs(), process: name });
+    try {
+      return await process.ready();
+    } catch (error) {
+      if (process.pid !== undefined || start === starts) throw error;
+      recording.add({ kind: 'process.ended', at: monotonicMs(), process: name, how: 'crash' });
+    }
+  }
 }
 
 const stopped = ({ name, process }: Victim): Fault => ({
