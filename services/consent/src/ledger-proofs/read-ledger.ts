@@ -37,7 +37,8 @@ export async function* ledgerText(pool: Pool, controller: ControllerId | null): 
   let entries = 0;
   let next = read(0);
   for (let page = await next; page.last !== null; page = await next) {
-    // The next page is made while this one is read.
+    // The next page is made while this one is read. Its failure is thrown where it is awaited; a reader who stops before
+    // must not leave it unhandled.
     next = read(page.last);
     next.catch(() => undefined);
     entries += page.entries;
