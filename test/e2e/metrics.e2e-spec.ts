@@ -9,6 +9,10 @@ const onlyWhenItHappens: ReadonlySet<MetricName> = new Set<MetricName>([
   // A comparison with the partner, by its schedule or asked for (libs/connector-runtime, compare.it-spec.ts).
   'consent_reconciliation_mismatches',
   'consent_reconciliation_last_success_timestamp_seconds',
+  // A canary is configured (services/ops, canary.it-spec.ts).
+  'consent_canary_runs_total',
+  'consent_canary_propagation_seconds',
+  'consent_canary_last_success_timestamp_seconds',
 ]);
 
 let world: World;

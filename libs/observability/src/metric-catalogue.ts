@@ -119,6 +119,22 @@ export const metricCatalogue = {
     help: 'Items sent after the gate had closed, or later than t1 + maxStaleness. Must be 0.',
     labels: ['connector', 'detector'],
   },
+  consent_canary_runs_total: {
+    type: 'counter',
+    help: 'Synthetic withdrawals; result is ok, late, lost or error.',
+    labels: ['connector', 'result'],
+  },
+  consent_canary_propagation_seconds: {
+    type: 'histogram',
+    help: 'From commit to the partner’s acceptance, of synthetic withdrawals alone.',
+    labels: ['connector'],
+    buckets: pathBuckets,
+  },
+  consent_canary_last_success_timestamp_seconds: {
+    type: 'gauge',
+    help: 'Unix time of the last synthetic withdrawal that ended well; that of its first day when none has.',
+    labels: ['connector'],
+  },
   consent_parked: {
     type: 'gauge',
     help: 'Unresolved parked deliveries.',

@@ -1,10 +1,13 @@
 import { ConsentClientConfig, Env, loadConfigOrExit, type ConfigFault } from '@entente/config';
 import { idPattern } from '@entente/contracts';
 import { IsInt, IsNotEmpty, IsObject, IsUrl, Min } from 'class-validator';
+import { canaryFault, type CanarySettings } from './canary/canary-settings.ts';
 import { roles } from './sign-in/roles.ts';
 
 const url = { require_tld: false, require_protocol: true, protocols: ['http', 'https'] };
 const rolesExample = '{"consent-team":"operator","dpo":"admin"}';
+const canariesExample =
+  '{"hubspot-crm":{"purpose":"email-marketing","notice":"privacy-choices@1","email":"canary@acme.example"}}';
 const connectorsExample = '{"hubspot-crm":"http://crm-connector:8081"}';
 
 /** The whole environment of the ops service. */
@@ -54,8 +57,33 @@ export class OpsConfig extends ConsentClientConfig {
   @IsObject()
   consoleRoles: Readonly<Record<string, string>> = Object.fromEntries(roles.map((role) => [role, role]));
 
+  /** Recipient → what its canary agrees to, is named by and carries (docs/canaries.md); none runs where none is named. */
+  @Env('CANARIES', { example: canariesExample, as: 'json' })
+  @IsObject()
+  canaries: Readonly<Record<string, Omit<CanarySettings, 'fields'>>> = {};
+
+  /** Between two runs of one canary. */
+  @Env('CANARY_EVERY', { example: '30s', as: 'duration' })
+  @IsInt()
+  @Min(5_000)
+  canaryEveryMs = 30_000;
+
+  /** A client of its own, with consent:grant, consent:withdraw and share:write. */
+  @Env('CANARY_CLIENT_ID', { example: 'entente-canary', optional: true })
+  @IsNotEmpty()
+  canaryClientId?: string;
+
+  @Env('CANARY_CLIENT_SECRET', { example: '<secret>', secret: true, optional: true })
+  @IsNotEmpty()
+  canaryClientSecret?: string;
+
   crossCheck(): readonly ConfigFault[] {
-    return [...signInFaults(this), ...roleFaults(this.consoleRoles), ...connectorFaults(this.connectorUrls)];
+    return [
+      ...signInFaults(this),
+      ...roleFaults(this.consoleRoles),
+      ...connectorFaults(this.connectorUrls),
+      ...canaryFaults(this),
+    ];
   }
 }
 
@@ -84,6 +112,28 @@ function signInFaults(config: OpsConfig): ConfigFault[] {
 function roleFaults(mapping: Readonly<Record<string, string>>): ConfigFault[] {
   if (Object.values(mapping).every((role) => roles.some((known) => known === role))) return [];
   return [{ variable: 'CONSOLE_ROLES', rule: `names other roles than ${roles.join(', ')}`, example: rolesExample }];
+}
+
+function canaryFaults({ canaries, connectorUrls, canaryClientId, canaryClientSecret }: OpsConfig): ConfigFault[] {
+  const entries = Object.entries(canaries);
+  const faults: ConfigFault[] = entries.flatMap(([recipient, given]) => {
+    const fault = canaryFault(recipient, given);
+    return fault === null ? [] : [{ variable: 'CANARIES', rule: fault, example: canariesExample }];
+  });
+  const unreachable = entries.find(([recipient]) => !Object.hasOwn(connectorUrls, recipient));
+  if (unreachable)
+    faults.push({
+      variable: 'CONNECTOR_URLS',
+      rule: `must name the connector of ${unreachable[0]}, which has a canary`,
+      example: connectorsExample,
+    });
+  if (entries.length > 0 && (canaryClientId === undefined || canaryClientSecret === undefined))
+    faults.push({
+      variable: 'CANARY_CLIENT_ID',
+      rule: 'and CANARY_CLIENT_SECRET are required: canaries act as a client of their own',
+      example: 'entente-canary',
+    });
+  return faults;
 }
 
 function connectorFaults(urls: Readonly<Record<string, unknown>>): ConfigFault[] {

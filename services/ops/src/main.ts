@@ -1,8 +1,13 @@
-import { createHttpApp, runService } from '@entente/http';
+import { controllerId } from '@entente/contracts';
+import { createHttpApp, runService, TokenSource } from '@entente/http';
 import { createKafka } from '@entente/kafka';
 import { createLogger, createMetrics, systemClock } from '@entente/observability';
 import { createPool, pendingMigrations } from '@entente/postgres';
+import { Canaries } from './canary/canaries.ts';
+import { CanaryCalls } from './canary/canary-calls.ts';
+import { canariesOf } from './canary/canary-settings.ts';
 import { loadOpsConfig } from './config.ts';
+import { ConnectorApi } from './connectors/connector-api.ts';
 import { opsMigrations } from './migrations/index.ts';
 import { OpsModule } from './ops.module.ts';
 import { Sweeper } from './tracker/sweeper.ts';
@@ -22,14 +27,42 @@ if (pending.length > 0) {
 const kafka = createKafka({ clientId: config.instance, brokers: config.kafkaBootstrap, log });
 const tracker = new Tracker(pool, kafka, log, metrics);
 const sweeper = new Sweeper(pool, systemClock, log, metrics, tracker);
-const app = await createHttpApp({ module: OpsModule.forRoot({ config, pool, tracker, metrics, log }), log });
-const starting = tracker.start().then(() => sweeper.start());
+const tokensOf = (clientId: string, clientSecret: string): TokenSource =>
+  new TokenSource({ tokenEndpoint: config.tokenUrl, clientId, clientSecret });
+const { consentUrl, connectorUrls } = config;
+const connectors = new ConnectorApi({
+  urls: connectorUrls,
+  consentUrl,
+  tokens: tokensOf(config.clientId, config.clientSecret),
+});
+const canaries = new Canaries({
+  pool,
+  controller: controllerId(config.controller),
+  settings: canariesOf(config.canaries),
+  everyMs: config.canaryEveryMs,
+  calls: new CanaryCalls({
+    consentUrl,
+    connectorUrls,
+    tokens: tokensOf(config.canaryClientId ?? '', config.canaryClientSecret ?? ''),
+  }),
+  subjectKey: (subjectId) => connectors.subjectKey(subjectId),
+  clock: systemClock,
+  log,
+  metrics,
+});
+const module = OpsModule.forRoot({ config, pool, tracker, connectors, canaries, metrics, log });
+const app = await createHttpApp({ module, log });
+const starting = tracker.start().then(() => {
+  sweeper.start();
+  canaries.start();
+});
 await runService({
   app,
   port: config.httpPort,
   host: config.httpHost,
   log,
   onShutdown: async () => {
+    await canaries.stop();
     await sweeper.stop();
     await tracker.stop();
     await kafka.close();

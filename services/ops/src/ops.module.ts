@@ -1,12 +1,14 @@
 import { controllerId } from '@entente/contracts';
-import { AuthModule, HealthModule, MetricsModule, TokenSource } from '@entente/http';
+import { AuthModule, HealthModule, MetricsModule } from '@entente/http';
 import type { Logger, Metrics } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Audit } from './audit/audit.ts';
+import { Canaries } from './canary/canaries.ts';
 import type { OpsConfig } from './config.ts';
 import { ConnectorApi } from './connectors/connector-api.ts';
 import { AuditController } from './http/audit.controller.ts';
+import { CanariesController } from './http/canaries.controller.ts';
 import { ConnectorsController } from './http/connectors.controller.ts';
 import { ConsoleController } from './http/console.controller.ts';
 import { Live } from './http/live.ts';
@@ -26,6 +28,8 @@ export interface OpsParts {
   readonly config: OpsConfig;
   readonly pool: Pool;
   readonly tracker: Tracker;
+  readonly connectors: ConnectorApi;
+  readonly canaries: Canaries;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -33,19 +37,10 @@ export interface OpsParts {
 /** Composition root: names every provider. */
 @Module({})
 export class OpsModule {
-  static forRoot({ config, pool, tracker, metrics, log }: OpsParts): DynamicModule {
+  static forRoot({ config, pool, tracker, connectors, canaries, metrics, log }: OpsParts): DynamicModule {
     const production = config.isProduction;
     const audit = new Audit(pool);
     const signIn = configuredSignIn(config, pool, audit, log);
-    const connectors = new ConnectorApi({
-      urls: config.connectorUrls,
-      consentUrl: config.consentUrl,
-      tokens: new TokenSource({
-        tokenEndpoint: config.tokenUrl,
-        clientId: config.clientId,
-        clientSecret: config.clientSecret,
-      }),
-    });
     registerGauges({
       metrics,
       pool,
@@ -77,6 +72,7 @@ export class OpsModule {
         ConnectorsController,
         StuckController,
         ParkedController,
+        CanariesController,
         PeopleController,
         AuditController,
         SessionController,
@@ -91,6 +87,7 @@ export class OpsModule {
         { provide: Tracker, useValue: tracker },
         { provide: Audit, useValue: audit },
         { provide: ConnectorApi, useValue: connectors },
+        { provide: Canaries, useValue: canaries },
         Live,
       ],
     };

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { registerCanary } from './canary-commands.ts';
 import { registerCatalogue } from './catalogue-command.ts';
 import { registerConsole } from './console-commands.ts';
 import { registerData } from './data-commands.ts';
@@ -20,6 +21,7 @@ registerOperations(program);
 registerData(program);
 registerCatalogue(program);
 registerConsole(program);
+registerCanary(program);
 registerIssuer(program);
 registerLedger(program);
 registerReceipts(program);

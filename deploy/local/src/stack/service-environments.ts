@@ -1,5 +1,6 @@
 import { consoleClientId, type ClientId } from './clients.ts';
 import type { StackSecrets } from './secrets.ts';
+import { starterNotice } from './starter-catalogue.ts';
 
 export interface Wiring {
   readonly databaseUrl: string;
@@ -20,6 +21,7 @@ export interface Wiring {
   readonly partners: Readonly<Record<'hubspot' | 'segment' | 'meta', { readonly url: string }>>;
   readonly runDirectory: string;
   readonly logLevel: string;
+  readonly canaries: boolean;
 }
 
 /** Credentials the contract servers accept; they are no secrets, the servers exist for tests and the demo. */
@@ -76,7 +78,29 @@ export const opsEnvironment = (wiring: Wiring, port: number): NodeJS.ProcessEnv 
   OIDC_DISCOVERY_URL: wiring.issuer.discoveryUrl,
   OIDC_CLIENT_ID: consoleClientId,
   OIDC_CLIENT_SECRET: wiring.secrets.clientSecret(consoleClientId),
+  ...(wiring.canaries
+    ? {
+        CANARIES: JSON.stringify(starterCanaries),
+        CANARY_CLIENT_ID: 'canary',
+        CANARY_CLIENT_SECRET: wiring.secrets.clientSecret('canary'),
+      }
+    : {}),
 });
+
+const canaryOf = (purpose: string, recipient: string, fields: object) => ({
+  purpose,
+  notice: `${starterNotice.id}@${starterNotice.version}`,
+  email: `canary.${recipient}@example.org`,
+  phone: '+33199009999',
+  fields,
+});
+
+/** The contract servers are nobody's partners, so their canaries need no audience of their own. */
+const starterCanaries = {
+  'hubspot-crm': canaryOf('email-marketing', 'hubspot-crm', { plan: 'canary' }),
+  'segment-analytics': canaryOf('product-analytics', 'segment-analytics', { event: 'Canary' }),
+  'meta-ads': canaryOf('personalised-ads', 'meta-ads', { segment: 'canary' }),
+};
 
 const recipientSettings = {
   'crm-connector': (wiring: Wiring) => ({

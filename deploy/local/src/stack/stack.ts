@@ -54,6 +54,8 @@ export interface StackOptions {
   readonly environment?: Partial<Record<ServiceName, NodeJS.ProcessEnv>>;
   /** Runs the relay as a process of its own beside a consent service that has none, so that each can be stopped alone. */
   readonly separateRelay?: boolean;
+  /** A canary at every recipient: off where a test counts what leaves. */
+  readonly canaries?: boolean;
 }
 
 /** The whole system as separate processes on one machine, with one controller. */
@@ -134,6 +136,7 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     partners,
     runDirectory: supervisor.runDirectory,
     logLevel: options.logLevel ?? 'info',
+    canaries: options.canaries ?? false,
   };
   const services = perService((name) => serviceOf(name, servicePorts[name], wiring, options, supervisor));
   const relay = options.separateRelay ? relayOf(port(), wiring, supervisor) : undefined;

@@ -2,10 +2,12 @@ import type { MigrationClass } from '@entente/postgres';
 import { Tracker1700000000001 } from './0001-tracker.ts';
 import { Console1700000000002 } from './0002-console.ts';
 import { Contradictions1700000000021 } from './0003-contradictions.ts';
+import { Canaries1700000000031 } from './0004-canaries.ts';
 
 /** What `entente migrate` applies to the schema `ops`; oldest first. */
 export const opsMigrations: MigrationClass[] = [
   Tracker1700000000001,
   Console1700000000002,
   Contradictions1700000000021,
+  Canaries1700000000031,
 ];

@@ -42,7 +42,7 @@ async function marksOf(pool: Pool, controller: ControllerId, recipient: string):
     `SELECT 'chg_' || c.change_id AS "changeId", ${ms('p.committed_at')} AS committed, ${ms('c.published_at')} AS published,
        ${ms('p.consumed_at')} AS consumed, ${ms('p.gate_closed_at')} AS gate, ${ms('p.accepted_at')} AS accepted,
        ${ms('p.confirmed_at')} AS confirmed, ${ms('p.visible_at')} AS visible, p.settled_at IS NOT NULL AS settled
-     FROM (SELECT * FROM propagation WHERE controller = $1 AND recipient = $2
+     FROM (SELECT * FROM propagation WHERE controller = $1 AND recipient = $2 AND NOT canary
              AND committed_at > clock_timestamp() - interval '24 hours' ORDER BY committed_at DESC LIMIT $3) AS p
      JOIN change c ON c.controller = p.controller AND c.subject_key = p.subject_key AND c.version = p.version
      ORDER BY p.committed_at DESC`,

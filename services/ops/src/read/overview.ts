@@ -23,7 +23,7 @@ export async function overview(pool: Pool, question: OverviewQuestion): Promise<
     connectorLines(pool, question),
     unreadableRecords(pool),
     withdrawalLines(pool, {
-      from: `SELECT * FROM change WHERE controller = $1 AND direction = 'deny' ORDER BY committed_at DESC LIMIT $2`,
+      from: `SELECT * FROM change WHERE controller = $1 AND direction = 'deny' AND NOT canary ORDER BY committed_at DESC LIMIT $2`,
       values: [controller, latestShown],
     }),
   ]);
@@ -81,7 +81,7 @@ async function delays(pool: Pool, controller: ControllerId): Promise<Map<string,
               percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY accepted_ms) AS accepted
        FROM (SELECT (extract(epoch FROM gate_closed_at - committed_at) * 1000)::float8 AS gate_ms,
                     (extract(epoch FROM accepted_at - committed_at) * 1000)::float8 AS accepted_ms
-             FROM propagation p WHERE p.controller = r.controller AND p.recipient = r.id
+             FROM propagation p WHERE p.controller = r.controller AND p.recipient = r.id AND NOT p.canary
              ORDER BY p.committed_at DESC LIMIT $2) AS newest) AS s
      CROSS JOIN LATERAL (
        SELECT coalesce(sum(met), 0)::int AS met, coalesce(sum(missed_pipeline), 0)::int AS by_us,

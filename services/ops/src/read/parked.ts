@@ -25,7 +25,7 @@ export async function parkedGroups(
        SELECT recipient, reason, count(*)::int AS count, min(committed_at) AS oldest_at, max(committed_at) AS newest_at,
               (array_agg(subject_key ORDER BY committed_at))[1] AS subject_key, (array_agg(version ORDER BY committed_at))[1] AS version
        FROM (SELECT p.recipient, coalesce(p.reason, 'unknown') AS reason, p.committed_at, p.subject_key, p.version FROM propagation p
-         WHERE p.controller = r.controller AND p.recipient = r.id AND p.state = 'parked' AND p.settled_at IS NULL
+         WHERE p.controller = r.controller AND p.recipient = r.id AND p.state = 'parked' AND p.settled_at IS NULL AND NOT p.canary
          ORDER BY p.committed_at LIMIT $2) AS oldest
        GROUP BY recipient, reason) AS g
      JOIN change c ON c.controller = r.controller AND c.subject_key = g.subject_key AND c.version = g.version
@@ -57,7 +57,7 @@ export async function parkedAt(
     `SELECT EXISTS (SELECT FROM recipient WHERE controller = $1 AND id = $2) AS known,
        (SELECT count(*)::int FROM (
           SELECT p.subject_key, p.version FROM propagation p
-          WHERE p.controller = $1 AND p.recipient = $2 AND p.state = 'parked' AND p.settled_at IS NULL
+          WHERE p.controller = $1 AND p.recipient = $2 AND p.state = 'parked' AND p.settled_at IS NULL AND NOT p.canary
             AND ($3::text IS NULL OR p.reason = $3) ORDER BY p.committed_at LIMIT $4) AS parked
         WHERE EXISTS (SELECT FROM propagation n WHERE n.controller = $1 AND n.recipient = $2
           AND n.subject_key = parked.subject_key AND n.version > parked.version)) AS superseded`,

@@ -27,7 +27,7 @@ const open = (state: string): string => `
   CROSS JOIN LATERAL (
     SELECT count(*)::int AS count, (extract(epoch FROM clock_timestamp() - min(committed_at)) * 1000)::float8 AS oldest_ms
     FROM (SELECT p.committed_at FROM propagation p
-      WHERE p.controller = r.controller AND p.recipient = r.id AND p.state = '${state}' AND p.settled_at IS NULL
+      WHERE p.controller = r.controller AND p.recipient = r.id AND p.state = '${state}' AND p.settled_at IS NULL AND NOT p.canary
       ORDER BY p.committed_at LIMIT $2) AS first
   ) AS ${state}`;
 
@@ -38,7 +38,7 @@ const sql = `
       WHERE s.controller = r.controller AND r.id = ANY (s.recipients)) AS beat_ms,
     EXISTS (SELECT FROM gate_left g WHERE g.controller = r.controller AND g.recipient = r.id) AS has_left,
     (SELECT (extract(epoch FROM clock_timestamp() - p.accepted_at) * 1000)::float8 FROM propagation p
-      WHERE p.controller = r.controller AND p.recipient = r.id AND p.accepted_at IS NOT NULL
+      WHERE p.controller = r.controller AND p.recipient = r.id AND p.accepted_at IS NOT NULL AND NOT p.canary
       ORDER BY p.accepted_at DESC LIMIT 1) AS accepted_ms,
     (SELECT count(*)::int FROM leak l WHERE l.controller = r.controller AND l.recipient = r.id) AS leaks
   FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')}

@@ -41,7 +41,7 @@ const sql = `
   WITH page AS (
     SELECT p.* FROM recipient r CROSS JOIN unnest($3::text[]) AS s(state) CROSS JOIN LATERAL (
       SELECT * FROM propagation p
-      WHERE p.controller = r.controller AND p.recipient = r.id AND p.state = s.state AND p.settled_at IS NULL
+      WHERE p.controller = r.controller AND p.recipient = r.id AND p.state = s.state AND p.settled_at IS NULL AND NOT p.canary
         AND ($4::timestamptz IS NULL OR (p.committed_at, p.subject_key, p.version) >= ($4, $5, $6)
           AND (p.committed_at, p.subject_key, p.version, p.recipient) > ($4, $5, $6, $7))
       ORDER BY p.committed_at, p.subject_key, p.version LIMIT $8) AS p

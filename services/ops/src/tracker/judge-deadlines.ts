@@ -29,7 +29,7 @@ export async function judgeDeadline(
   const { rows } = await tx.query<Due>(
     `WITH due AS (
        SELECT ctid FROM propagation
-       WHERE deadlines_judged = $1 AND committed_at < clock_timestamp() - make_interval(secs => $2 / 1000.0)
+       WHERE deadlines_judged = $1 AND deadlines_judged < 3 AND NOT canary AND committed_at < clock_timestamp() - make_interval(secs => $2 / 1000.0)
        ORDER BY committed_at LIMIT $3 FOR UPDATE)
      UPDATE propagation p SET deadlines_judged = $1 + 1 FROM due WHERE p.ctid = due.ctid
      RETURNING p.controller, p.subject_key, p.recipient, p.version,

@@ -114,7 +114,7 @@ export async function latestPropagations(
   limit: number,
 ): Promise<PropagationView[]> {
   const { rows } = await pool.query<Row>(
-    `${select} WHERE c.controller = $1 AND c.direction = 'deny' ORDER BY c.committed_at DESC LIMIT $2`,
+    `${select} WHERE c.controller = $1 AND c.direction = 'deny' AND NOT c.canary ORDER BY c.committed_at DESC LIMIT $2`,
     [controller, limit],
   );
   return rows.map(view);

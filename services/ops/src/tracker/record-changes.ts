@@ -31,10 +31,11 @@ export async function recordChanges(tx: PoolClient, seen: readonly SeenChange[])
   const rows = firstOf(seen);
   if (rows.length === 0) return [];
   const inserted = await tx.query<{ change_id: string }>(
-    `INSERT INTO change (controller, subject_key, version, change_id, direction, purposes, granted, committed_at, published_at)
+    `INSERT INTO change (controller, subject_key, version, change_id, direction, purposes, granted, committed_at, published_at, canary)
      SELECT r.controller, r.subject_key, r.version, r.change_id, r.direction,
             ARRAY(SELECT jsonb_array_elements_text(r.purposes)), ARRAY(SELECT jsonb_array_elements_text(r.granted)),
-            r.committed_at, to_timestamp(r.published_ms / 1000.0)
+            r.committed_at, to_timestamp(r.published_ms / 1000.0),
+            EXISTS (SELECT FROM canary k WHERE k.controller = r.controller AND k.subject_key = r.subject_key)
      FROM jsonb_to_recordset($1::jsonb) AS r(controller text, subject_key text, version bigint, change_id uuid, direction text,
           purposes jsonb, granted jsonb, committed_at timestamptz, published_ms double precision)
      ON CONFLICT DO NOTHING RETURNING change_id`,
@@ -77,8 +78,10 @@ async function expectRecipients(tx: PoolClient, denials: readonly SeenChange[]):
     [rows.map(({ change }) => change.controller), rows.map(({ recipient }) => recipient)],
   );
   await tx.query(
-    `INSERT INTO propagation (controller, subject_key, version, recipient, committed_at)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[]) ON CONFLICT DO NOTHING`,
+    `INSERT INTO propagation (controller, subject_key, version, recipient, committed_at, canary)
+     SELECT e.*, EXISTS (SELECT FROM canary k WHERE k.controller = e.controller AND k.subject_key = e.subject_key)
+     FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[])
+       AS e(controller, subject_key, version, recipient, committed_at) ON CONFLICT DO NOTHING`,
     [
       rows.map(({ change }) => change.controller),
       rows.map(({ change }) => change.subjectKey),
@@ -118,6 +121,8 @@ export async function recordOutcome(tx: PoolClient, outcome: EnforcementRecorded
 
 export interface Settled {
   readonly recipient: string;
+  /** Of nobody: measured apart. */
+  readonly canary: boolean;
   readonly state: string;
   readonly propagationMs: number | null;
   readonly acceptDelayMs: number | null;
@@ -126,6 +131,7 @@ export interface Settled {
 }
 
 interface StandingRow {
+  readonly canary: boolean;
   readonly version: number;
   readonly committed_at: Date;
   readonly settled_at: Date | null;
@@ -146,7 +152,7 @@ const standing = (row: StandingRow): Standing => ({
 
 async function applyOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promise<Settled[]> {
   const { rows } = await tx.query<StandingRow>(
-    `SELECT version, committed_at, settled_at, accepted_at, confirmed_at, contradicted_at FROM propagation
+    `SELECT canary, version, committed_at, settled_at, accepted_at, confirmed_at, contradicted_at FROM propagation
      WHERE controller = $1 AND subject_key = $2 AND recipient = $3 AND version <= $4
        AND (settled_at IS NULL OR version = $4) FOR UPDATE`,
     [outcome.controller, outcome.subjectKey, outcome.recipient, outcome.version],
@@ -189,6 +195,7 @@ async function applyOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promi
       const committed = row.committed_at.getTime();
       settled.push({
         recipient: outcome.recipient,
+        canary: row.canary,
         state: result.state,
         propagationMs: at === null ? null : at - committed,
         acceptDelayMs: at === null || !outcome.consumedAt ? null : at - Date.parse(outcome.consumedAt),

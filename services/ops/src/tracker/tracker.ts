@@ -188,7 +188,8 @@ export class Tracker {
   }
 
   private measure(batch: Batch, count: number): void {
-    for (const { recipient, propagationMs, acceptDelayMs, confirmedMs } of batch.settled) {
+    for (const { recipient, canary, propagationMs, acceptDelayMs, confirmedMs } of batch.settled) {
+      if (canary) continue;
       const connector = recipient;
       if (propagationMs !== null)
         this.metrics

@@ -13,6 +13,9 @@ export class ApiProblem extends Error {
   }
 }
 
+/** Stands for a body that cannot be read. */
+const notJson = Symbol('not JSON');
+
 const textOf = (value: unknown, name: string): string => {
   const member: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
   return typeof member === 'string' ? member : '';
@@ -29,14 +32,18 @@ export async function ask<T>(path: string, body?: object): Promise<T> {
   }).catch(() => {
     throw new ApiProblem(0, 'unreachable', '', null);
   });
-  const answer: unknown = response.status === 204 ? null : await response.json().catch(() => null);
+  const reference = response.headers.get('x-request-id');
+  if (response.status === 204) return null as T;
+  const answer: unknown = await response.json().catch(() => notJson);
   if (!response.ok)
     throw new ApiProblem(
       response.status,
       textOf(answer, 'type').split(':').at(-1) ?? '',
       textOf(answer, 'detail'),
-      response.headers.get('x-request-id'),
+      reference,
     );
+  // A proxy's page or an answer cut short: to show nothing for it would say that there is nothing.
+  if (answer === notJson) throw new ApiProblem(502, 'unreadable', '', reference);
   return answer as T;
 }
 
