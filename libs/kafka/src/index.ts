@@ -1,6 +1,7 @@
 export { createKafka } from './kafka.ts';
 export { KafkaFault, type KafkaFaultCode } from './faults.ts';
 export { partitionOf, PARTITIONS } from './partition.ts';
+export { PositionPace } from './position-pace.ts';
 export { tpKey } from './port.ts';
 export type {
   Admin,

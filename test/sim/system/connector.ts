@@ -171,7 +171,7 @@ export class Connector {
     };
     const keeper = new CatalogueKeeper({ pool, controller: acme, clock, log, fetchCatalogue, wake, reconcile });
     const receiver = new ChangeReceiver({
-      ...{ pool, controller: acme, audience: audience(name), recipients: [id], log, metrics, wake },
+      ...{ pool, controller: acme, audience: audience(name), recipients: [id], log, metrics, clock, wake },
       databaseTime: () => clock.now(),
       catalogueAtLeast: (number) => keeper.atLeast(number),
     });

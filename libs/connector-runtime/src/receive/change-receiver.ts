@@ -7,10 +7,10 @@ import {
   type RecipientId,
   type SubjectKey,
 } from '@entente/contracts';
-import type { InRecord, TP } from '@entente/kafka';
+import { PositionPace, type InRecord, type TP } from '@entente/kafka';
 import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
-import type { Logger, Metrics } from '@entente/observability';
+import type { Clock, Logger, Metrics } from '@entente/observability';
 import { onChanged, onUndecodable, type Enforcement, type RecipientFacts } from '../delivery-step/delivery-step.ts';
 import { recordEnforcements, type RecordedEnforcement } from '../store/enforcement-outbox.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
@@ -40,6 +40,7 @@ export interface ChangeReceiverOptions {
   readonly recipients: readonly RecipientId[];
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly clock: Pick<Clock, 'monotonic'>;
   /** This host's clock brought to the database's, milliseconds. */
   readonly databaseTime: () => number;
   /** Resolves when the stored catalogue has this number, or when waiting longer would delay a deny. */
@@ -60,9 +61,11 @@ export const factsOf = (catalogue: Catalogue, recipient: RecipientId): Recipient
  */
 export class ChangeReceiver {
   readonly #options: ChangeReceiverOptions;
+  readonly #pace: PositionPace;
 
   constructor(options: ChangeReceiverOptions) {
     this.#options = options;
+    this.#pace = new PositionPace(() => options.clock.monotonic());
   }
 
   async receive(tp: TP, records: readonly InRecord[]): Promise<void> {
@@ -88,12 +91,15 @@ export class ChangeReceiver {
 
   async #apply(tp: TP, batch: DecodedBatch, next: bigint): Promise<void> {
     const { pool, log, recipients } = this.#options;
+    const concerns = batch.changes.length + batch.unreadable.length > 0;
+    if (!concerns && !this.#pace.due(tp)) return;
     const touched = await inTransaction(pool, async (tx) => {
       const rows = batch.changes.length + batch.closed.length > 0 ? await this.#upsert(tx, batch) : [];
       await quarantine(tx, batch.unreadable);
       await storePosition(tx, tp, next);
       return rows;
     });
+    this.#pace.stored(tp);
     if (touched.some(({ enforcements }) => enforcements.length > 0)) notifyOutbox(pool, log);
     if (touched.some(({ row }) => row.state === 'due')) this.#options.wake(recipients);
   }

@@ -142,6 +142,7 @@ export class ConnectorParts {
       recipients: ids,
       log,
       metrics,
+      clock,
       databaseTime: () => clock.now() - (ground.measured.offset?.offsetMs ?? 0),
       catalogueAtLeast: (number) => this.keeper.atLeast(number),
       wake,

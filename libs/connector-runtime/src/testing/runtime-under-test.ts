@@ -226,6 +226,7 @@ export class RuntimeUnderTest {
       recipients: [id],
       log,
       metrics,
+      clock,
       databaseTime: () => clock.now(),
       catalogueAtLeast: (number) => this.keeper.atLeast(number),
       wake,

@@ -11,7 +11,8 @@ import { opsMigrations } from '../migrations/index.ts';
 import { canaries, canaryRun } from '../read/canaries.ts';
 import { connectorLines, overview } from '../read/overview.ts';
 import { stuck } from '../read/stuck.ts';
-import { recordChanges, recordOutcome } from '../tracker/record-changes.ts';
+import { recordChanges } from '../tracker/record-changes.ts';
+import { recordOutcomes } from '../tracker/record-outcomes.ts';
 import { Canaries } from './canaries.ts';
 import { CanaryCalls } from './canary-calls.ts';
 import { CanaryRows } from './canary-rows.ts';
@@ -116,10 +117,12 @@ async function answer(url: string, body: Record<string, unknown>): Promise<[numb
     await recordChanges(tx, [{ changeId, publishedAtMs: systemClock.now(), change }]);
     await tx.query('UPDATE propagation SET gate_closed_at = clock_timestamp() WHERE subject_key = $1', [key]);
     if (partner === 'accepts')
-      await recordOutcome(tx, {
-        ...{ controller: acme, subjectKey: key, recipient: hubspot, version, direction: 'deny', outcome: 'accepted' },
-        ...{ attempts: 1, at: new Date(systemClock.now() + 5).toISOString(), clockErrorMs: 1 },
-      });
+      await recordOutcomes(tx, [
+        {
+          ...{ controller: acme, subjectKey: key, recipient: hubspot, version, direction: 'deny', outcome: 'accepted' },
+          ...{ attempts: 1, at: new Date(systemClock.now() + 5).toISOString(), clockErrorMs: 1 },
+        },
+      ]);
   });
   return [200, { changeId: `chg_${changeId}`, version }];
 }
@@ -205,9 +208,11 @@ test('nobody counts it: not the overview, not the lists, not the deadlines', asy
   expect((await stuck(pool, lists)).items).toEqual([]);
   // The partner answers after all: the run ends and is not waited for.
   await inTransaction(pool, (tx) =>
-    recordOutcome(tx, {
-      ...{ controller: acme, subjectKey: key, recipient: hubspot, version, direction: 'deny', outcome: 'accepted' },
-      ...{ attempts: 1, at: new Date(systemClock.now()).toISOString(), clockErrorMs: 1 },
-    }),
+    recordOutcomes(tx, [
+      {
+        ...{ controller: acme, subjectKey: key, recipient: hubspot, version, direction: 'deny', outcome: 'accepted' },
+        ...{ attempts: 1, at: new Date(systemClock.now()).toISOString(), clockErrorMs: 1 },
+      },
+    ]),
   );
 });

@@ -1,7 +1,8 @@
-import type { ConsentChanged, EnforcementRecorded } from '@entente/contracts';
+import type { ConsentChanged } from '@entente/contracts';
 import type { PoolClient } from '@entente/postgres';
 import { closeGates } from './record-gates.ts';
-import { settle, type Standing } from './track.ts';
+import type { StandingRecord } from './outcome-fold.ts';
+import { applyOutcomes } from './record-outcomes.ts';
 
 /** A change as either log carried it; `publishedAt` is the broker's append time in milliseconds. */
 export interface SeenChange {
@@ -94,114 +95,13 @@ async function expectRecipients(tx: PoolClient, denials: readonly SeenChange[]):
 
 async function settleEarly(tx: PoolClient, denials: readonly SeenChange[]): Promise<void> {
   if (denials.length === 0) return;
-  const { rows } = await tx.query<{ record: EnforcementRecorded }>(
+  const { rows } = await tx.query<{ record: StandingRecord }>(
     `SELECT s.record FROM settlement s
      JOIN unnest($1::text[], $2::text[]) AS k(controller, subject_key) USING (controller, subject_key)`,
     [denials.map(({ change }) => change.controller), denials.map(({ change }) => change.subjectKey)],
   );
-  for (const { record } of rows) await applyOutcome(tx, record);
-}
-
-/** Writes one outcome to the rows it speaks of; returns those it settled, for the histograms. */
-export async function recordOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promise<Settled[]> {
-  await tx.query(
-    `INSERT INTO settlement (controller, subject_key, recipient, version, record) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (controller, subject_key, recipient) DO UPDATE SET version = excluded.version,
-       record = CASE WHEN settlement.version = excluded.version AND excluded.record->>'outcome' = 'confirmed'
-                      AND settlement.record->>'outcome' IN ('accepted', 'confirmed')
-                     THEN excluded.record || jsonb_build_object('acceptedAt',
-                            coalesce(settlement.record->>'acceptedAt', settlement.record->>'at'))
-                     ELSE excluded.record END
-     WHERE settlement.version < excluded.version OR (settlement.version = excluded.version
-       AND (settlement.record->>'at')::timestamptz <= (excluded.record->>'at')::timestamptz)`,
-    [outcome.controller, outcome.subjectKey, outcome.recipient, outcome.version, JSON.stringify(outcome)],
+  await applyOutcomes(
+    tx,
+    rows.map(({ record }) => record),
   );
-  return applyOutcome(tx, outcome);
-}
-
-export interface Settled {
-  readonly recipient: string;
-  /** Of nobody: measured apart. */
-  readonly canary: boolean;
-  readonly state: string;
-  readonly propagationMs: number | null;
-  readonly acceptDelayMs: number | null;
-  /** From the commit to the confirmation; null when it is not confirmed. */
-  readonly confirmedMs: number | null;
-}
-
-interface StandingRow {
-  readonly canary: boolean;
-  readonly version: number;
-  readonly committed_at: Date;
-  readonly settled_at: Date | null;
-  readonly accepted_at: Date | null;
-  readonly confirmed_at: Date | null;
-  readonly contradicted_at: Date | null;
-}
-
-const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
-
-const standing = (row: StandingRow): Standing => ({
-  version: row.version,
-  settledAt: iso(row.settled_at),
-  acceptedAt: iso(row.accepted_at),
-  confirmedAt: iso(row.confirmed_at),
-  contradictedAt: iso(row.contradicted_at),
-});
-
-async function applyOutcome(tx: PoolClient, outcome: EnforcementRecorded): Promise<Settled[]> {
-  const { rows } = await tx.query<StandingRow>(
-    `SELECT canary, version, committed_at, settled_at, accepted_at, confirmed_at, contradicted_at FROM propagation
-     WHERE controller = $1 AND subject_key = $2 AND recipient = $3 AND version <= $4
-       AND (settled_at IS NULL OR version = $4) FOR UPDATE`,
-    [outcome.controller, outcome.subjectKey, outcome.recipient, outcome.version],
-  );
-  const settled: Settled[] = [];
-  for (const row of rows) {
-    const result = settle(standing(row), outcome);
-    if (!result) continue;
-    const own = row.version === outcome.version;
-    const late = row.settled_at !== null;
-    await tx.query(
-      `UPDATE propagation SET state = $5, outcome = $6, reason = $7, consumed_at = coalesce(consumed_at, $9),
-              -- Of a confirmation this counts the questions.
-              attempts = CASE WHEN $6 = 'confirmed' THEN attempts ELSE $8 END,
-              accepted_at = $10, confirmed_at = $11, settled_at = CASE WHEN $12::timestamptz IS NULL THEN NULL
-                ELSE coalesce(settled_at, $12::timestamptz) END, error_ms = greatest(error_ms, $13),
-              contradicted_at = coalesce($14::timestamptz, contradicted_at),
-              visible_at = CASE WHEN $12::timestamptz IS NULL THEN NULL ELSE coalesce(visible_at, clock_timestamp()) END
-       WHERE controller = $1 AND subject_key = $2 AND recipient = $3 AND version = $4`,
-      [
-        outcome.controller,
-        outcome.subjectKey,
-        outcome.recipient,
-        row.version,
-        result.state,
-        own ? outcome.outcome : 'superseded',
-        own ? (outcome.reason ?? null) : null,
-        own ? outcome.attempts : 0,
-        own ? (outcome.consumedAt ?? null) : null,
-        result.acceptedAt,
-        result.confirmedAt,
-        result.settled ? outcome.at : null,
-        outcome.clockErrorMs,
-        result.contradictedAt ?? null,
-      ],
-    );
-    if (result.settled) {
-      // The acceptance of what was settled before has been measured already.
-      const at = result.acceptedAt === null || late ? null : Date.parse(result.acceptedAt);
-      const committed = row.committed_at.getTime();
-      settled.push({
-        recipient: outcome.recipient,
-        canary: row.canary,
-        state: result.state,
-        propagationMs: at === null ? null : at - committed,
-        acceptDelayMs: at === null || !outcome.consumedAt ? null : at - Date.parse(outcome.consumedAt),
-        confirmedMs: result.confirmedAt === null ? null : Date.parse(result.confirmedAt) - committed,
-      });
-    }
-  }
-  return settled;
 }

@@ -20,35 +20,50 @@ export const recordSignOff = (tx: PoolClient, { ended }: GateSignedOff): Promise
   forget(tx, 'start_id = $1', [ended]);
 
 /** A confirmation counts for its start and for every version up to the one named (GATE-6). */
-export async function recordConfirmations(tx: PoolClient, record: GateConfirmed): Promise<void> {
-  const offsetMs = record.clock?.offsetMs ?? 0;
-  const errorMs = record.clock?.errorMs ?? timing.maxStalenessMs;
-  const newest = new Map(
-    [...record.confirmed].sort((a, b) => a.version - b.version).map((one) => [one.subjectKey, one]),
-  );
+export async function recordConfirmations(tx: PoolClient, records: readonly GateConfirmed[]): Promise<void> {
+  if (records.length === 0) return;
+  const newest = new Map<string, Confirmation>();
+  for (const one of records.flatMap(confirmations)) {
+    const key = `${one.controller}\0${one.subjectKey}\0${one.start}`;
+    if ((newest.get(key)?.version ?? 0) < one.version) newest.set(key, one);
+  }
   const confirmed = [...newest.values()];
   await tx.query(
     `INSERT INTO gate_confirmation (controller, subject_key, start_id, version, closed_at, error_ms)
-     SELECT $1, k.subject_key, $2, k.version, to_timestamp(k.closed_ms / 1000.0), $6
-     FROM unnest($3::text[], $4::bigint[], $5::double precision[]) AS k(subject_key, version, closed_ms)
+     SELECT k.controller, k.subject_key, k.start_id, k.version, to_timestamp(k.closed_ms / 1000.0), k.error_ms
+     FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::double precision[], $6::double precision[])
+       AS k(controller, subject_key, start_id, version, closed_ms, error_ms)
      ON CONFLICT (controller, subject_key, start_id) DO UPDATE
      SET version = excluded.version, closed_at = excluded.closed_at, error_ms = excluded.error_ms
      WHERE gate_confirmation.version < excluded.version`,
     [
-      record.controller,
-      record.start,
+      confirmed.map(({ controller }) => controller),
       confirmed.map(({ subjectKey }) => subjectKey),
+      confirmed.map(({ start }) => start),
       confirmed.map(({ version }) => version),
-      confirmed.map(({ closedAt }) => Date.parse(closedAt) - offsetMs),
-      errorMs,
+      confirmed.map(({ closedMs }) => closedMs),
+      confirmed.map(({ errorMs }) => errorMs),
     ],
   );
-  await tx.query('UPDATE gate_start SET last_confirmed_at = clock_timestamp() WHERE start_id = $1', [record.start]);
-  await closeGates(
-    tx,
-    confirmed.map(({ subjectKey, version }) => ({ controller: record.controller, subjectKey, version })),
-  );
+  await tx.query('UPDATE gate_start SET last_confirmed_at = clock_timestamp() WHERE start_id = ANY ($1)', [
+    [...new Set(confirmed.map(({ start }) => start))],
+  ]);
+  await closeGates(tx, confirmed);
 }
+
+interface Confirmation extends Pick<ConsentChanged, 'controller' | 'subjectKey' | 'version'> {
+  readonly start: GateConfirmed['start'];
+  /** Database time, milliseconds since the Unix epoch, and how far off it may be. */
+  readonly closedMs: number;
+  readonly errorMs: number;
+}
+
+const confirmations = ({ controller, start, confirmed, clock }: GateConfirmed): Confirmation[] =>
+  confirmed.map(({ subjectKey, version, closedAt }) => ({
+    ...{ controller, subjectKey, version, start },
+    closedMs: Date.parse(closedAt) - (clock?.offsetMs ?? 0),
+    errorMs: clock?.errorMs ?? timing.maxStalenessMs,
+  }));
 
 /**
  * t4: a recipient's gate is closed for a change when every live start that guards the recipient has confirmed the
@@ -59,7 +74,13 @@ export async function closeGates(
   tx: PoolClient,
   keys: readonly Pick<ConsentChanged, 'controller' | 'subjectKey' | 'version'>[],
 ): Promise<void> {
-  if (keys.length === 0) return;
+  const newest = new Map<string, (typeof keys)[number]>();
+  for (const key of keys) {
+    const subject = `${key.controller}\0${key.subjectKey}`;
+    if ((newest.get(subject)?.version ?? 0) < key.version) newest.set(subject, key);
+  }
+  const subjects = [...newest.values()];
+  if (subjects.length === 0) return;
   await tx.query(
     `UPDATE propagation p SET gate_closed_at = c.closed_at, gate_closed_by = 'confirmation', error_ms = greatest(p.error_ms, c.error_ms)
      FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(controller, subject_key, version)
@@ -76,7 +97,12 @@ export async function closeGates(
      ) c
      WHERE p.controller = k.controller AND p.subject_key = k.subject_key AND p.recipient = c.recipient AND p.version = c.version
        AND p.gate_closed_at IS NULL AND c.complete`,
-    [keys.map((k) => k.controller), keys.map((k) => k.subjectKey), keys.map((k) => k.version), startForgottenMs],
+    [
+      subjects.map((k) => k.controller),
+      subjects.map((k) => k.subjectKey),
+      subjects.map((k) => k.version),
+      startForgottenMs,
+    ],
   );
 }
 

@@ -1,0 +1,51 @@
+interface Waiting<Item> {
+  readonly item: Item;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * One commit for everything that came while the one before was under way. Alone, nobody waits; together, a burst costs a
+ * transaction instead of one each, and its members do not wait for each other's locks.
+ */
+export class GroupCommit<Item> {
+  readonly #commit: (items: readonly Item[]) => Promise<void>;
+  readonly #most: number;
+  #waiting: Waiting<Item>[] = [];
+  #running = false;
+
+  /** @param most items of one commit */
+  constructor(most: number, commit: (items: readonly Item[]) => Promise<void>) {
+    this.#most = most;
+    this.#commit = commit;
+  }
+
+  /** Resolves when the item is committed; rejects with what failed it, never with what failed another. */
+  add(item: Item): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      if (!this.#running) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, this.#most);
+      // Alone again after a failure: one that cannot be committed must not hold up the others.
+      if (!(await this.#tried(group, group.length === 1))) for (const one of group) await this.#tried([one], true);
+    }
+    this.#running = false;
+  }
+
+  async #tried(group: readonly Waiting<Item>[], last: boolean): Promise<boolean> {
+    try {
+      await this.#commit(group.map(({ item }) => item));
+    } catch (error) {
+      if (last) for (const { reject } of group) reject(error);
+      return last;
+    }
+    for (const { resolve } of group) resolve();
+    return true;
+  }
+}
