@@ -3,7 +3,8 @@ import { systemClock } from '@entente/observability';
 import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { definePartner, type ReadBack } from '../partner/definition.ts';
-import { newPerson, RuntimeUnderTest, type TestPerson } from '../testing/runtime-under-test.ts';
+import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
+import { newPerson, type TestPerson } from '../testing/test-people.ts';
 import { ReconciliationSchedule } from './reconciliation-schedule.ts';
 
 const [ads, mail] = [purposeId('ads'), purposeId('mail')];

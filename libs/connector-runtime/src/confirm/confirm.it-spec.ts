@@ -2,7 +2,8 @@ import { purposeId } from '@entente/contracts';
 import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { definePartner, type Confirmation, type ConfirmationOutcome, type Erasure } from '../partner/definition.ts';
-import { newPerson, RuntimeUnderTest, type TestPerson } from '../testing/runtime-under-test.ts';
+import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
+import { newPerson, type TestPerson } from '../testing/test-people.ts';
 
 const [ads, mail] = [purposeId('ads'), purposeId('mail')];
 

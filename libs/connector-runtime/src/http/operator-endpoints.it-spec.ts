@@ -9,7 +9,8 @@ import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'j
 import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
 import { definePartner, type Revocation } from '../partner/definition.ts';
 import { ReconciliationReports } from '../store/reconciliation-reports.ts';
-import { controller, newPerson, RuntimeUnderTest, type TestPerson } from '../testing/runtime-under-test.ts';
+import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
+import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
 import { ExposuresController, type ExposureDesk } from './exposures.controller.ts';
 import { takeNdjson } from './ndjson-body.ts';
 import { ReconciliationsController } from './reconciliations.controller.ts';

@@ -1,6 +1,14 @@
 import type { Clock } from '@entente/observability';
 import { setTimeout as pause } from 'node:timers/promises';
-import { admit, circuitPolicy, closedCircuit, onAnswer, onFailure, type Circuit } from './circuit-breaker.ts';
+import {
+  admit,
+  circuitPolicy,
+  closedCircuit,
+  onAnswer,
+  onFailure,
+  type Circuit,
+  type CircuitPolicy,
+} from './circuit-breaker.ts';
 import { freshRate, pauseUntil, takeCall, takeSpareCall, type RateBudget, type RateState } from './rate-limiter.ts';
 
 export interface RecipientLimitsOptions extends RateBudget {
@@ -22,15 +30,17 @@ export interface Slot {
 export class RecipientLimits {
   readonly #options: RecipientLimitsOptions;
   readonly #clock: Clock;
+  readonly #policy: CircuitPolicy;
   readonly #waiting: { readonly revocation: boolean; readonly start: (slot: Slot) => void }[] = [];
   #rate: RateState;
   #circuit: Circuit = closedCircuit;
   #running = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: RecipientLimitsOptions, clock: Clock) {
+  constructor(options: RecipientLimitsOptions, clock: Clock, policy: CircuitPolicy = circuitPolicy) {
     this.#options = options;
     this.#clock = clock;
+    this.#policy = policy;
     this.#rate = freshRate(options, clock.monotonic());
   }
 
@@ -43,7 +53,7 @@ export class RecipientLimits {
     const now = this.#clock.monotonic();
     if (this.#running >= this.#options.concurrency || now < this.#rate.pausedUntil) return null;
     const before = this.#circuit;
-    const admission = admit(before, circuitPolicy, now);
+    const admission = admit(before, this.#policy, now);
     this.#circuit = admission.circuit;
     return admission.admitted ? this.#slot(before) : null;
   }
@@ -96,7 +106,7 @@ export class RecipientLimits {
   /** When `tryTake` may succeed again, in milliseconds from now. */
   get retryInMs(): number {
     const now = this.#clock.monotonic();
-    const admission = admit(this.#circuit, circuitPolicy, now);
+    const admission = admit(this.#circuit, this.#policy, now);
     const forCircuit = admission.admitted ? 0 : admission.retryInMs;
     return Math.max(forCircuit, this.#rate.pausedUntil - now, 0);
   }
@@ -138,7 +148,7 @@ export class RecipientLimits {
     };
     return {
       release: (answered) =>
-        giveBack(() => (answered ? onAnswer() : onFailure(this.#circuit, circuitPolicy, this.#clock.monotonic()))),
+        giveBack(() => (answered ? onAnswer() : onFailure(this.#circuit, this.#policy, this.#clock.monotonic()))),
       // An unused probe leaves the circuit as it was, so that the next one may probe at once.
       forgo: () => giveBack(() => (this.#circuit.kind === 'probing' ? before : this.#circuit)),
     };

@@ -2,7 +2,8 @@ import { purposeId } from '@entente/contracts';
 import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { definePartner, type ShareOutcome } from '../partner/definition.ts';
-import { newPerson, RuntimeUnderTest, type TestPerson } from '../testing/runtime-under-test.ts';
+import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
+import { newPerson, type TestPerson } from '../testing/test-people.ts';
 
 const mail = purposeId('mail');
 const concurrency = 2;

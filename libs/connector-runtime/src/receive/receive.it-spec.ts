@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { definePartner, type Revocation } from '../partner/definition.ts';
 import { storeCatalogue } from '../store/catalogue-store.ts';
 import { storedPositions } from '../store/log-positions.ts';
-import { controller, newPerson, RuntimeUnderTest, type TestPerson } from '../testing/runtime-under-test.ts';
+import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
+import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
 import { Reconciler } from './reconciler.ts';
 
 const mail = purposeId('mail');

@@ -4,7 +4,8 @@ import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { definePartner } from '../partner/definition.ts';
-import { controller, newPerson, RuntimeUnderTest, type TestPerson } from '../testing/runtime-under-test.ts';
+import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
+import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
 import { IdentifierSource } from './identifier-source.ts';
 import { IdentifierVault } from './identifier-vault.ts';
 

@@ -3,23 +3,16 @@ import { systemClock } from '@entente/observability';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { ReadBack } from '../partner/definition.ts';
 import type { ConnectorContractOptions, ContractServer } from './contract-options.ts';
-import type { RuntimeUnderTest, TestPerson } from './runtime-under-test.ts';
-
-/** The suite's hands: made in its `beforeAll`, hence asked for late. */
-export interface ContractGround {
-  server(): ContractServer;
-  runtime(): RuntimeUnderTest;
-  faults(...list: readonly object[]): Promise<void>;
-  until<T>(what: string, read: () => Promise<T>, holds: (value: T) => boolean): Promise<T>;
-  told(person: TestPerson, enforcement: string): Promise<string[]>;
-  planted(): TestPerson;
-  sharedPerson(): Promise<TestPerson>;
-}
+import type { ContractGround } from './contract-ground.ts';
+import type { TestPerson } from './test-people.ts';
 
 const readMs = 20_000;
 
 /** What a partner must do right that says more than "accepted": confirm, be read, erase. */
-export function assuranceContract(options: ConnectorContractOptions, ground: ContractGround): void {
+export function assuranceContract<S extends ContractServer>(
+  options: ConnectorContractOptions<S>,
+  ground: ContractGround<S>,
+): void {
   const { definition, confirmation, readBack, erasure } = options;
   const { server, runtime, faults, until, told, planted, sharedPerson } = ground;
   const [first, second] = options.purposes;

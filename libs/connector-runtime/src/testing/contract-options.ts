@@ -1,6 +1,6 @@
 import type { Identifiers, PurposeId } from '@entente/contracts';
 import type { PartnerDefinition } from '../partner/definition.ts';
-import type { TestPerson } from './runtime-under-test.ts';
+import type { TestPerson } from './test-people.ts';
 
 /** The test's hand on a contract server: a process that judges requests as the partner does. */
 export interface ContractServer {
@@ -11,20 +11,30 @@ export interface ContractServer {
   advanceClock(ms: number): Promise<void>;
   /** What its store holds of one identifier. */
   state(identifier: string): Promise<unknown>;
-  stop(): Promise<void>;
 }
 
-export interface ConnectorContractOptions {
+/** What a suite runs against; `drop` ends the server too. */
+export interface StartedPartner<S extends ContractServer = ContractServer> {
+  readonly server: S;
+  readonly databaseUrl: string;
+  drop(): Promise<void>;
+}
+
+export interface GroundOptions<S extends ContractServer = ContractServer> {
   readonly definition: PartnerDefinition<object>;
   /** A contract server of its own, and an empty database. */
-  start(): Promise<{ readonly server: ContractServer; readonly databaseUrl: string; drop(): Promise<void> }>;
+  start(): Promise<StartedPartner<S>>;
   settings(url: string): object;
   /** Two purposes the settings map. */
   readonly purposes: readonly [PurposeId, PurposeId];
   readonly fields: Readonly<Record<string, unknown>>;
   identifiers(name: string): Identifiers;
+  readonly preloaded?: boolean;
+}
+
+export interface ConnectorContractOptions<S extends ContractServer = ContractServer> extends GroundOptions<S> {
   /** Whether the partner still holds or serves this person for this purpose, as its own store says. */
-  holds(server: ContractServer, person: TestPerson, purpose: PurposeId): Promise<boolean>;
+  holds(server: S, person: TestPerson, purpose: PurposeId): Promise<boolean>;
   /** Operations, as faults name them. */
   readonly operations: { readonly share: string; readonly revoke: string };
   /** Secrets of the settings that must never be logged. */

@@ -1,12 +1,9 @@
-import { newPerson, RuntimeUnderTest, type TestPerson } from '@entente/connector-runtime/testing';
-import { spawnContractServer, type Fault, type SpawnedContractServer } from '@entente/contract-servers';
-import { deriveIdentifiers, purposeId } from '@entente/contracts';
-import { testDatabase, waitFor } from '@entente/test-support';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { contractGround, type TestPerson } from '@entente/connector-runtime/testing';
+import type { Fault } from '@entente/contract-servers';
+import { deriveIdentifiers, purposeId, type Identifiers } from '@entente/contracts';
+import { partnerServerAndDatabase } from '@entente/test-support';
+import { describe, expect, test } from '@jest/globals';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { iabDataDeletion } from './definition.ts';
 
 const [ads, measurement] = [purposeId('personalised-ads'), purposeId('measurement')];
@@ -24,68 +21,42 @@ interface VendorState {
  * cases stand here, for people the recipient is preloaded with (DLV-6).
  */
 describe('iab-data-deletion: the connector contract, without shares', () => {
-  let server: SpawnedContractServer;
-  let runtime: RuntimeUnderTest;
-  let drop: () => Promise<void>;
-  const people: TestPerson[] = [];
-
-  beforeAll(async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'iab-contract-'));
-    server = await spawnContractServer('iab-data-deletion', {
-      journal: join(directory, 'journal.jsonl'),
-      vendor: 'vendor.example',
-      requester: 'shop.example',
-      requesterPublicKey: keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
-    });
-    const database = await testDatabase('iab-contract');
-    drop = async () => {
-      await database.drop();
-      await rm(directory, { recursive: true });
-    };
-    runtime = await RuntimeUnderTest.start({
-      databaseUrl: database.url,
-      definition: iabDataDeletion,
-      settings: Object.assign(new iabDataDeletion.settings(), {
-        ...{ domain: 'vendor.example', issuer: 'shop.example', privateKey, keyId: 'k1' },
-        discoveryUrl: `${server.url}/dsrdelete.json`,
+  const identifiers = (name: string): Identifiers =>
+    deriveIdentifiers({ email: `${name}@example.org`, subjectId: name }, ['iab-email']);
+  const ground = contractGround({
+    definition: iabDataDeletion,
+    start: () =>
+      partnerServerAndDatabase('iab-data-deletion', {
+        vendor: 'vendor.example',
+        requester: 'shop.example',
+        requesterPublicKey: keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
       }),
-      purposes: [ads, measurement],
-      fields: [],
-      preloaded: true,
-    });
-    runtime.revoker.start();
-  }, 60_000);
-
-  afterEach(() => server.clearFaults());
-  afterAll(async () => {
-    await runtime.stop();
-    await server.stop();
-    await drop();
+    settings: (url) => ({
+      ...{ domain: 'vendor.example', issuer: 'shop.example', privateKey, keyId: 'k1' },
+      discoveryUrl: `${url}/dsrdelete.json`,
+    }),
+    purposes: [ads, measurement],
+    fields: {},
+    identifiers,
+    preloaded: true,
   });
-
+  const { told, people } = ground;
+  const { server, runtime } = ground;
   const planted = async (identifier?: string): Promise<TestPerson> => {
-    const person = newPerson((name) =>
-      identifier === undefined
-        ? deriveIdentifiers({ email: `${name}@example.org`, subjectId: name }, ['iab-email'])
-        : { 'iab-email': identifier },
-    );
-    people.push(person);
-    await runtime.change(person, 1, [ads, measurement]);
+    const person = ground.planted(identifier === undefined ? identifiers : () => ({ 'iab-email': identifier }));
+    await runtime().change(person, 1, [ads, measurement]);
     return person;
   };
-  const told = async (person: TestPerson, enforcement: string): Promise<void> => {
-    await waitFor(async () => (await runtime.enforcements(person)).includes(enforcement), { what: enforcement });
-  };
   const stateOf = async (person: TestPerson): Promise<VendorState> =>
-    (await server.state(person.identifiers['iab-email'] ?? '')) as VendorState;
+    (await server().state(person.identifiers['iab-email'] ?? '')) as VendorState;
   /** Withdraws everything under these faults; what the first attempt came to, once the vendor has acknowledged. */
   const firstAttempt = async (...faults: Fault[]): Promise<string | undefined> => {
     const person = await planted();
-    await server.setFaults(...faults);
-    await runtime.change(person, 2, []);
+    await server().setFaults(...faults);
+    await runtime().change(person, 2, []);
     await told(person, 'accepted@2');
     expect(await stateOf(person)).toMatchObject({ requested: true });
-    return (await runtime.attempts(person))[0];
+    return (await runtime().attempts(person))[0];
   };
 
   test('until the vendor’s dsrdelete.json can be read nothing is sent', async () => {
@@ -96,18 +67,18 @@ describe('iab-data-deletion: the connector contract, without shares', () => {
 
   test('the framework knows no purposes: what falls away alone is answered by a deletion too', async () => {
     const person = await planted();
-    await runtime.change(person, 2, [measurement]);
+    await runtime().change(person, 2, [measurement]);
     await told(person, 'accepted@2');
     expect(await stateOf(person)).toMatchObject({ requested: true });
   });
 
   test('an older grant that arrives late changes nothing; the same change twice is one acknowledgement (ORDER)', async () => {
     const person = await planted();
-    await runtime.change(person, 3, [], { lanes: ['revocations', 'changes', 'revocations'] });
+    await runtime().change(person, 3, [], { lanes: ['revocations', 'changes', 'revocations'] });
     await told(person, 'accepted@3');
-    await runtime.change(person, 2, [ads, measurement], { lanes: ['changes'], gate: false });
-    expect(await runtime.enforcements(person)).toEqual(['accepted@3']);
-    expect(await runtime.row(person)).toMatchObject({ version: 3, state: 'settled', desired: [] });
+    await runtime().change(person, 2, [ads, measurement], { lanes: ['changes'], gate: false });
+    expect(await runtime().enforcements(person)).toEqual(['accepted@3']);
+    expect(await runtime().row(person)).toMatchObject({ version: 3, state: 'settled', desired: [] });
   });
 
   test.each<[string, Fault, RegExp]>([
@@ -146,46 +117,46 @@ describe('iab-data-deletion: the connector contract, without shares', () => {
     ['a refusal that acknowledges another request', { kind: 'authExpired', match: revoke }, 'status-400'],
   ] as const)('%s parks with its reason; after the replay it is accepted', async (_, fault, reason) => {
     const person = await planted();
-    await server.setFaults(fault);
-    await runtime.change(person, 2, []);
+    await server().setFaults(fault);
+    await runtime().change(person, 2, []);
     await told(person, 'parked@2');
-    expect((await runtime.row(person))?.reason).toBe(reason);
-    await server.clearFaults();
-    await runtime.replayParked();
+    expect((await runtime().row(person))?.reason).toBe(reason);
+    await server().clearFaults();
+    await runtime().replayParked();
     await told(person, 'accepted@2');
   });
 
   test('one bad identifier never blocks another person', async () => {
     const [bad, good] = [await planted('someone, not hashed'), await planted()];
-    await runtime.change(bad, 2, []);
-    await runtime.change(good, 2, []);
+    await runtime().change(bad, 2, []);
+    await runtime().change(good, 2, []);
     await told(good, 'accepted@2');
     await told(bad, 'parked@2');
-    expect((await runtime.row(bad))?.reason).toBe('invalid-identifier');
+    expect((await runtime().row(bad))?.reason).toBe('invalid-identifier');
   });
 
   test('a share is refused by name, and the vendor hears nothing', async () => {
-    const before = (await server.journal()).length;
-    expect(await runtime.share(await planted(), ads)).toEqual({ outcome: 'failed', reason: 'no-share-call' });
-    expect((await server.journal()).length).toBe(before);
+    const before = (await server().journal()).length;
+    expect(await runtime().share(await planted(), ads)).toEqual({ outcome: 'failed', reason: 'no-share-call' });
+    expect((await server().journal()).length).toBe(before);
   });
 
   test('a withdrawal is acknowledged by the vendor, whose deletion follows in its own time; a clock that is a day off is named', async () => {
     const person = await planted();
-    await runtime.change(person, 2, []);
+    await runtime().change(person, 2, []);
     await told(person, 'accepted@2');
-    expect((await runtime.row(person))?.reference).toMatch(/^[0-9a-f-]{36}$/);
+    expect((await runtime().row(person))?.reference).toMatch(/^[0-9a-f-]{36}$/);
     expect(await stateOf(person)).toMatchObject({ requested: true, deleted: false });
-    await server.advanceClock(86_400_000);
+    await server().advanceClock(86_400_000);
     expect(await stateOf(person)).toMatchObject({ deleted: true });
     const another = await planted();
-    await runtime.change(another, 2, []);
+    await runtime().change(another, 2, []);
     await told(another, 'parked@2');
-    expect((await runtime.row(another))?.reason).toBe('timestamp-rejected');
+    expect((await runtime().row(another))?.reason).toBe('timestamp-rejected');
   });
 
   test('redaction: no identifier and no secret in any log line', () => {
-    const all = runtime.logged.join('\n');
+    const all = runtime().logged.join('\n');
     const secrets = privateKey.split('\n').filter((line) => line.length > 40);
     expect(people.length).toBeGreaterThan(5);
     for (const each of [...secrets, ...people.flatMap((person) => Object.values(person.identifiers))])

@@ -1,10 +1,6 @@
 import { connectorContract } from '@entente/connector-runtime/testing';
-import { spawnContractServer } from '@entente/contract-servers';
 import { deriveIdentifiers, purposeId } from '@entente/contracts';
-import { testDatabase } from '@entente/test-support';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { partnerServerAndDatabase } from '@entente/test-support';
 import { metaCustomAudiences } from './definition.ts';
 
 const ads = purposeId('personalised-ads');
@@ -17,20 +13,11 @@ interface MetaState {
 
 connectorContract({
   definition: metaCustomAudiences,
-  async start() {
-    const directory = await mkdtemp(join(tmpdir(), 'meta-contract-'));
-    const server = await spawnContractServer('meta', {
-      journal: join(directory, 'journal.jsonl'),
+  start: () =>
+    partnerServerAndDatabase('meta', {
       token: 'meta-secret-token',
       appSecret: 'meta-app-secret',
-    });
-    const database = await testDatabase('meta-contract');
-    const drop = async () => {
-      await database.drop();
-      await rm(directory, { recursive: true });
-    };
-    return { server, databaseUrl: database.url, drop };
-  },
+    }),
   settings: (url) => ({ baseUrl: url, token: 'meta-secret-token', appSecret: 'meta-app-secret', audiences }),
   purposes: [ads, lookalikes],
   fields: {},

@@ -1,10 +1,6 @@
 import { connectorContract, type ContractServer } from '@entente/connector-runtime/testing';
-import { spawnContractServer } from '@entente/contract-servers';
 import { purposeId } from '@entente/contracts';
-import { testDatabase } from '@entente/test-support';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { partnerServerAndDatabase } from '@entente/test-support';
 import { amplitude } from './definition.ts';
 
 const dayMs = 86_400_000;
@@ -21,21 +17,12 @@ interface AmplitudeState {
 
 connectorContract({
   definition: amplitude,
-  async start() {
-    const directory = await mkdtemp(join(tmpdir(), 'amplitude-contract-'));
-    const server = await spawnContractServer('amplitude', {
-      journal: join(directory, 'journal.jsonl'),
+  start: () =>
+    partnerServerAndDatabase('amplitude', {
       apiKey: 'amplitude-api-key',
       secretKey: 'amplitude-secret-key',
       deletionAfterMs: dayMs,
-    });
-    const database = await testDatabase('amplitude-contract');
-    const drop = async () => {
-      await database.drop();
-      await rm(directory, { recursive: true });
-    };
-    return { server, databaseUrl: database.url, drop };
-  },
+    }),
   settings: (url) => ({
     eventsUrl: url,
     privacyUrl: url,

@@ -1,19 +1,9 @@
 import { connectorContract } from '@entente/connector-runtime/testing';
-import { spawnContractServer, type SpawnedContractServer } from '@entente/contract-servers';
-import { testDatabase } from '@entente/test-support';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { partnerServer, partnerServerAndDatabase } from '@entente/test-support';
+import { describe, expect, test } from '@jest/globals';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import {
-  advertising,
-  analytics,
-  DirectContext,
-  erasureOf,
-  revocationOf,
-  shareOf,
-} from '../../testing/direct-context.ts';
+import { advertising, analytics, erasureOf, revocationOf, shareOf } from '../../testing/direct-context.ts';
+import { badRows, directGround } from '../../testing/direct-ground.ts';
 import { ga4 } from './definition.ts';
 import { Ga4Settings } from './settings.ts';
 
@@ -39,17 +29,11 @@ interface Ga4State {
   readonly deletions: readonly { readonly id: string; readonly type: string; readonly property: string }[];
 }
 
-async function start(processingMs: number): Promise<{ server: SpawnedContractServer; drop(): Promise<void> }> {
-  const directory = await mkdtemp(join(tmpdir(), 'ga4-contract-'));
-  const server = await spawnContractServer('ga4', {
-    journal: join(directory, 'journal.jsonl'),
-    streams: [`G-ANALYTICS:${analyticsSecret}:111111`, `G-ADVERTISING:${advertisingSecret}:222222`],
-    serviceAccountEmail: clientEmail,
-    serviceAccountPublicKey: keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
-    processingMs,
-  });
-  return { server, drop: () => rm(directory, { recursive: true }) };
-}
+const credentials = {
+  streams: [`G-ANALYTICS:${analyticsSecret}:111111`, `G-ADVERTISING:${advertisingSecret}:222222`],
+  serviceAccountEmail: clientEmail,
+  serviceAccountPublicKey: keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
+};
 
 const settingsFor = (url: string): object => ({
   collectUrl: url,
@@ -63,19 +47,8 @@ const settingsFor = (url: string): object => ({
 
 connectorContract({
   definition: ga4,
-  async start() {
-    // What is accepted takes effect at once: the suite asks what the partner holds as soon as it has accepted.
-    const { server, drop } = await start(0);
-    const database = await testDatabase('ga4-contract');
-    return {
-      server,
-      databaseUrl: database.url,
-      drop: async () => {
-        await database.drop();
-        await drop();
-      },
-    };
-  },
+  // What is accepted takes effect at once: the suite asks what the partner holds as soon as it has accepted.
+  start: () => partnerServerAndDatabase('ga4', { ...credentials, processingMs: 0 }),
   settings: settingsFor,
   purposes: [analytics, advertising],
   fields: { event: 'page_viewed', page: '/start' },
@@ -98,38 +71,14 @@ connectorContract({
 
 describe('ga4: a 2xx that says nothing, and deletions that do', () => {
   const threeDaysMs = 72 * 3_600_000;
-  let server: SpawnedContractServer;
-  let drop: () => Promise<void>;
-  let direct: DirectContext<Ga4Settings>;
+  const ground = directGround({
+    start: () => partnerServer('ga4', { ...credentials, processingMs: threeDaysMs }),
+    settings: Ga4Settings,
+    settingsFor,
+  });
+  const { server, direct, withSettings, pass } = ground;
 
-  beforeAll(async () => {
-    ({ server, drop } = await start(threeDaysMs));
-  }, 30_000);
-  /** Both clocks go together: an assertion signed in Google's past is refused. */
-  let aheadMs = 0;
-  const pass = async (ms: number): Promise<void> => {
-    aheadMs += ms;
-    direct.advance(ms);
-    await server.advanceClock(ms);
-  };
-  const withSettings = (more: object = {}): DirectContext<Ga4Settings> => {
-    const made = new DirectContext(Object.assign(new Ga4Settings(), settingsFor(server.url), more));
-    made.advance(aheadMs);
-    return made;
-  };
-  beforeEach(() => {
-    direct = withSettings();
-  });
-  afterEach(async () => {
-    direct.close();
-    await server.clearFaults();
-  });
-  afterAll(async () => {
-    await server.stop();
-    await drop();
-  });
-
-  const stateOf = async (id: string): Promise<Ga4State> => (await server.state(id)) as Ga4State;
+  const stateOf = async (id: string): Promise<Ga4State> => (await server().state(id)) as Ga4State;
   const deletionsOf = async (id: string): Promise<string[]> =>
     (await stateOf(id)).deletions
       .filter((deletion) => deletion.id === id)
@@ -138,7 +87,7 @@ describe('ga4: a 2xx that says nothing, and deletions that do', () => {
   test('a share goes to its purpose’s property, with the consent its notice covers', async () => {
     await ga4.share(
       [shareOf('s1', { event: 'bought', price: 3 }), shareOf('s1', { plan: 'free' }, advertising)],
-      direct.context,
+      direct().context,
     );
     const denied = { ad_user_data: 'DENIED', ad_personalization: 'DENIED' };
     const granted = { ad_user_data: 'GRANTED', ad_personalization: 'GRANTED' };
@@ -153,15 +102,14 @@ describe('ga4: a 2xx that says nothing, and deletions that do', () => {
     const mistyped = withSettings({ properties: { ...properties, advertising: wrong } });
     expect(await ga4.share([shareOf('d1', {}, advertising)], mistyped.context)).toEqual([{ kind: 'sent' }]);
     expect((await stateOf('d1')).properties['222222']?.events ?? 0).toBe(0);
-    await server.setFaults({ kind: 'status', code: 503, match: 'userDeletion.upsert' });
+    await server().setFaults({ kind: 'status', code: 503, match: 'userDeletion.upsert' });
     expect(await ga4.revoke([revocationOf(['d1'], [analytics])], mistyped.context)).toEqual([
       { kind: 'retry', why: 'status-503' },
     ]);
-    mistyped.close();
   });
 
   test('what Google would drop in silence is refused here, and never leaves', async () => {
-    const before = (await server.journal()).length;
+    const before = (await server().journal()).length;
     const unsound = [
       { event: 'session_start' },
       { event: '1st' },
@@ -170,7 +118,7 @@ describe('ga4: a 2xx that says nothing, and deletions that do', () => {
     ];
     const outcomes = await ga4.share(
       unsound.map((fields) => shareOf('u1', fields)),
-      direct.context,
+      direct().context,
     );
     expect(outcomes).toEqual([
       { kind: 'refused', why: 'invalid-event' },
@@ -178,16 +126,16 @@ describe('ga4: a 2xx that says nothing, and deletions that do', () => {
       { kind: 'refused', why: 'invalid-fields' },
       { kind: 'refused', why: 'invalid-fields' },
     ]);
-    expect(await server.journal(before)).toEqual([]);
+    expect(await server().journal(before)).toEqual([]);
   });
 
   test('a withdrawal of advertising is told first, then deletes the person there, by both ids, and nowhere else', async () => {
-    await ga4.share([shareOf('a1'), shareOf('a1', {}, advertising)], direct.context);
-    const before = (await server.journal()).length;
-    const [outcome] = await ga4.revoke([revocationOf(['a1'], [analytics])], direct.context);
+    await ga4.share([shareOf('a1'), shareOf('a1', {}, advertising)], direct().context);
+    const before = (await server().journal()).length;
+    const [outcome] = await ga4.revoke([revocationOf(['a1'], [analytics])], direct().context);
     expect(outcome).toEqual({ kind: 'applied', reference: expect.stringMatching(/^\d{4}-.*Z$/) });
     expect(await deletionsOf('a1')).toEqual(['222222 USER_ID', '222222 CLIENT_ID']);
-    const asked = (await server.journal(before)).flatMap((line) =>
+    const asked = (await server().journal(before)).flatMap((line) =>
       line.t === 'received' && line.op !== 'token' ? line.asks.map(({ scope }) => scope) : [],
     );
     expect(asked).toEqual(['event/consent_update', 'property/222222', 'property/222222']);
@@ -197,29 +145,22 @@ describe('ga4: a 2xx that says nothing, and deletions that do', () => {
   });
 
   test('every identifier ever shared is deleted; data after the deletion stays', async () => {
-    await ga4.share([shareOf('m1'), shareOf('m2')], direct.context);
-    await ga4.revoke([revocationOf(['m1', 'm2'])], direct.context);
+    await ga4.share([shareOf('m1'), shareOf('m2')], direct().context);
+    await ga4.revoke([revocationOf(['m1', 'm2'])], direct().context);
     await pass(1_000);
-    await ga4.share([shareOf('m2', { event: 'returned' })], direct.context);
+    await ga4.share([shareOf('m2', { event: 'returned' })], direct().context);
     await pass(threeDaysMs);
     expect((await stateOf('m1')).properties['111111']?.names).toEqual([]);
     expect((await stateOf('m2')).properties['111111']?.names).toEqual(['returned']);
   });
 
-  test('one bad row never blocks the others of its batch', async () => {
-    await server.setFaults({ kind: 'badRow', match: 'userDeletion.upsert', identifier: 'bad' });
-    const outcomes = await ga4.revoke([revocationOf(['bad']), revocationOf(['good'])], direct.context);
-    expect(outcomes).toEqual([
-      { kind: 'refused', why: 'invalid-identifier' },
-      expect.objectContaining({ kind: 'applied' }),
-    ]);
-  });
+  badRows(ground, ga4, { revoke: 'userDeletion.upsert' });
 
   test('the rate pauses for a second; the day’s quota leaves the shares alone', async () => {
-    const erased = () => ga4.erase?.([erasureOf(['q1'])], direct.context);
-    await server.setFaults({ kind: 'throttle', match: 'userDeletion.upsert' });
+    const erased = () => ga4.erase?.([erasureOf(['q1'])], direct().context);
+    await server().setFaults({ kind: 'throttle', match: 'userDeletion.upsert' });
     expect(await erased()).toEqual([{ kind: 'retry', why: 'throttled', afterMs: 1_000 }]);
-    await server.setFaults({ kind: 'throttle', match: 'userDeletion.upsert', policyName: 'dailyLimitExceeded' });
+    await server().setFaults({ kind: 'throttle', match: 'userDeletion.upsert', policyName: 'dailyLimitExceeded' });
     expect(await erased()).toEqual([{ kind: 'retry', why: 'daily-quota', afterMs: 3_600_000 }]);
   });
 
@@ -229,19 +170,18 @@ describe('ga4: a 2xx that says nothing, and deletions that do', () => {
       { kind: 'applied', reference: expect.stringMatching(/Z$/) },
     ]);
     expect(await deletionsOf('v1')).toEqual(['111111 USER_ID', '222222 USER_ID']);
-    await server.setFaults({ kind: 'lie', match: 'users.submitDeletion' });
+    await server().setFaults({ kind: 'lie', match: 'users.submitDeletion' });
     expect(await ga4.erase?.([erasureOf(['v1'])], admin.context)).toEqual([
       { kind: 'unclear', why: 'unexpected-answer' },
     ]);
-    admin.close();
   });
 
   test('an access token the server no longer takes is renewed, once; without one nothing is accepted', async () => {
-    await server.setFaults({ kind: 'authExpired', times: 1, match: 'userDeletion.upsert' });
-    expect(await ga4.erase?.([erasureOf(['t1'])], direct.context)).toMatchObject([{ kind: 'applied' }]);
+    await server().setFaults({ kind: 'authExpired', times: 1, match: 'userDeletion.upsert' });
+    expect(await ga4.erase?.([erasureOf(['t1'])], direct().context)).toMatchObject([{ kind: 'applied' }]);
     const before = await deletionsOf('t2');
-    await server.setFaults({ kind: 'authExpired', match: '*' });
-    expect(await ga4.erase?.([erasureOf(['t2'])], direct.context)).toEqual([
+    await server().setFaults({ kind: 'authExpired', match: '*' });
+    expect(await ga4.erase?.([erasureOf(['t2'])], direct().context)).toEqual([
       { kind: 'refused', why: 'authentication' },
     ]);
     expect(await deletionsOf('t2')).toEqual(before);

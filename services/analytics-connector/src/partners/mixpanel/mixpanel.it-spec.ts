@@ -1,21 +1,17 @@
 import { connectorContract, type ContractServer } from '@entente/connector-runtime/testing';
-import { spawnContractServer, type SpawnedContractServer } from '@entente/contract-servers';
-import { testDatabase } from '@entente/test-support';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { partnerServer, partnerServerAndDatabase } from '@entente/test-support';
+import { describe, expect, test } from '@jest/globals';
 import { init } from 'mixpanel';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   advertising,
   analytics,
   confirmationOf,
-  DirectContext,
   erasureOf,
   revocationOf,
   shareOf,
 } from '../../testing/direct-context.ts';
+import { badRows, directGround } from '../../testing/direct-ground.ts';
 import { confirm, readBack } from './confirm.ts';
 import { mixpanel } from './definition.ts';
 import { MixpanelSettings } from './settings.ts';
@@ -29,17 +25,7 @@ interface MixpanelState {
   readonly events: readonly { readonly name: string; readonly properties: Readonly<Record<string, unknown>> }[];
 }
 
-async function start(): Promise<{ server: SpawnedContractServer; drop(): Promise<void> }> {
-  const directory = await mkdtemp(join(tmpdir(), 'mixpanel-contract-'));
-  const server = await spawnContractServer('mixpanel', {
-    journal: join(directory, 'journal.jsonl'),
-    token,
-    gdprToken,
-    credentials: `reader:${secret}`,
-    processingMs: weeksMs,
-  });
-  return { server, drop: () => rm(directory, { recursive: true }) };
-}
+const credentials = { token, gdprToken, credentials: `reader:${secret}`, processingMs: weeksMs };
 
 const settingsFor = (url: string): object => ({
   ingestionUrl: url,
@@ -52,18 +38,7 @@ const settingsFor = (url: string): object => ({
 
 connectorContract({
   definition: mixpanel,
-  async start() {
-    const { server, drop } = await start();
-    const database = await testDatabase('mixpanel-contract');
-    return {
-      server,
-      databaseUrl: database.url,
-      drop: async () => {
-        await database.drop();
-        await drop();
-      },
-    };
-  },
+  start: () => partnerServerAndDatabase('mixpanel', credentials),
   // What it shows is taken for its present state at once: here nothing is under way.
   settings: (url) => ({ ...settingsFor(url), shownWithinMs: 0 }),
   purposes: [analytics, advertising],
@@ -104,37 +79,23 @@ async function setProfile({ url }: ContractServer, id: string, properties: objec
 }
 
 describe('mixpanel: events, tasks and reading back', () => {
-  let server: SpawnedContractServer;
-  let drop: () => Promise<void>;
-  let direct: DirectContext<MixpanelSettings>;
+  const ground = directGround({
+    start: () => partnerServer('mixpanel', credentials),
+    settings: MixpanelSettings,
+    settingsFor,
+  });
+  const { server, direct, withSettings } = ground;
 
-  beforeAll(async () => {
-    ({ server, drop } = await start());
-  }, 30_000);
-  const withSettings = (more: object = {}): DirectContext<MixpanelSettings> =>
-    new DirectContext(Object.assign(new MixpanelSettings(), settingsFor(server.url), more));
-  beforeEach(() => {
-    direct = withSettings();
-  });
-  afterEach(async () => {
-    direct.close();
-    await server.clearFaults();
-  });
-  afterAll(async () => {
-    await server.stop();
-    await drop();
-  });
-
-  const stateOf = async (id: string): Promise<MixpanelState> => (await server.state(id)) as MixpanelState;
+  const stateOf = async (id: string): Promise<MixpanelState> => (await server().state(id)) as MixpanelState;
   const kinds = (outcomes: readonly { readonly kind: string }[]): string[] => outcomes.map(({ kind }) => kind);
 
   test('a share writes its purpose on the profile, and an event where there is one; a repeated share is the same event', async () => {
     const item = shareOf('s1', { event: 'Bought', time: 1_700_000_000, price: 3, distinct_id: 'somebody-else' });
-    expect(await mixpanel.share([item, shareOf('s2', { plan: 'free' })], direct.context)).toEqual([
+    expect(await mixpanel.share([item, shareOf('s2', { plan: 'free' })], direct().context)).toEqual([
       { kind: 'sent' },
       { kind: 'sent' },
     ]);
-    expect(await mixpanel.share([item], direct.context)).toEqual([{ kind: 'sent' }]);
+    expect(await mixpanel.share([item], direct().context)).toEqual([{ kind: 'sent' }]);
     expect(await stateOf('s1')).toMatchObject({
       profile: { analytics_consent: 'granted' },
       events: [{ name: 'Bought', properties: { price: 3, time: 1_700_000_000 } }],
@@ -145,9 +106,9 @@ describe('mixpanel: events, tasks and reading back', () => {
   });
 
   test('ACK-TRUTH: a 400 that stored the others refuses only the events it names', async () => {
-    await server.setFaults({ kind: 'badRow', match: 'events.import' });
+    await server().setFaults({ kind: 'badRow', match: 'events.import' });
     const items = ['n1', 'n2', 'n3'].map((id) => shareOf(id, { event: 'Bought' }));
-    expect(await mixpanel.share(items, direct.context)).toEqual([
+    expect(await mixpanel.share(items, direct().context)).toEqual([
       { kind: 'refused', why: 'invalid-event' },
       { kind: 'sent' },
       { kind: 'sent' },
@@ -156,52 +117,39 @@ describe('mixpanel: events, tasks and reading back', () => {
   });
 
   test('ACK-TRUTH: 200 with status 0 is no acceptance, whoever is told so', async () => {
-    await server.setFaults({ kind: 'lie', match: 'profiles.update' });
+    await server().setFaults({ kind: 'lie', match: 'profiles.update' });
     const notAccepted = { kind: 'retry', why: 'not-accepted' };
-    expect(await mixpanel.share([shareOf('l1')], direct.context)).toEqual([notAccepted]);
-    expect(await mixpanel.revoke([revocationOf(['l1'])], direct.context)).toEqual([notAccepted]);
+    expect(await mixpanel.share([shareOf('l1')], direct().context)).toEqual([notAccepted]);
+    expect(await mixpanel.revoke([revocationOf(['l1'])], direct().context)).toEqual([notAccepted]);
   });
 
-  test('one bad row never blocks the others of its batch', async () => {
-    await server.setFaults({ kind: 'badRow', match: 'profiles.update', identifier: 'bad' });
-    const ids = ['g1', 'g2', 'bad', 'g3'];
-    const revoked = await mixpanel.revoke(
-      ids.map((id) => revocationOf([id])),
-      direct.context,
-    );
-    expect(kinds(revoked)).toEqual(['applied', 'applied', 'refused', 'applied']);
-    const shared = await mixpanel.share(
-      ids.map((id) => shareOf(id)),
-      direct.context,
-    );
-    expect(kinds(shared)).toEqual(['sent', 'sent', 'refused', 'sent']);
-  });
+  badRows(ground, mixpanel, { revoke: 'profiles.update', share: 'profiles.update' });
 
   test('what would join persons, and ids that stand for nobody, never leave', async () => {
-    const before = (await server.journal()).length;
+    const before = (await server().journal()).length;
     expect(
       await mixpanel.share(
         [shareOf('j1', { event: '$identify' }), shareOf('anonymous', { plan: 'x' })],
-        direct.context,
+        direct().context,
       ),
     ).toEqual([
       { kind: 'refused', why: 'invalid-event' },
       { kind: 'refused', why: 'unusable-identifier' },
     ]);
-    expect(await server.journal(before)).toEqual([]);
+    expect(await server().journal(before)).toEqual([]);
   });
 
   test('a denial is confirmed by reading the profile, once an earlier one cannot be what it shows', async () => {
-    await mixpanel.share([shareOf('c1'), shareOf('c1', {}, advertising)], direct.context);
-    await mixpanel.revoke([revocationOf(['c1'], [analytics])], direct.context);
-    const asked = confirmationOf(['c1'], undefined, [analytics], direct.context.now());
-    expect(await confirm([asked], direct.context)).toEqual([{ kind: 'pending', afterMs: expect.any(Number) }]);
-    direct.advance(new MixpanelSettings().shownWithinMs);
-    expect(await confirm([asked, { ...asked, allowed: [] }], direct.context)).toEqual([
+    await mixpanel.share([shareOf('c1'), shareOf('c1', {}, advertising)], direct().context);
+    await mixpanel.revoke([revocationOf(['c1'], [analytics])], direct().context);
+    const asked = confirmationOf(['c1'], undefined, [analytics], direct().context.now());
+    expect(await confirm([asked], direct().context)).toEqual([{ kind: 'pending', afterMs: expect.any(Number) }]);
+    direct().advance(new MixpanelSettings().shownWithinMs);
+    expect(await confirm([asked, { ...asked, allowed: [] }], direct().context)).toEqual([
       { kind: 'confirmed' },
       { kind: 'failed', why: 'not-shown' },
     ]);
-    expect(await readBack([revocationOf(['c1', 'nobody']), revocationOf(['nobody'])], direct.context)).toEqual([
+    expect(await readBack([revocationOf(['c1', 'nobody']), revocationOf(['nobody'])], direct().context)).toEqual([
       { kind: 'read', served: [analytics] },
       { kind: 'read', served: [] },
     ]);
@@ -213,12 +161,11 @@ describe('mixpanel: events, tasks and reading back', () => {
     const refused = { kind: 'refused', why: 'no-service-account' };
     expect(await confirm([confirmationOf(['c1'], undefined)], blind.context)).toEqual([refused]);
     expect(await readBack([revocationOf(['c1'])], blind.context)).toEqual([refused]);
-    blind.close();
   });
 
   test('erasure: the profile goes at once, events with a task that is confirmed by its own end', async () => {
-    await mixpanel.share([shareOf('e1', { event: 'Bought' }), shareOf('e2')], direct.context);
-    const outcomes = (await mixpanel.erase?.([erasureOf(['e1']), erasureOf(['e2'])], direct.context)) ?? [];
+    await mixpanel.share([shareOf('e1', { event: 'Bought' }), shareOf('e2')], direct().context);
+    const outcomes = (await mixpanel.erase?.([erasureOf(['e1']), erasureOf(['e2'])], direct().context)) ?? [];
     expect(outcomes).toEqual([
       { kind: 'applied', reference: expect.stringMatching(/^\d+$/) },
       { kind: 'applied', reference: expect.stringMatching(/^\d+$/) },
@@ -227,20 +174,20 @@ describe('mixpanel: events, tasks and reading back', () => {
     const reference = first?.kind === 'applied' ? first.reference : undefined;
     expect(await stateOf('e1')).toMatchObject({ profile: null, events: [{ name: 'Bought' }] });
     const ask = () =>
-      confirm([confirmationOf(['e1'], reference), confirmationOf(['stranger'], reference)], direct.context);
+      confirm([confirmationOf(['e1'], reference), confirmationOf(['stranger'], reference)], direct().context);
     expect(kinds(await ask())).toEqual(['pending', 'pending']);
-    await server.advanceClock(weeksMs);
+    await server().advanceClock(weeksMs);
     // A task that ended well says nothing of somebody it does not name.
     expect(await ask()).toEqual([{ kind: 'confirmed' }, { kind: 'failed', why: 'not-in-task' }]);
     expect((await stateOf('e1')).events).toEqual([]);
   });
 
   test('a task that fails, or that nobody knows, makes the deletion due again', async () => {
-    await server.setFaults({ kind: 'failLater', match: 'deletions.create' });
-    const [outcome] = (await mixpanel.erase?.([erasureOf(['f1'])], direct.context)) ?? [];
-    await server.advanceClock(weeksMs);
+    await server().setFaults({ kind: 'failLater', match: 'deletions.create' });
+    const [outcome] = (await mixpanel.erase?.([erasureOf(['f1'])], direct().context)) ?? [];
+    await server().advanceClock(weeksMs);
     const reference = outcome?.kind === 'applied' ? outcome.reference : undefined;
-    expect(await confirm([confirmationOf(['f1'], reference), confirmationOf(['f1'], '1')], direct.context)).toEqual([
+    expect(await confirm([confirmationOf(['f1'], reference), confirmationOf(['f1'], '1')], direct().context)).toEqual([
       { kind: 'failed', why: 'task-failure' },
       { kind: 'failed', why: 'task-not-found' },
     ]);
@@ -251,13 +198,12 @@ describe('mixpanel: events, tasks and reading back', () => {
     await mixpanel.share([shareOf('d1'), shareOf('d2')], deleting.context);
     const outcomes = await mixpanel.revoke([revocationOf(['d1']), revocationOf(['d2'], [analytics])], deleting.context);
     expect(outcomes).toEqual([{ kind: 'applied', reference: expect.any(String) }, { kind: 'applied' }]);
-    const asked = (await server.journal()).flatMap((line) =>
+    const asked = (await server().journal()).flatMap((line) =>
       line.t === 'received' && line.op === 'deletions.create'
         ? line.asks.flatMap(({ identifiers }) => identifiers)
         : [],
     );
     expect(asked.filter((id) => id.startsWith('d'))).toEqual(['d1']);
-    deleting.close();
   });
 
   test.each([
@@ -266,12 +212,12 @@ describe('mixpanel: events, tasks and reading back', () => {
     ['throttle', { kind: 'retry', why: 'throttled' }],
     ['loseAnswer', { kind: 'unclear', why: 'no-answer' }],
   ] as const)('ACK-TRUTH: a deletion answered by %s is not accepted', async (kind, outcome) => {
-    await server.setFaults({ kind, match: 'deletions.create' });
-    expect(await mixpanel.erase?.([erasureOf(['x1'])], direct.context)).toEqual([outcome]);
+    await server().setFaults({ kind, match: 'deletions.create' });
+    expect(await mixpanel.erase?.([erasureOf(['x1'])], direct().context)).toEqual([outcome]);
   });
 
   test('the official client, unchanged, is understood by the contract server', async () => {
-    const { host } = new URL(server.url);
+    const { host } = new URL(server().url);
     const client = init(token, { host, protocol: 'http', keepAlive: false });
     const done = promisify((act: (callback: (error?: Error) => void) => void, callback: (error?: Error) => void) =>
       act(callback),

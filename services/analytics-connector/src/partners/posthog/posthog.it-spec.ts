@@ -1,20 +1,16 @@
 import { connectorContract, type ContractServer } from '@entente/connector-runtime/testing';
-import { spawnContractServer, type SpawnedContractServer } from '@entente/contract-servers';
-import { testDatabase } from '@entente/test-support';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { partnerServer, partnerServerAndDatabase } from '@entente/test-support';
+import { describe, expect, test } from '@jest/globals';
 import { PostHog } from 'posthog-node';
 import {
   advertising,
   analytics,
   confirmationOf,
-  DirectContext,
   erasureOf,
   revocationOf,
   shareOf,
 } from '../../testing/direct-context.ts';
+import { badRows, directGround } from '../../testing/direct-ground.ts';
 import { confirm } from './confirm.ts';
 import { posthog } from './definition.ts';
 import { erase } from './erase.ts';
@@ -31,12 +27,7 @@ interface PosthogState {
   readonly events: readonly { readonly event: string }[];
 }
 
-async function start(ingestedAfterMs: number): Promise<{ server: SpawnedContractServer; drop(): Promise<void> }> {
-  const directory = await mkdtemp(join(tmpdir(), 'posthog-contract-'));
-  const journal = join(directory, 'journal.jsonl');
-  const server = await spawnContractServer('posthog', { journal, token, apiKey, project: '4242', ingestedAfterMs });
-  return { server, drop: () => rm(directory, { recursive: true }) };
-}
+const credentials = { token, apiKey, project: '4242' };
 
 const settingsFor = (url: string): object => ({
   captureUrl: url,
@@ -49,18 +40,7 @@ const settingsFor = (url: string): object => ({
 
 connectorContract({
   definition: posthog,
-  async start() {
-    const { server, drop } = await start(0);
-    const database = await testDatabase('posthog-contract');
-    return {
-      server,
-      databaseUrl: database.url,
-      drop: async () => {
-        await database.drop();
-        await drop();
-      },
-    };
-  },
+  start: () => partnerServerAndDatabase('posthog', { ...credentials, ingestedAfterMs: 0 }),
   settings: settingsFor,
   purposes: [analytics, advertising],
   fields: { event: 'Page Viewed', page: '/start' },
@@ -104,48 +84,36 @@ async function captureSet({ url }: ContractServer, id: string, properties: objec
 describe('posthog: what is accepted is not yet done', () => {
   /** Longer than any test: only the partner's own clock lets an event arrive. */
   const ingestionMs = 60_000;
-  let server: SpawnedContractServer;
-  let drop: () => Promise<void>;
-  let direct: DirectContext<PosthogSettings>;
-
-  beforeAll(async () => {
-    ({ server, drop } = await start(ingestionMs));
-  }, 30_000);
-  beforeEach(() => {
-    direct = new DirectContext(Object.assign(new PosthogSettings(), settingsFor(server.url)));
+  const ground = directGround({
+    start: () => partnerServer('posthog', { ...credentials, ingestedAfterMs: ingestionMs }),
+    settings: PosthogSettings,
+    settingsFor,
   });
-  afterEach(async () => {
-    direct.close();
-    await server.clearFaults();
-  });
-  afterAll(async () => {
-    await server.stop();
-    await drop();
-  });
+  const { server, direct } = ground;
 
   const shared = async (id: string): Promise<void> => {
-    expect(await posthog.share([shareOf(id), shareOf(id, {}, advertising)], direct.context)).toEqual([
+    expect(await posthog.share([shareOf(id), shareOf(id, {}, advertising)], direct().context)).toEqual([
       { kind: 'sent' },
       { kind: 'sent' },
     ]);
-    await server.advanceClock(ingestionMs);
+    await server().advanceClock(ingestionMs);
   };
   const revoked = async (id: string, allowed = [] as (typeof analytics)[]): Promise<string | undefined> => {
-    const [outcome] = await posthog.revoke([revocationOf([id], allowed)], direct.context);
+    const [outcome] = await posthog.revoke([revocationOf([id], allowed)], direct().context);
     expect(outcome).toMatchObject({ kind: 'applied', reference: expect.stringMatching(/^mark:/) });
     return outcome?.kind === 'applied' ? outcome.reference : undefined;
   };
   const confirmed = async (id: string, reference?: string, allowed = [] as (typeof analytics)[]) =>
-    (await confirm([confirmationOf([id], reference, allowed)], direct.context))[0];
-  const stateOf = async (id: string): Promise<PosthogState> => (await server.state(id)) as PosthogState;
+    (await confirm([confirmationOf([id], reference, allowed)], direct().context))[0];
+  const stateOf = async (id: string): Promise<PosthogState> => (await server().state(id)) as PosthogState;
 
   test('confirmed once the person shows the mark of this denial, not before', async () => {
     await shared('c1');
     const reference = await revoked('c1', [analytics]);
     expect(await confirmed('c1', reference, [analytics])).toMatchObject({ kind: 'pending' });
-    await server.advanceClock(ingestionMs);
+    await server().advanceClock(ingestionMs);
     expect(await confirmed('c1', reference, [analytics])).toEqual({ kind: 'confirmed' });
-    expect(await readBack([{ ...revocationOf(['c1', 'nobody']) }], direct.context)).toEqual([
+    expect(await readBack([{ ...revocationOf(['c1', 'nobody']) }], direct().context)).toEqual([
       { kind: 'read', served: [analytics] },
     ]);
   });
@@ -153,80 +121,67 @@ describe('posthog: what is accepted is not yet done', () => {
   test('a denial that still shows from an earlier withdrawal confirms nothing: a share may be under way behind it', async () => {
     await shared('c2');
     const earlier = await revoked('c2');
-    await server.advanceClock(ingestionMs);
-    await posthog.share([shareOf('c2')], direct.context);
+    await server().advanceClock(ingestionMs);
+    await posthog.share([shareOf('c2')], direct().context);
     const later = await revoked('c2');
     expect(await confirmed('c2', earlier)).toEqual({ kind: 'confirmed' });
     expect(await confirmed('c2', later)).toMatchObject({ kind: 'pending' });
-    await server.advanceClock(ingestionMs);
+    await server().advanceClock(ingestionMs);
     expect(await confirmed('c2', later)).toEqual({ kind: 'confirmed' });
   });
 
   test('ACK-TRUTH: Ok and dropped (over quota, or a token nobody owns) is found out and fails, so that it is due again', async () => {
     await shared('c3');
-    await server.setFaults({ kind: 'ignore', match: 'capture.batch' });
+    await server().setFaults({ kind: 'ignore', match: 'capture.batch' });
     const reference = await revoked('c3');
-    await server.clearFaults();
+    await server().clearFaults();
     expect(await confirmed('c3', reference)).toMatchObject({ kind: 'pending' });
-    direct.advance(new PosthogSettings().ingestedWithinMs);
+    direct().advance(new PosthogSettings().ingestedWithinMs);
     expect(await confirmed('c3', reference)).toEqual({ kind: 'failed', why: 'not-shown' });
   });
 
   test('ACK-TRUTH: Ok that names its quota is no acceptance', async () => {
-    await server.setFaults({ kind: 'lie', match: 'capture.batch' });
-    expect(await posthog.revoke([revocationOf(['c4'])], direct.context)).toEqual([
+    await server().setFaults({ kind: 'lie', match: 'capture.batch' });
+    expect(await posthog.revoke([revocationOf(['c4'])], direct().context)).toEqual([
       { kind: 'retry', why: 'over-quota' },
     ]);
-    expect(await posthog.share([shareOf('c4')], direct.context)).toEqual([{ kind: 'retry', why: 'over-quota' }]);
+    expect(await posthog.share([shareOf('c4')], direct().context)).toEqual([{ kind: 'retry', why: 'over-quota' }]);
   });
 
-  test('one bad row never blocks the others of its batch', async () => {
-    await server.setFaults({ kind: 'badRow', match: 'capture.batch', identifier: 'bad' });
-    const ids = ['g1', 'bad', 'g2', 'g3'];
-    const outcomes = await posthog.revoke(
-      ids.map((id) => revocationOf([id])),
-      direct.context,
-    );
-    expect(outcomes.map(({ kind }) => kind)).toEqual(['applied', 'refused', 'applied', 'applied']);
-    const shares = await posthog.share(
-      ids.map((id) => shareOf(id)),
-      direct.context,
-    );
-    expect(shares.map(({ kind }) => kind)).toEqual(['sent', 'refused', 'sent', 'sent']);
-  });
+  badRows(ground, posthog, { revoke: 'capture.batch', share: 'capture.batch' });
 
   test('an event that would merge persons never leaves; the others of its batch do', async () => {
-    const before = (await server.journal()).length;
+    const before = (await server().journal()).length;
     const outcomes = await posthog.share(
       [shareOf('i1', { event: '$identify', $anon_distinct_id: 'i2' }), shareOf('i2', { event: 'Bought' })],
-      direct.context,
+      direct().context,
     );
     expect(outcomes).toEqual([{ kind: 'refused', why: 'invalid-event' }, { kind: 'sent' }]);
-    expect(await posthog.share([shareOf('i3', { event: '$create_alias' })], direct.context)).toEqual([
+    expect(await posthog.share([shareOf('i3', { event: '$create_alias' })], direct().context)).toEqual([
       { kind: 'refused', why: 'invalid-event' },
     ]);
-    const asked = (await server.journal(before)).flatMap((line) => (line.t === 'received' ? line.asks : []));
+    const asked = (await server().journal(before)).flatMap((line) => (line.t === 'received' ? line.asks : []));
     expect(asked.map(({ scope }) => scope)).toEqual(['event/Bought']);
   });
 
   test('erasure waits for what is being ingested, deletes the person, and is confirmed with the events days later', async () => {
     await shared('e1');
-    await posthog.share([shareOf('e1', { event: 'Late' })], direct.context);
-    const attempt = async () => (await erase([erasureOf(['e1'])], direct.context))[0];
+    await posthog.share([shareOf('e1', { event: 'Late' })], direct().context);
+    const attempt = async () => (await erase([erasureOf(['e1'])], direct().context))[0];
     expect(await attempt()).toMatchObject({ kind: 'retry', why: 'not-ingested-yet' });
-    await server.advanceClock(ingestionMs);
+    await server().advanceClock(ingestionMs);
     const outcome = await attempt();
     expect(outcome).toMatchObject({ kind: 'applied', reference: expect.stringMatching(/^deletion:/) });
     expect((await stateOf('e1')).person).toBeNull();
     const reference = outcome?.kind === 'applied' ? outcome.reference : undefined;
     expect(await confirmed('e1', reference)).toMatchObject({ kind: 'pending' });
     expect((await stateOf('e1')).events.length).toBeGreaterThan(0);
-    await server.advanceClock(7 * 24 * 3_600_000);
+    await server().advanceClock(7 * 24 * 3_600_000);
     expect(await confirmed('e1', reference)).toEqual({ kind: 'confirmed' });
     expect((await stateOf('e1')).events).toEqual([]);
     // Its one deletion is used up: for what would be stored from now on, it proves nothing.
-    const later = confirmationOf(['e1'], reference, [], direct.context.now() + 24 * 3_600_000);
-    expect(await confirm([later], direct.context)).toEqual([{ kind: 'refused', why: 'older-deletion' }]);
+    const later = confirmationOf(['e1'], reference, [], direct().context.now() + 24 * 3_600_000);
+    expect(await confirm([later], direct().context)).toEqual([{ kind: 'refused', why: 'older-deletion' }]);
   });
 
   test.each([
@@ -235,25 +190,25 @@ describe('posthog: what is accepted is not yet done', () => {
   ] as const)('ACK-TRUTH: 202 that deletes nobody (%s) is no acceptance', async (kind, why) => {
     const id = `e-${kind}`;
     await shared(id);
-    await erase([erasureOf([id])], direct.context);
-    await server.advanceClock(ingestionMs);
-    await server.setFaults({ kind, match: 'persons.bulkDelete' });
-    expect(await erase([erasureOf([id])], direct.context)).toEqual([{ kind: 'retry', why }]);
-    await server.clearFaults();
-    expect(await erase([erasureOf([id])], direct.context)).toMatchObject([{ kind: 'applied' }]);
+    await erase([erasureOf([id])], direct().context);
+    await server().advanceClock(ingestionMs);
+    await server().setFaults({ kind, match: 'persons.bulkDelete' });
+    expect(await erase([erasureOf([id])], direct().context)).toEqual([{ kind: 'retry', why }]);
+    await server().clearFaults();
+    expect(await erase([erasureOf([id])], direct().context)).toMatchObject([{ kind: 'applied' }]);
   });
 
   test('expired keys, throttling and silence while asking are no confirmation', async () => {
-    await server.setFaults({ kind: 'authExpired', match: 'persons.*' });
+    await server().setFaults({ kind: 'authExpired', match: 'persons.*' });
     expect(await confirmed('c1')).toEqual({ kind: 'refused', why: 'authentication' });
-    await server.setFaults({ kind: 'throttle', match: 'persons.*', retryAfterMs: 3_000 });
+    await server().setFaults({ kind: 'throttle', match: 'persons.*', retryAfterMs: 3_000 });
     expect(await confirmed('c1')).toEqual({ kind: 'retry', why: 'throttled', afterMs: 3_000 });
-    await server.setFaults({ kind: 'malformed', match: 'persons.*' });
+    await server().setFaults({ kind: 'malformed', match: 'persons.*' });
     expect(await confirmed('c1')).toEqual({ kind: 'unclear', why: 'unexpected-answer' });
   });
 
   test('the official client, unchanged, is understood by the contract server', async () => {
-    const client = new PostHog(token, { host: server.url, flushAt: 10, disableGeoip: true });
+    const client = new PostHog(token, { host: server().url, flushAt: 10, disableGeoip: true });
     const errors: unknown[] = [];
     client.on('error', (error: unknown) => errors.push(error));
     client.identify({ distinctId: 'sdk-1', properties: { plan: 'pro' } });
@@ -264,7 +219,7 @@ describe('posthog: what is accepted is not yet done', () => {
     });
     await client.shutdown();
     expect(errors).toEqual([]);
-    await server.advanceClock(ingestionMs);
+    await server().advanceClock(ingestionMs);
     expect(await stateOf('sdk-1')).toMatchObject({
       person: { properties: { plan: 'pro', analytics_consent: 'granted' } },
       events: [{ event: '$identify' }, { event: 'Bought' }],

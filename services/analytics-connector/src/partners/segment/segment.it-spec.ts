@@ -1,10 +1,6 @@
 import { connectorContract } from '@entente/connector-runtime/testing';
-import { spawnContractServer } from '@entente/contract-servers';
 import { purposeId } from '@entente/contracts';
-import { testDatabase } from '@entente/test-support';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { partnerServerAndDatabase } from '@entente/test-support';
 import { segment } from './definition.ts';
 
 const analytics = purposeId('product-analytics');
@@ -18,20 +14,11 @@ interface SegmentState {
 
 connectorContract({
   definition: segment,
-  async start() {
-    const directory = await mkdtemp(join(tmpdir(), 'segment-contract-'));
-    const server = await spawnContractServer('segment', {
-      journal: join(directory, 'journal.jsonl'),
+  start: () =>
+    partnerServerAndDatabase('segment', {
       token: 'segment-secret-token',
       writeKey: 'segment-secret-key',
-    });
-    const database = await testDatabase('segment-contract');
-    const drop = async () => {
-      await database.drop();
-      await rm(directory, { recursive: true });
-    };
-    return { server, databaseUrl: database.url, drop };
-  },
+    }),
   settings: (url) => ({
     trackUrl: url,
     apiUrl: url,

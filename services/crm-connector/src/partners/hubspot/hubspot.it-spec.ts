@@ -1,10 +1,6 @@
 import { connectorContract, type ContractServer } from '@entente/connector-runtime/testing';
-import { spawnContractServer } from '@entente/contract-servers';
 import { purposeId } from '@entente/contracts';
-import { testDatabase } from '@entente/test-support';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { partnerServerAndDatabase } from '@entente/test-support';
 import { hubspot } from './definition.ts';
 
 const newsletter = purposeId('newsletter');
@@ -18,19 +14,10 @@ interface HubspotState {
 
 connectorContract({
   definition: hubspot,
-  async start() {
-    const directory = await mkdtemp(join(tmpdir(), 'hubspot-contract-'));
-    const server = await spawnContractServer('hubspot', {
-      journal: join(directory, 'journal.jsonl'),
+  start: () =>
+    partnerServerAndDatabase('hubspot', {
       token: 'hubspot-secret-token',
-    });
-    const database = await testDatabase('hubspot-contract');
-    const drop = async () => {
-      await database.drop();
-      await rm(directory, { recursive: true });
-    };
-    return { server, databaseUrl: database.url, drop };
-  },
+    }),
   settings: (url) => ({
     baseUrl: url,
     token: 'hubspot-secret-token',

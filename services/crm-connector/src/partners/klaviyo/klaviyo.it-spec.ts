@@ -1,17 +1,19 @@
-import { connectorContract, newPerson, RuntimeUnderTest } from '@entente/connector-runtime/testing';
-import { spawnContractServer, type SpawnedContractServer } from '@entente/contract-servers';
-import { purposeId } from '@entente/contracts';
-import { testDatabase } from '@entente/test-support';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { connectorContract, contractGround } from '@entente/connector-runtime/testing';
+import { purposeId, type Identifiers } from '@entente/contracts';
+import { partnerServerAndDatabase } from '@entente/test-support';
+import { describe, expect, test } from '@jest/globals';
 import { klaviyo } from './definition.ts';
-import { KlaviyoSettings } from './settings.ts';
 
 const [newsletter, adSharing] = [purposeId('newsletter'), purposeId('ad-sharing')];
 const consentProperties = { newsletter: 'newsletter_consent', 'ad-sharing': 'ad_sharing_consent' };
+
+const settings = (url: string): object => ({
+  baseUrl: url,
+  apiKey: 'pk_secretkey',
+  consentProperties,
+  emailPurposes: ['newsletter'],
+});
+const identifiers = (name: string): Identifiers => ({ email: `${name}@example.org` });
 
 interface KlaviyoProfile {
   readonly properties: Readonly<Record<string, string>>;
@@ -20,29 +22,15 @@ interface KlaviyoProfile {
 
 connectorContract({
   definition: klaviyo,
-  async start() {
-    const directory = await mkdtemp(join(tmpdir(), 'klaviyo-contract-'));
-    const server = await spawnContractServer('klaviyo', {
-      journal: join(directory, 'journal.jsonl'),
+  start: () =>
+    partnerServerAndDatabase('klaviyo', {
       token: 'pk_secretkey',
       jobFinishedAfterMs: 0,
-    });
-    const database = await testDatabase('klaviyo-contract');
-    const drop = async () => {
-      await database.drop();
-      await rm(directory, { recursive: true });
-    };
-    return { server, databaseUrl: database.url, drop };
-  },
-  settings: (url) => ({
-    baseUrl: url,
-    apiKey: 'pk_secretkey',
-    consentProperties,
-    emailPurposes: ['newsletter'],
-  }),
+    }),
+  settings,
   purposes: [newsletter, adSharing],
   fields: { plan: 'free' },
-  identifiers: (name) => ({ email: `${name}@example.org` }),
+  identifiers,
   async holds(server, person, purpose) {
     const profile = (await server.state(person.identifiers.email ?? '')) as KlaviyoProfile;
     const granted = profile.properties[consentProperties[purpose as keyof typeof consentProperties]] === 'granted';
@@ -83,52 +71,21 @@ connectorContract({
 describe('Klaviyo’s jobs take their time', () => {
   /** Longer than any test: only the partner's own clock ends a job here. */
   const jobMs = 3_600_000;
-  let server: SpawnedContractServer;
-  let runtime: RuntimeUnderTest;
-  let drop: () => Promise<void>;
-
-  beforeAll(async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'klaviyo-jobs-'));
-    const journal = join(directory, 'journal.jsonl');
-    server = await spawnContractServer('klaviyo', { journal, token: 'pk_secretkey', jobFinishedAfterMs: jobMs });
-    const database = await testDatabase('klaviyo-jobs');
-    drop = async () => {
-      await database.drop();
-      await rm(directory, { recursive: true });
-    };
-    runtime = await RuntimeUnderTest.start({
-      databaseUrl: database.url,
-      definition: klaviyo,
-      settings: Object.assign(new KlaviyoSettings(), {
-        baseUrl: server.url,
-        apiKey: 'pk_secretkey',
-        consentProperties,
-        emailPurposes: ['newsletter'],
-      }),
-      purposes: [newsletter, adSharing],
-      fields: ['plan'],
-    });
-    runtime.revoker.start();
-  }, 60_000);
-
-  afterAll(async () => {
-    await runtime.stop();
-    await server.stop();
-    await drop();
+  const ground = contractGround({
+    definition: klaviyo,
+    start: () => partnerServerAndDatabase('klaviyo', { token: 'pk_secretkey', jobFinishedAfterMs: jobMs }),
+    settings,
+    purposes: [newsletter, adSharing],
+    fields: { plan: 'free' },
+    identifiers,
   });
-
-  const until = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
-    const end = performance.now() + 15_000;
-    while (!(await holds())) {
-      if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
-      await pause(20);
-    }
-  };
+  const until = (what: string, holds: () => Promise<boolean>): Promise<boolean> => ground.until(what, holds, Boolean);
   const heard = async (op: string): Promise<number> =>
-    (await server.journal()).filter((line) => line.t === 'received' && line.op === op).length;
+    (await ground.server().journal()).filter((line) => line.t === 'received' && line.op === op).length;
 
   test('a revocation is accepted with the job; DLV-5: the next share waits until the lifting is done', async () => {
-    const person = newPerson((name) => ({ email: `${name}@example.org` }));
+    const [runtime, server] = [ground.runtime(), ground.server()];
+    const person = ground.planted();
     const state = async (): Promise<KlaviyoProfile> =>
       (await server.state(person.identifiers.email ?? '')) as KlaviyoProfile;
     await runtime.change(person, 1, [newsletter]);

@@ -1,10 +1,6 @@
 import { connectorContract, type ContractServer } from '@entente/connector-runtime/testing';
-import { spawnContractServer } from '@entente/contract-servers';
 import { purposeId } from '@entente/contracts';
-import { testDatabase } from '@entente/test-support';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { partnerServerAndDatabase } from '@entente/test-support';
 import { salesforce } from './definition.ts';
 
 const newsletter = purposeId('newsletter');
@@ -23,21 +19,12 @@ interface SalesforceState {
 
 connectorContract({
   definition: salesforce,
-  async start() {
-    const directory = await mkdtemp(join(tmpdir(), 'salesforce-contract-'));
-    const server = await spawnContractServer('salesforce', {
-      journal: join(directory, 'journal.jsonl'),
+  start: () =>
+    partnerServerAndDatabase('salesforce', {
       clientId: '3MVG9.acme',
       clientSecret,
       properties: ['Contact.Ad_Sharing_Opt_Out__c', 'Contact.Plan__c:text'],
-    });
-    const database = await testDatabase('salesforce-contract');
-    const drop = async () => {
-      await database.drop();
-      await rm(directory, { recursive: true });
-    };
-    return { server, databaseUrl: database.url, drop };
-  },
+    }),
   settings: (url) => ({
     instanceUrl: url,
     clientId: '3MVG9.acme',

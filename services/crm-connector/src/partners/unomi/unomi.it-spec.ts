@@ -1,10 +1,6 @@
 import { connectorContract } from '@entente/connector-runtime/testing';
-import { spawnContractServer } from '@entente/contract-servers';
 import { purposeId } from '@entente/contracts';
-import { testDatabase } from '@entente/test-support';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { partnerServerAndDatabase } from '@entente/test-support';
 import { unomi } from './definition.ts';
 
 const consents = { newsletter: 'newsletter', 'ad-sharing': 'ads' };
@@ -15,22 +11,13 @@ interface UnomiProfile {
 
 connectorContract({
   definition: unomi,
-  async start() {
-    const directory = await mkdtemp(join(tmpdir(), 'unomi-contract-'));
-    const server = await spawnContractServer('unomi', {
-      journal: join(directory, 'journal.jsonl'),
+  start: () =>
+    partnerServerAndDatabase('unomi', {
       scopes: ['brand'],
       peerKey: 'unomi-secret-peer',
       apiKey: 'unomi-public-key',
       credentials: 'karaf:unomi-secret-password',
-    });
-    const database = await testDatabase('unomi-contract');
-    const drop = async () => {
-      await database.drop();
-      await rm(directory, { recursive: true });
-    };
-    return { server, databaseUrl: database.url, drop };
-  },
+    }),
   settings: (url) => ({
     baseUrl: url,
     scope: 'brand',

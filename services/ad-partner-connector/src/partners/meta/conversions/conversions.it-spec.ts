@@ -1,12 +1,9 @@
-import { newPerson, RuntimeUnderTest, type TestPerson } from '@entente/connector-runtime/testing';
-import { spawnContractServer, type Fault, type SpawnedContractServer } from '@entente/contract-servers';
-import { deriveIdentifiers, purposeId, type PurposeId } from '@entente/contracts';
-import { testDatabase, waitFor } from '@entente/test-support';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { contractGround, type TestPerson } from '@entente/connector-runtime/testing';
+import type { Fault } from '@entente/contract-servers';
+import { deriveIdentifiers, purposeId, type Identifiers, type PurposeId } from '@entente/contracts';
+import { partnerServerAndDatabase } from '@entente/test-support';
+import { describe, expect, test } from '@jest/globals';
 import { createHmac } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { metaConversions } from './definition.ts';
 
 const [ads, measurement] = [purposeId('personalised-ads'), purposeId('measurement')];
@@ -24,66 +21,39 @@ interface MetaState {
  * about. So its cases stand here, for what can be: which events arrived, and who is in the account's lists.
  */
 describe('meta-conversions: the connector contract, for events', () => {
-  let server: SpawnedContractServer;
-  let runtime: RuntimeUnderTest;
-  let drop: () => Promise<void>;
-  const people: TestPerson[] = [];
-
-  beforeAll(async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'conversions-contract-'));
-    server = await spawnContractServer('meta', {
-      ...{ journal: join(directory, 'journal.jsonl'), token, appSecret },
-      ...{ pixel: '123', account: '77', audiences: [audience] },
-    });
-    const database = await testDatabase('conversions-contract');
-    drop = async () => {
-      await database.drop();
-      await rm(directory, { recursive: true });
-    };
-    runtime = await RuntimeUnderTest.start({
-      databaseUrl: database.url,
-      definition: metaConversions,
-      settings: Object.assign(new metaConversions.settings(), {
-        ...{ baseUrl: server.url, token, appSecret, pixelId: '123', optOutAccount: '77' },
-        limitedWithout: 'personalised-ads',
+  const identifiers = (name: string): Identifiers =>
+    deriveIdentifiers({ email: `${name}@example.org`, subjectId: name }, ['meta-email', 'meta-phone']);
+  const ground = contractGround({
+    definition: metaConversions,
+    start: () =>
+      partnerServerAndDatabase('meta', {
+        ...{ token, appSecret, pixel: '123', account: '77', audiences: [audience] },
       }),
-      purposes: [ads, measurement],
-      fields: ['event', 'eventTime', 'value'],
-    });
-    runtime.revoker.start();
-  }, 60_000);
-
-  afterEach(() => server.clearFaults());
-  afterAll(async () => {
-    await runtime.stop();
-    await server.stop();
-    await drop();
+    settings: (url) => ({
+      ...{ baseUrl: url, token, appSecret, pixelId: '123', optOutAccount: '77' },
+      limitedWithout: 'personalised-ads',
+    }),
+    purposes: [ads, measurement],
+    fields: { event: 'Purchase', eventTime: '', value: 12 },
+    identifiers,
   });
-
+  const { server, runtime, told, people } = ground;
   const agreed = async (allowed: PurposeId[] = [ads, measurement], email?: string): Promise<TestPerson> => {
-    const person = newPerson((name) =>
-      email === undefined
-        ? deriveIdentifiers({ email: `${name}@example.org`, subjectId: name }, ['meta-email', 'meta-phone'])
-        : { 'meta-email': email },
-    );
-    people.push(person);
-    await runtime.change(person, 1, allowed);
+    const person = ground.planted(email === undefined ? identifiers : () => ({ 'meta-email': email }));
+    await runtime().change(person, 1, allowed);
     return person;
   };
   const share = (person: TestPerson, purpose: PurposeId, more: object = {}) =>
-    runtime.share(person, purpose, { event: 'Purchase', value: 12, ...more });
+    runtime().share(person, purpose, { event: 'Purchase', value: 12, ...more });
   const stateOf = async (person: TestPerson): Promise<MetaState> =>
-    (await server.state(person.identifiers['meta-email'] ?? '')) as MetaState;
-  const told = async (person: TestPerson, enforcement: string): Promise<void> => {
-    await waitFor(async () => (await runtime.enforcements(person)).includes(enforcement), { what: enforcement });
-  };
+    (await server().state(person.identifiers['meta-email'] ?? '')) as MetaState;
   const sent = { outcome: 'sent' };
 
   test('an event goes out while it is allowed, and none after the withdrawal, which is accepted for the lists', async () => {
     const person = await agreed();
     expect(await share(person, ads)).toEqual(sent);
     expect((await stateOf(person)).events).toMatchObject([{ name: 'Purchase', limited: false }]);
-    await runtime.change(person, 2, []);
+    await runtime().change(person, 2, []);
     expect(await share(person, ads)).toMatchObject({ outcome: 'denied' });
     await told(person, 'accepted@2');
     expect((await stateOf(person)).events).toHaveLength(1);
@@ -95,14 +65,14 @@ describe('meta-conversions: the connector contract, for events', () => {
     expect(await share(person, ads)).toEqual(sent);
     const time = Math.floor(Date.now() / 1_000);
     const proof = createHmac('sha256', appSecret).update(`${token}|${time}`).digest('hex');
-    const added = await fetch(`${server.url}/v25.0/${audience}/users`, {
+    const added = await fetch(`${server().url}/v25.0/${audience}/users`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify({ payload, appsecret_proof: proof, appsecret_time: time }),
     });
     expect(added.status).toBe(200);
     expect((await stateOf(person)).audiences).toEqual([audience]);
-    await runtime.change(person, 2, [measurement]);
+    await runtime().change(person, 2, [measurement]);
     await told(person, 'accepted@2');
     expect((await stateOf(person)).audiences).toEqual([]);
   });
@@ -110,7 +80,7 @@ describe('meta-conversions: the connector contract, for events', () => {
   test('Limited Data Use: the events of what stays allowed carry it once advertising has been withdrawn', async () => {
     const person = await agreed();
     expect(await share(person, measurement, { event: 'Before' })).toEqual(sent);
-    await runtime.change(person, 2, [measurement]);
+    await runtime().change(person, 2, [measurement]);
     await told(person, 'accepted@2');
     expect(await share(person, measurement, { event: 'After' })).toEqual(sent);
     expect((await stateOf(person)).events).toMatchObject([
@@ -148,7 +118,7 @@ describe('meta-conversions: the connector contract, for events', () => {
     ['throttling', { kind: 'throttle', retryAfterMs: 0, match: 'events.send', times: 1 }],
   ])('%s: the event is sent again, and counts once', async (_, fault) => {
     const person = await agreed();
-    await server.setFaults(fault);
+    await server().setFaults(fault);
     expect(await share(person, ads)).toEqual(sent);
     expect((await stateOf(person)).events).toHaveLength(1);
   });
@@ -162,26 +132,26 @@ describe('meta-conversions: the connector contract, for events', () => {
   ])('ACK-TRUTH: %s is no acceptance of a withdrawal', async (_, fault, expected) => {
     const person = await agreed();
     expect(await share(person, ads)).toEqual(sent);
-    await server.setFaults(fault);
-    await runtime.change(person, 2, []);
+    await server().setFaults(fault);
+    await runtime().change(person, 2, []);
     await told(person, 'accepted@2');
-    expect((await runtime.attempts(person))[0]).toMatch(expected);
+    expect((await runtime().attempts(person))[0]).toMatch(expected);
   });
 
   test('expired credentials park with their reason; after the replay it is accepted', async () => {
     const person = await agreed();
     expect(await share(person, ads)).toEqual(sent);
-    await server.setFaults({ kind: 'authExpired', match: revoke });
-    await runtime.change(person, 2, []);
+    await server().setFaults({ kind: 'authExpired', match: revoke });
+    await runtime().change(person, 2, []);
     await told(person, 'parked@2');
-    expect((await runtime.row(person))?.reason).toBe('authentication');
-    await server.clearFaults();
-    await runtime.replayParked();
+    expect((await runtime().row(person))?.reason).toBe('authentication');
+    await server().clearFaults();
+    await runtime().replayParked();
     await told(person, 'accepted@2');
   });
 
   test('redaction: no identifier and no secret in any log line', () => {
-    const all = runtime.logged.join('\n');
+    const all = runtime().logged.join('\n');
     expect(people.length).toBeGreaterThan(5);
     for (const each of [token, appSecret, ...people.flatMap((person) => Object.values(person.identifiers))])
       expect(all).not.toContain(each);
