@@ -209,6 +209,16 @@ export class RuntimeUnderTest extends WrittenRows {
     this.revoker.start();
   }
 
+  /** Time passes for the revocation: whatever pause the partner asked for before the next attempt is over. */
+  async attemptDue(person: TestPerson): Promise<void> {
+    await this.pool.query(
+      `UPDATE delivery SET next_attempt_at = clock_timestamp()
+        WHERE subject_key = $1 AND state IN ('waiting', 'unclear') AND reason <> 'in-flight'`,
+      [person.subjectKey],
+    );
+    this.revoker.wake();
+  }
+
   async share(
     person: TestPerson,
     purpose: PurposeId,
