@@ -33,6 +33,8 @@ const pureFiles = [
 ];
 
 const specs = '\\.(it-|e2e-|interop-)?spec\\.ts$';
+/** Suites that the specs of one service share. */
+const suitesOfServices = '^services/[^/]+/src/testing/';
 const anySource = '^(libs|services|deploy|test)/';
 
 const libArrows = Object.entries(libImports).map(([lib, allowed]) => ({
@@ -78,7 +80,10 @@ module.exports = {
       severity: 'error',
       comment:
         '@entente/connector-runtime/testing is the contract suite for specs; production code uses the main door.',
-      from: { path: '^(libs|services|deploy)/', pathNot: [specs, '^libs/connector-runtime/src/testing/'] },
+      from: {
+        path: '^(libs|services|deploy)/',
+        pathNot: [specs, '^libs/connector-runtime/src/testing/', suitesOfServices],
+      },
       to: { path: '^libs/connector-runtime/src/testing/' },
     },
     {
@@ -147,7 +152,7 @@ module.exports = {
       name: 'services-below-deploy',
       severity: 'error',
       comment: 'Services know nothing of deployment and tests: take it from config, or move it to a lib.',
-      from: { path: '^services/', pathNot: specs },
+      from: { path: '^services/', pathNot: [specs, suitesOfServices] },
       to: { path: '^(deploy|test)/' },
     },
     {
