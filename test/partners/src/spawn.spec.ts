@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,6 +11,9 @@ import { spawnContractServer } from './spawn.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 let folder: string;
+
+// A busy machine starts Node in seconds, and these tests start it several times.
+jest.setTimeout(60_000);
 
 beforeAll(async () => {
   // The servers are processes of their own, so they run as built.

@@ -61,9 +61,10 @@ export function captureOperation(token: string): Operation {
 export const dueEvents = (store: PosthogStore, nowMs: number, afterMs: number): readonly Deed[] =>
   store.underway
     .filter(({ capturedMs }) => capturedMs + afterMs <= nowMs)
-    .map(({ number, distinctId, event }) => ({
+    .map(({ number, distinctId, event, capturedMs }) => ({
       what: 'ingested',
       identifiers: [distinctId],
       scope: `event/${event}`,
-      detail: { number, storedMs: nowMs },
+      // When it was through, not when somebody looked: a deletion asked for in between must find it.
+      detail: { number, storedMs: capturedMs + afterMs },
     }));
