@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { metricCatalogue, type MetricName } from '@entente/observability';
 import { waitFor } from '@entente/test-support';
 import { offCatalogue, parseExposition, type Exposed } from './exposition.ts';
+import { startTraceReceiver, type ReceivedSpan, type TraceReceiver } from './trace-receiver.ts';
 import { accepted, startWorld, withdraw, type World } from './world.ts';
 
 /** These come into being with what they count, which an ordinary run does not have; each with where it is counted. */
@@ -15,11 +16,19 @@ const onlyWhenItHappens: ReadonlySet<MetricName> = new Set<MetricName>([
   'consent_canary_last_success_timestamp_seconds',
 ]);
 
+const services = ['consent', 'ops', 'crm-connector', 'analytics-connector', 'ad-partner-connector'] as const;
+
 let world: World;
+let receiver: TraceReceiver;
 beforeAll(async () => {
-  world = await startWorld({ people: 5 });
+  receiver = await startTraceReceiver();
+  const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint };
+  world = await startWorld({ people: 5, environment: Object.fromEntries(services.map((name) => [name, traced])) });
 }, 180_000);
-afterAll(() => world.stop());
+afterAll(async () => {
+  await world.stop();
+  await receiver.stop();
+});
 
 const scrape = async (): Promise<Map<string, Exposed>> =>
   new Map(
@@ -68,3 +77,80 @@ test('a name, type, label or bucket outside the catalogue is a fault', () => {
     'consent_outbox_publish_delay_seconds_bucket has the bucket 7, which the catalogue lacks',
   ]);
 });
+
+/** Spans of one trace that a walk along their parents reaches from its first. */
+function connected(spans: readonly ReceivedSpan[], first: ReceivedSpan): Set<ReceivedSpan> {
+  const reached = new Set([first]);
+  for (const span of reached) for (const child of spans) if (child.parentSpanId === span.spanId) reached.add(child);
+  return reached;
+}
+
+test('one withdrawal is one connected trace through all processes, and names no person', async () => {
+  const [, person] = world.people;
+  const { change } = await withdraw(world.operator, person!);
+  await accepted(world.operator, change.changeId);
+  const recipients = ['hubspot-crm', 'meta-ads', 'segment-analytics'];
+  const trace = await waitFor(
+    () => {
+      const decided = receiver.spans.find(({ attributes }) => attributes['entente.change_id'] === change.changeId);
+      const all = receiver.spans.filter(({ traceId }) => traceId === decided?.traceId);
+      const root = all.find(({ parentSpanId }) => parentSpanId === undefined);
+      if (root === undefined) throw new Error('the decision, or the request it came with, has not arrived');
+      const legs = all.map(({ service, name }) => `${service}: ${name}`);
+      const missing = [
+        'consent: POST /v1/withdrawals',
+        'consent: record decision',
+        'consent: send consent.revocations.v1',
+        'consent: send consent.changes.v1',
+        ...recipients.map((recipient) => `: revoke ${recipient}`),
+        ...['crm', 'analytics', 'ad-partner'].flatMap((name) => [
+          `${name}-connector: receive consent.revocations.v1`,
+          `${name}-connector: gate closed`,
+          `${name}-connector: send consent.enforcements.v1`,
+        ]),
+        'ops: track consent.revocations.v1',
+        'ops: track consent.enforcements.v1',
+      ].filter((leg) => !legs.some((seen) => seen.endsWith(leg)));
+      if (missing.length > 0) throw new Error(`no ${missing.join(', no ')}`);
+      return Promise.resolve({ all, root });
+    },
+    { timeoutMs: 30_000, everyMs: 200, what: 'every leg of the withdrawal to be in its trace' },
+  );
+  expect(trace.root).toMatchObject({ service: 'consent', name: 'POST /v1/withdrawals' });
+  const reached = connected(trace.all, trace.root);
+  expect(trace.all.filter((span) => !reached.has(span))).toEqual([]);
+  // From the answer of each partner to the operator's table, along parents alone.
+  const tracked = trace.all.filter(({ name }) => name === 'track consent.enforcements.v1');
+  const byId = new Map(trace.all.map((span) => [span.spanId, span]));
+  const leads = tracked.map((span) => {
+    const names: string[] = [];
+    for (let at: ReceivedSpan | undefined = span; at !== undefined; at = byId.get(at.parentSpanId ?? ''))
+      names.unshift(at.name);
+    return names.join(' > ');
+  });
+  for (const recipient of recipients)
+    expect(leads).toContainEqual(
+      expect.stringMatching(
+        new RegExp(
+          `^POST /v1/withdrawals > record decision > send consent\\.(revocations|changes)\\.v1 > receive .* > revoke ${recipient} > send consent\\.enforcements\\.v1 > track consent\\.enforcements\\.v1$`,
+        ),
+      ),
+    );
+  const said = receiver.bodies.join('\n');
+  for (const { subjectId, email } of world.people) {
+    expect(said).not.toContain(subjectId);
+    expect(said).not.toContain(email);
+  }
+  expect(said).not.toMatch(/k1\.[A-Za-z0-9_-]{22}/);
+}, 90_000);
+
+test('the end-to-end delay has the trace of a withdrawal as its exemplar', async () => {
+  const response = await fetch(`${world.stack.urls.ops}/metrics`, {
+    headers: { accept: 'application/openmetrics-text' },
+  });
+  const text = await response.text();
+  const ids = [...text.matchAll(/^consent_propagation_seconds_bucket\{.*\} \d+ # \{trace_id="([0-9a-f]{32})"\}/gm)];
+  expect(ids.length).toBeGreaterThan(0);
+  const known = new Set(receiver.spans.map(({ traceId }) => traceId));
+  expect(ids.filter(([, id]) => !known.has(id ?? ''))).toEqual([]);
+}, 30_000);

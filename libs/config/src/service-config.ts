@@ -48,6 +48,17 @@ export abstract class ServiceConfig {
   @Matches(instanceName, { message: 'must be letters, digits, dots and dashes' })
   instance!: string;
 
+  /** Where spans are sent, over HTTP; nothing is recorded without one. */
+  @Env('OTEL_EXPORTER_OTLP_ENDPOINT', { example: 'http://otel-collector:4318', optional: true })
+  @IsUrl(url, { message: 'must be a URL' })
+  otlpEndpoint?: string;
+
+  /** Share of the traces begun here that are kept. */
+  @Env('OTEL_TRACES_SAMPLER_ARG', { example: '0.1', as: 'number' })
+  @Min(0)
+  @Max(1)
+  traceRatio = 1;
+
   get isProduction(): boolean {
     return !['development', 'test'].includes(this.nodeEnv);
   }

@@ -1,13 +1,19 @@
 import type { ConsentChanged, SubjectKey } from '@entente/contracts';
 import type { InRecord, TP } from '@entente/kafka';
-import type { Logger } from '@entente/observability';
+import { acceptedTraceparent, type Logger } from '@entente/observability';
 import type { GapReason } from './step/gap.ts';
 import type { Effect, PartitionState } from './step/gate-step.ts';
 import type { Batch, Quarantined, StoredPartition, SubjectWrite } from './store/replica.ts';
 
+/** A deny-direction change that was applied, and the trace it belongs to. */
+export interface Denied {
+  readonly change: ConsentChanged;
+  readonly traceparent: string | undefined;
+}
+
 /** The effects of one chunk, gathered into one transaction. */
 export class Collected {
-  readonly denies: ConsentChanged[] = [];
+  readonly denies: Denied[] = [];
   gap: GapReason | null = null;
   passTime: number | null = null;
   readonly #subjects: SubjectWrite[] = [];
@@ -21,7 +27,11 @@ export class Collected {
       switch (effect.do) {
         case 'apply':
           this.#subjects.push(effect.change);
-          if (effect.change.direction === 'deny') this.denies.push(effect.change);
+          if (effect.change.direction === 'deny')
+            this.denies.push({
+              change: effect.change,
+              traceparent: acceptedTraceparent(record.headers['traceparent']),
+            });
           break;
         case 'close-key':
           this.#closeKeys.set(effect.subjectKey, effect.why);

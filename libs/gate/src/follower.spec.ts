@@ -35,7 +35,7 @@ function follower(replica = new MemoryReplica(acme)) {
     clock,
     log,
     events: {
-      denied: (data) => seen.denied.push(data),
+      denied: ({ change }) => seen.denied.push(change),
       gap: (reason) => seen.gaps.push(reason),
       catalogueHole: () => (seen.holes += 1),
       storeLost: () => (seen.lost += 1),

@@ -7,7 +7,6 @@ import {
   topics,
   type Catalogue,
   type CatalogueDocument,
-  type ConsentChanged,
   type ControllerId,
   type GateStartId,
   type RecipientId,
@@ -15,7 +14,7 @@ import {
 import { partitionOf, tpKey, type InRecord, type TP } from '@entente/kafka';
 import type { Clock, Logger } from '@entente/observability';
 import { setImmediate } from 'node:timers/promises';
-import { Collected, sameStored, storedOf } from './collected.ts';
+import { Collected, sameStored, storedOf, type Denied } from './collected.ts';
 import { decide, type Decision, type Held, type Intent, type PassTime, type StaleReason } from './step/decision.ts';
 import type { GapReason } from './step/gap.ts';
 import {
@@ -35,7 +34,7 @@ const chunk = 500;
 
 interface FollowerEvents {
   /** A deny-direction change is in the replica, and no send decided before it is unwritten (see `Egress`). */
-  denied(change: ConsentChanged): void;
+  denied(denied: Denied): void;
   /** A record of the catalogue is missing or unreadable: ask the consent service (REC-9). */
   catalogueHole(): void;
   /** The replica may miss something: empty it and seed again (GATE-3). */
@@ -227,7 +226,7 @@ export class Follower {
     this.#positions.set(tpKey(tp), next);
     this.#hearPass(collected.passTime, now);
     collected.report(this.#setting.log, tp);
-    for (const change of collected.denies) this.#setting.events.denied(change);
+    for (const denied of collected.denies) this.#setting.events.denied(denied);
     if (collected.gap !== null) this.#setting.events.gap(collected.gap);
   }
 

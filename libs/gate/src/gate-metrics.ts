@@ -44,14 +44,16 @@ export class GateMetrics {
     counts.set(label, (counts.get(label) ?? 0) + 1);
   }
 
-  /** t4 − t1 of this gate, with the host's clock brought to the database's (TWO CLOCKS). */
-  closed(change: ConsentChanged, closedAtWallMs: number, offsetMs: number): void {
+  /** t4 − t1 of this gate, `closedAtMs` in the database's time (TWO CLOCKS). */
+  closed(change: ConsentChanged, closedAtMs: number, traceparent: string | undefined): void {
     if (this.#metrics === undefined) return;
-    const delayMs = closedAtWallMs - offsetMs - Date.parse(change.committedAt);
+    const delayMs = closedAtMs - Date.parse(change.committedAt);
     if (delayMs < 0) this.#metrics.counter('consent_negative_duration_total').inc({ stage: 'gate-closed' });
     for (const connector of change.recipients)
       if (this.#recipients.has(connector))
-        this.#metrics.histogram('consent_gate_close_delay_seconds').observe(Math.max(0, delayMs) / 1000, { connector });
+        this.#metrics
+          .histogram('consent_gate_close_delay_seconds')
+          .observeIn(traceparent, Math.max(0, delayMs) / 1000, { connector });
   }
 
   #flush(metrics: Metrics): void {

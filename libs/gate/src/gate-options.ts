@@ -1,6 +1,6 @@
 import { schemaFault, type ControllerId, type RecipientId } from '@entente/contracts';
 import type { Kafka } from '@entente/kafka';
-import type { Clock, Logger, Metrics } from '@entente/observability';
+import type { Clock, Logger, Metrics, Tracing } from '@entente/observability';
 
 export interface GateOptions {
   readonly controller: ControllerId;
@@ -17,6 +17,7 @@ export interface GateOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics?: Metrics;
+  readonly tracing?: Tracing;
   /** Host clock minus database clock, where the host can measure it. */
   readonly databaseClock?: () => { readonly offsetMs: number; readonly errorMs: number } | undefined;
 }

@@ -175,10 +175,10 @@ export class Gate {
     let session: Session;
     try {
       session = new Session(this.#options, ground, {
-        denied: (change, closedAt) => {
+        denied: ({ change, traceparent }, closedAt) => {
           for (const listener of this.#denied)
             this.#tell('onDenied', () => listener(change.subjectKey, change.version));
-          this.#metrics.closed(change, closedAt, this.#options.databaseClock?.()?.offsetMs ?? 0);
+          this.#metrics.closed(change, closedAt - (this.#options.databaseClock?.()?.offsetMs ?? 0), traceparent);
         },
         seeded: (why) => {
           for (const listener of this.#seeded) this.#tell('onSeeded', () => listener(why));

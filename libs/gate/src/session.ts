@@ -1,9 +1,11 @@
-import { gateStartId, type ConsentChanged, type GateStartId } from '@entente/contracts';
+import { gateStartId, type GateStartId } from '@entente/contracts';
 import type { Admin, EventPublisher } from '@entente/kafka';
+import { noTracing } from '@entente/observability';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Beats, type GateIdentity } from './beats.ts';
 import { CatalogueRefresh } from './catalogue-refresh.ts';
+import type { Denied } from './collected.ts';
 import { Confirmations } from './confirmations.ts';
 import type { ConsentApi } from './consent-api.ts';
 import { Follower } from './follower.ts';
@@ -25,7 +27,7 @@ const signOffRetryMs = 500;
 const signOffOnCloseMs = 1500;
 
 export interface SessionEvents {
-  denied(change: ConsentChanged, closedAtWallMs: number): void;
+  denied(denied: Denied, closedAtWallMs: number): void;
   /** The replica is whole: `why` is null at a restart that resumed what it had. */
   seeded(why: 'first' | GapReason | null): void;
   /** State moved: leases, catalogue or records. */
@@ -87,7 +89,7 @@ export class Session {
       clock,
       log,
       events: {
-        denied: (change) => this.#denied(change),
+        denied: (denied) => this.#denied(denied),
         catalogueHole: () => this.#refresh.hole(),
         gap: (reason) => this.#gap(reason),
         storeLost: (error) => this.#fail(error),
@@ -161,10 +163,15 @@ export class Session {
     this.#lose(reason);
   }
 
-  #denied(change: ConsentChanged): void {
-    const closedAt = this.#options.clock.now();
+  #denied(denied: Denied): void {
+    const { clock, gate, tracing = noTracing } = this.#options;
+    const { change, traceparent: parent } = denied;
+    const closedAt = clock.now();
     this.#confirmations.closed(change.subjectKey, change.version, closedAt);
-    this.#events.denied(change, closedAt);
+    this.#events.denied(denied, closedAt);
+    // A moment rather than a stretch: the whole of it lies within one tick.
+    const attributes = { 'entente.gate': gate, 'entente.version': change.version };
+    tracing.begin('gate closed', { kind: 'consumer', parent, attributes }).end();
   }
 
   /** GATE-3: leases end in this tick, then the replica is emptied and seeded anew, once at a time. */

@@ -6,3 +6,8 @@ export { createMetrics } from './metrics.ts';
 export type { CounterHandle, GaugeHandle, HistogramHandle, LabelsOf, Metrics } from './metrics.ts';
 export { metricCatalogue } from './metric-catalogue.ts';
 export type { CounterName, GaugeName, HistogramName, MetricDefinition, MetricName } from './metric-catalogue.ts';
+export { startTracing } from './tracing/start-tracing.ts';
+export type { TracingOptions } from './tracing/start-tracing.ts';
+export { noTracing } from './tracing/tracing.ts';
+export type { Span, SpanAttributes, SpanKind, SpanStart, Tracing } from './tracing/tracing.ts';
+export { acceptedTraceparent, keptTraceId } from './tracing/traceparent.ts';

@@ -1,6 +1,9 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { OpenMetricsContentType } from 'prom-client';
 import { metricCatalogue } from './metric-catalogue.ts';
 import type { CounterName, GaugeName, HistogramName, MetricDefinition, MetricName } from './metric-catalogue.ts';
+import { openMetricsText, openMetricsType, type GatheredMetric } from './open-metrics.ts';
+import { keptTraceId } from './tracing/traceparent.ts';
 
 /** Exactly the labels that the catalogue names for this metric. */
 export type LabelsOf<N extends MetricName> = Record<(typeof metricCatalogue)[N]['labels'][number], string>;
@@ -25,6 +28,8 @@ export interface GaugeHandle<N extends GaugeName> {
 export interface HistogramHandle<N extends HistogramName> {
   /** Seconds. */
   observe(seconds: number, ...labels: LabelArguments<N>): void;
+  /** The same, with the trace it happened in as the bucket's exemplar, where somebody keeps that trace. */
+  observeIn(traceparent: string | null | undefined, seconds: number, ...labels: LabelArguments<N>): void;
 }
 
 export interface Metrics {
@@ -33,8 +38,16 @@ export interface Metrics {
   histogram<N extends HistogramName>(name: N): HistogramHandle<N>;
   /** Runs before each scrape, to read gauges from where they live. A failing collector fails the scrape. */
   collect(collector: () => Promise<void> | void): void;
+  /** Prometheus' plain format. */
   text(): Promise<string>;
   readonly contentType: string;
+  /** What a scraper that accepts `accept` is answered: OpenMetrics with exemplars, or the plain format. */
+  exposition(accept: string | undefined): Promise<Exposition>;
+}
+
+interface Exposition {
+  readonly contentType: string;
+  readonly text: string;
 }
 
 type Labels = Record<string, string>;
@@ -47,6 +60,11 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
   const gauges = new Map<string, Gauge>();
   const histograms = new Map<string, Histogram>();
   const collectors: (() => Promise<void> | void)[] = [];
+  const collected = (): Promise<unknown> => Promise.all(collectors.map(async (collector) => collector()));
+  const text = async (): Promise<string> => {
+    await collected();
+    return registry.metrics();
+  };
 
   return {
     counter: (name) => {
@@ -64,16 +82,33 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
       };
     },
     histogram: (name) => {
-      const histogram = remembered(histograms, name, () => new Histogram(settingsOf(name, registry)));
-      return { observe: (seconds: number, ...[labels]: [Labels?]) => histogram.observe(labels ?? {}, seconds) };
+      const histogram = remembered(histograms, name, () => histogramIn(registry, name));
+      return {
+        observe: (seconds: number, ...[labels]: [Labels?]) =>
+          histogram.observe({ labels: labels ?? {}, value: seconds }),
+        observeIn: (traceparent: string | null | undefined, seconds: number, ...[labels]: [Labels?]) => {
+          const traceId = keptTraceId(traceparent);
+          const exemplar = traceId === undefined ? {} : { exemplarLabels: { trace_id: traceId } };
+          histogram.observe({ labels: labels ?? {}, value: seconds, ...exemplar });
+        },
+      };
     },
     collect: (collector) => void collectors.push(collector),
-    text: async () => {
-      await Promise.all(collectors.map(async (collector) => collector()));
-      return registry.metrics();
-    },
+    text,
     contentType: registry.contentType,
+    exposition: async (accept = '') => {
+      if (!accept.includes('application/openmetrics-text'))
+        return { contentType: registry.contentType, text: await text() };
+      await collected();
+      return { contentType: openMetricsType, text: openMetricsText(await gathered(registry)) };
+    },
   };
+}
+
+/** The library's types know neither the exemplars nor that the type is a word already. */
+async function gathered(registry: Registry): Promise<GatheredMetric[]> {
+  const metrics = await registry.getMetricsAsJSON();
+  return metrics.map(({ name, help, type, values }) => ({ name, help, type: String(type), values }));
 }
 
 function remembered<M>(known: Map<string, M>, name: string, make: () => M): M {
@@ -82,6 +117,15 @@ function remembered<M>(known: Map<string, M>, name: string, make: () => M): M {
   const made = make();
   known.set(name, made);
   return made;
+}
+
+/** The client library lets a histogram keep exemplars only where it is born in a registry of the other format. */
+function histogramIn(registry: Registry, name: HistogramName): Histogram {
+  const born = new Registry<OpenMetricsContentType>();
+  born.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+  const histogram = new Histogram({ ...settingsOf(name, registry), registers: [born], enableExemplars: true });
+  registry.registerMetric(histogram);
+  return histogram;
 }
 
 function settingsOf(name: MetricName, registry: Registry) {

@@ -1,7 +1,7 @@
 import { parseKeyRing, parseReceiptKeys, timing } from '@entente/contracts';
 import { createKafka } from '@entente/kafka';
 import type { Kafka } from '@entente/kafka';
-import type { Clock, Logger, Metrics } from '@entente/observability';
+import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import { Relay, notifyOutbox } from '@entente/outbox';
 import { createClient, createPool } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
@@ -63,6 +63,7 @@ export interface ConsentSurroundings {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly tracing?: Tracing;
 }
 
 /** Everything that lives as long as the process, made once and stopped in reverse. Nothing connects before `start`. */
@@ -98,7 +99,7 @@ export class ConsentParts {
   readonly #kafka: Kafka;
   readonly #log: Logger;
 
-  constructor({ config, clock, log, metrics }: ConsentSurroundings) {
+  constructor({ config, clock, log, metrics, tracing = noTracing }: ConsentSurroundings) {
     const kafka = createKafka({ clientId: `consent-${config.instance}`, brokers: config.kafkaBootstrap, log });
     const pool = (name: string, max: number) =>
       createPool({
@@ -132,7 +133,7 @@ export class ConsentParts {
       ...{ catalogues: new CatalogueCache(), pseudonyms },
     });
     this.recorder = new Recorder({
-      ...{ databaseUrl: config.databaseUrl, instance: config.instance, ledger, clock, log, onCommitted },
+      ...{ databaseUrl: config.databaseUrl, instance: config.instance, ledger, clock, log, onCommitted, tracing },
     });
     this.#sweepPool = writerPool('expiry', {
       ...{ databaseUrl: config.databaseUrl, instance: config.instance, log },
@@ -189,7 +190,7 @@ export class ConsentParts {
     this.relay =
       config.relay === 'on'
         ? new Relay({
-            ...{ service: 'consent', pool: this.pool, kafka, clock, log, metrics },
+            ...{ service: 'consent', pool: this.pool, kafka, clock, log, metrics, tracing },
             connectDedicated: async () => {
               const client = createClient({
                 url: config.databaseUrl,

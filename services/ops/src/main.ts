@@ -1,7 +1,7 @@
 import { controllerId } from '@entente/contracts';
 import { createHttpApp, runService, TokenSource } from '@entente/http';
 import { createKafka } from '@entente/kafka';
-import { createLogger, createMetrics, systemClock } from '@entente/observability';
+import { createLogger, createMetrics, startTracing, systemClock } from '@entente/observability';
 import { createPool, pendingMigrations } from '@entente/postgres';
 import { Canaries } from './canary/canaries.ts';
 import { CanaryCalls } from './canary/canary-calls.ts';
@@ -16,6 +16,10 @@ import { Tracker } from './tracker/tracker.ts';
 const config = loadOpsConfig();
 const log = createLogger({ service: 'ops', level: config.logLevel });
 const metrics = createMetrics();
+const tracing = await startTracing({
+  ...{ endpoint: config.otlpEndpoint, ratio: config.traceRatio },
+  ...{ service: 'ops', instance: config.instance, log },
+});
 const pool = createPool({ url: config.databaseUrl, schema: 'ops', name: config.instance, max: 12 });
 
 const pending = await pendingMigrations(pool, { schema: 'ops', migrations: opsMigrations });
@@ -25,7 +29,7 @@ if (pending.length > 0) {
 }
 
 const kafka = createKafka({ clientId: config.instance, brokers: config.kafkaBootstrap, log });
-const tracker = new Tracker(pool, kafka, log, metrics);
+const tracker = new Tracker(pool, kafka, log, metrics, tracing);
 const sweeper = new Sweeper(pool, systemClock, log, metrics, tracker);
 const tokensOf = (clientId: string, clientSecret: string): TokenSource =>
   new TokenSource({ tokenEndpoint: config.tokenUrl, clientId, clientSecret });
@@ -51,7 +55,7 @@ const canaries = new Canaries({
   metrics,
 });
 const module = OpsModule.forRoot({ config, pool, tracker, connectors, canaries, metrics, log });
-const app = await createHttpApp({ module, log });
+const app = await createHttpApp({ module, log, tracing });
 const starting = tracker.start().then(() => {
   sweeper.start();
   canaries.start();
@@ -67,6 +71,7 @@ await runService({
     await tracker.stop();
     await kafka.close();
     await pool.end();
+    await tracing.stop();
   },
 });
 await starting;

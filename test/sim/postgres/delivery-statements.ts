@@ -28,6 +28,7 @@ const emptyRow = (recipient: string, subjectKey: string): DeliveryRow => ({
   eventSealed: null,
   inFlightOwner: null,
   committedAt: null,
+  traceparent: null,
 });
 
 const rowAt = (s: Statement, recipient: string, subjectKey: string): DeliveryRow | undefined =>

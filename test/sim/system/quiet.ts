@@ -18,7 +18,7 @@ export function simLogger(hear: ((line: LogLine) => void) | null): Logger {
 }
 
 const nothing = (): void => {};
-const handle = { inc: nothing, add: nothing, set: nothing, remove: nothing, observe: nothing };
+const handle = { inc: nothing, add: nothing, set: nothing, remove: nothing, observe: nothing, observeIn: nothing };
 
 /** Nobody scrapes a simulation. */
 export const noMetrics: Metrics = {
@@ -28,4 +28,5 @@ export const noMetrics: Metrics = {
   collect: nothing,
   text: () => Promise.resolve(''),
   contentType: 'text/plain',
+  exposition: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
 };

@@ -1,5 +1,5 @@
 import type { IdentifierKind, PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
-import type { Egress, Gate, Shareable } from '@entente/gate';
+import type { Egress, Gate, HttpRequest, Shareable } from '@entente/gate';
 import type { Clock, Logger } from '@entente/observability';
 import { union } from '../delivery-step/purpose-set.ts';
 import type { RecipientLimits } from '../limits/recipient-limits.ts';
@@ -27,6 +27,8 @@ export interface AttemptScope {
   /** Monotonic: nothing is begun after it, and what runs then is destroyed. */
   readonly deadline: number;
   readonly signal: AbortSignal;
+  /** The one trace this attempt belongs to, told to partners that are configured to hear it. */
+  readonly traceparent?: string | undefined;
 }
 
 /** One configured recipient: its partner's code with its settings, limits and context bound to it. */
@@ -70,6 +72,8 @@ export interface BindOptions<S extends object> {
   readonly log: Logger;
   /** As given to `egress`. */
   readonly attemptTimeoutMs?: number;
+  /** Whether the partner is told the trace of a call about one person; it links their calls. */
+  readonly tellsTrace?: boolean;
 }
 
 /** Hands a partner's code its context, and nothing that would let data past the gate. */
@@ -80,6 +84,11 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
   const purposes = (): readonly PurposeId[] => [...(gate.catalogue?.recipients.get(id)?.purposes ?? [])].sort();
   const allowed = (subjectKey: SubjectKey): PurposeId[] =>
     purposes().filter((purpose) => gate.decide({ subjectKey, purpose, recipient: id }).kind === 'allow');
+
+  const traced = (request: HttpRequest, { traceparent }: AttemptScope): HttpRequest =>
+    options.tellsTrace !== true || traceparent === undefined
+      ? request
+      : { ...request, headers: { ...request.headers, traceparent } };
 
   const contextOf = (
     scope: AttemptScope,
@@ -106,7 +115,7 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
       call: async (request) => {
         if (!(await spend(leastCallMs))) return { kind: 'not-sent', why: 'deadline' };
         const timeoutMs = scope.deadline - clock.monotonic();
-        const sent = await egress.call(request, {
+        const sent = await egress.call(traced(request, scope), {
           signal: scope.signal,
           timeoutMs: Math.min(timeoutMs, attemptTimeoutMs),
         });

@@ -18,7 +18,7 @@ test.each([
   const metrics = createMetrics();
   measureArrival(
     { topic, partition: 0 },
-    { changes: [change(direction)], appendedAt: [1_000] },
+    { changes: [change(direction)], appendedAt: [1_000], traceparents: [undefined] },
     1_040,
     [ours],
     metrics,
@@ -31,7 +31,7 @@ test.each([
 
 test('a broker whose clock is ahead gives no negative delay, and is counted (TWO CLOCKS)', async () => {
   const metrics = createMetrics();
-  const batch = { changes: [change('deny')], appendedAt: [1_000] };
+  const batch = { changes: [change('deny')], appendedAt: [1_000], traceparents: [undefined] };
   measureArrival({ topic: topics.revocations, partition: 0 }, batch, 990, [ours], metrics);
   const text = await metrics.text();
   expect(text).toContain('consent_negative_duration_total{stage="t3-t2"} 1');

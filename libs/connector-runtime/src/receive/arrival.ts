@@ -9,7 +9,7 @@ import type { DecodedBatch } from './decode-batch.ts';
  */
 export function measureArrival(
   { topic }: TP,
-  { changes, appendedAt }: Pick<DecodedBatch, 'changes' | 'appendedAt'>,
+  { changes, appendedAt, traceparents }: Pick<DecodedBatch, 'changes' | 'appendedAt' | 'traceparents'>,
   enteredAt: number,
   recipients: readonly RecipientId[],
   metrics: Metrics,
@@ -23,6 +23,8 @@ export function measureArrival(
     const change = direction === 'deny' ? 'revoke' : 'grant';
     for (const connector of recipients)
       if (concerned.includes(connector))
-        metrics.histogram('consent_consume_delay_seconds').observe(Math.max(0, delayMs) / 1000, { connector, change });
+        metrics
+          .histogram('consent_consume_delay_seconds')
+          .observeIn(traceparents[index], Math.max(0, delayMs) / 1000, { connector, change });
   }
 }

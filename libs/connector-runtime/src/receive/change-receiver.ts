@@ -10,7 +10,7 @@ import {
 import { PositionPace, type InRecord, type TP } from '@entente/kafka';
 import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
-import type { Clock, Logger, Metrics } from '@entente/observability';
+import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import { onChanged, onUndecodable, type Enforcement, type RecipientFacts } from '../delivery-step/delivery-step.ts';
 import { recordEnforcements, type RecordedEnforcement } from '../store/enforcement-outbox.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
@@ -29,6 +29,7 @@ import { storePosition } from '../store/log-positions.ts';
 import { quarantine } from '../store/quarantine.ts';
 import { measureArrival } from './arrival.ts';
 import { decodeChanges, type DecodedBatch } from './decode-batch.ts';
+import { receiveSpans, type ReceiveSpans } from './receive-spans.ts';
 
 /** Events per transaction: locks are held for tens of milliseconds, not for a whole read-ahead. */
 const chunkSize = 200;
@@ -41,6 +42,7 @@ export interface ChangeReceiverOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Pick<Clock, 'monotonic'>;
+  readonly tracing?: Tracing;
   /** This host's clock brought to the database's, milliseconds. */
   readonly databaseTime: () => number;
   /** Resolves when the stored catalogue has this number, or when waiting longer would delay a deny. */
@@ -69,7 +71,7 @@ export class ChangeReceiver {
   }
 
   async receive(tp: TP, records: readonly InRecord[]): Promise<void> {
-    const { controller, databaseTime, log, metrics, recipients } = this.#options;
+    const { controller, databaseTime, log, metrics, recipients, tracing = noTracing } = this.#options;
     const enteredAt = databaseTime();
     for (let from = 0; from < records.length; from += chunkSize) {
       const chunk = records.slice(from, from + chunkSize);
@@ -82,29 +84,30 @@ export class ChangeReceiver {
       const newestCatalogue = Math.max(0, ...batch.changes.map(({ catalogue }) => catalogue));
       if (newestCatalogue > 0) await this.#options.catalogueAtLeast(newestCatalogue);
       const last = chunk.at(-1);
-      if (last !== undefined) await this.#apply(tp, batch, last.offset + 1n);
+      if (last !== undefined) await this.#apply(tp, batch, last.offset + 1n, receiveSpans(tp, batch, tracing));
       measureArrival(tp, batch, enteredAt, recipients, metrics);
     }
     for (const recipient of recipients)
       metrics.counter('consent_records_consumed_total').add(records.length, { connector: recipient });
   }
 
-  async #apply(tp: TP, batch: DecodedBatch, next: bigint): Promise<void> {
+  async #apply(tp: TP, batch: DecodedBatch, next: bigint, spans: ReceiveSpans): Promise<void> {
     const { pool, log, recipients } = this.#options;
     const concerns = batch.changes.length + batch.unreadable.length > 0;
     if (!concerns && !this.#pace.due(tp)) return;
-    const touched = await inTransaction(pool, async (tx) => {
-      const rows = batch.changes.length + batch.closed.length > 0 ? await this.#upsert(tx, batch) : [];
+    const stored = inTransaction(pool, async (tx) => {
+      const rows = batch.changes.length + batch.closed.length > 0 ? await this.#upsert(tx, batch, spans) : [];
       await quarantine(tx, batch.unreadable);
       await storePosition(tx, tp, next);
       return rows;
     });
+    const touched = await spans.until(stored);
     this.#pace.stored(tp);
     if (touched.some(({ enforcements }) => enforcements.length > 0)) notifyOutbox(pool, log);
     if (touched.some(({ row }) => row.state === 'due')) this.#options.wake(recipients);
   }
 
-  async #upsert(tx: PoolClient, batch: DecodedBatch): Promise<Upserted[]> {
+  async #upsert(tx: PoolClient, batch: DecodedBatch, spans: ReceiveSpans): Promise<Upserted[]> {
     const { controller, recipients } = this.#options;
     const catalogue = await catalogueForShare(tx, controller);
     if (catalogue === null) throw new Error('no catalogue is stored yet');
@@ -122,7 +125,7 @@ export class ChangeReceiver {
     const before = await lockRows(tx, controller, keys);
     const now = await databaseNow(tx);
     const upserted = before.map((row) =>
-      this.#folded(row, bySubject.get(row.subjectKey) ?? [], closed.has(row.subjectKey), catalogue, now),
+      this.#folded(row, bySubject.get(row.subjectKey) ?? [], closed.has(row.subjectKey), catalogue, now, spans),
     );
     await writeRows(
       tx,
@@ -132,7 +135,9 @@ export class ChangeReceiver {
     await recordEnforcements(
       tx,
       controller,
-      upserted.flatMap(({ row, enforcements }) => enforcements.map((e) => told(row, e, now))),
+      upserted.flatMap(({ row, enforcements }) =>
+        enforcements.map(({ traceparent, ...e }) => ({ ...told(row, e, now), traceparent })),
+      ),
     );
     return upserted;
   }
@@ -162,6 +167,7 @@ export class ChangeReceiver {
             eventSealed: null,
             inFlightOwner: null,
             committedAt: null,
+            traceparent: null,
           };
           return this.#folded(empty, changes, false, catalogue, now).row;
         }),
@@ -182,9 +188,10 @@ export class ChangeReceiver {
     closed: boolean,
     catalogue: Catalogue,
     now: number,
+    spans?: ReceiveSpans,
   ): Upserted {
     const facts = factsOf(catalogue, before.recipient);
-    const enforcements: Enforcement[] = [];
+    const enforcements: Upserted['enforcements'][number][] = [];
     let row = before;
     if (closed) row = { ...row, ...onUndecodable(row).delivery };
     for (const change of changes) {
@@ -203,14 +210,16 @@ export class ChangeReceiver {
         },
         facts,
       );
+      const traceparent = spans?.of(change) ?? null;
       const startsRevocation = stepped.delivery.revokeVersion !== row.revokeVersion;
       row = {
         ...row,
         ...stepped.delivery,
         eventSealed: change.sealed[this.#options.audience] ?? row.eventSealed,
         committedAt: startsRevocation ? change.committedAt : row.committedAt,
+        traceparent: startsRevocation ? traceparent : row.traceparent,
       };
-      enforcements.push(...stepped.enforcements);
+      enforcements.push(...stepped.enforcements.map((enforcement) => ({ ...enforcement, traceparent })));
     }
     return { row, enforcements, changed: row !== before };
   }
@@ -218,7 +227,7 @@ export class ChangeReceiver {
 
 interface Upserted {
   readonly row: DeliveryRow;
-  readonly enforcements: readonly Enforcement[];
+  readonly enforcements: readonly (Enforcement & Pick<DeliveryRow, 'traceparent'>)[];
   readonly changed: boolean;
 }
 
@@ -228,6 +237,7 @@ export const told = (row: DeliveryRow, enforcement: Enforcement, at: number): Re
   recipient: row.recipient,
   subjectKey: row.subjectKey,
   consumedAt: row.consumedAt,
+  traceparent: row.traceparent,
   at,
   clockErrorMs: 0,
 });

@@ -8,6 +8,7 @@ import {
 } from '@entente/contracts';
 import type { ConsentChanged, SubjectKey } from '@entente/contracts';
 import type { InRecord } from '@entente/kafka';
+import { acceptedTraceparent } from '@entente/observability';
 import type { Unreadable } from '../store/quarantine.ts';
 
 export interface DecodedBatch {
@@ -15,6 +16,8 @@ export interface DecodedBatch {
   readonly changes: readonly ConsentChanged[];
   /** When the broker appended each of them (t2), milliseconds. */
   readonly appendedAt: readonly number[];
+  /** The trace each of them belongs to, where there is one. */
+  readonly traceparents: readonly (string | undefined)[];
   readonly unreadable: readonly Unreadable[];
   /** Persons an unreadable record was about: nothing is shared about them until an event that can be read. */
   readonly closed: readonly SubjectKey[];
@@ -36,6 +39,7 @@ export function decoded(record: InRecord): ReceivedEvent | Unreadable {
 export function decodeChanges(records: readonly InRecord[], controller: ControllerId): DecodedBatch {
   const changes: ConsentChanged[] = [];
   const appendedAt: number[] = [];
+  const traceparents: (string | undefined)[] = [];
   const unreadable: Unreadable[] = [];
   for (const record of records) {
     if (record.key?.toString() === watermarkKey) continue;
@@ -44,12 +48,14 @@ export function decodeChanges(records: readonly InRecord[], controller: Controll
     else if (result.type === 'org.entente.consent.changed.v1' && result.data.controller === controller) {
       changes.push(result.data);
       appendedAt.push(record.timestamp);
+      traceparents.push(acceptedTraceparent(result.traceparent));
     }
   }
   const keys = unreadable.map(({ record }) => record.key?.toString() ?? '');
   return {
     changes,
     appendedAt,
+    traceparents,
     unreadable,
     closed: [...new Set(keys.filter((key) => subjectKeyPattern.test(key)))] as SubjectKey[],
   };

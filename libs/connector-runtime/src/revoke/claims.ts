@@ -42,6 +42,8 @@ export interface Attempted {
   readonly sent: boolean;
   /** What is to be asked of the partner once this has settled, where it can be asked. */
   readonly question?: OpenedQuestion;
+  /** The attempt's own place in the trace, from which its acknowledgement continues. */
+  readonly traceparent?: string | undefined;
 }
 
 /** DLV-2 and DLV-4 as transactions: claim due rows, settle what became of them. */
@@ -115,7 +117,9 @@ export class Claims {
                                                     reason text, reference text)`,
         [controller, JSON.stringify(stepped.map(({ attempt }) => attemptRow(attempt))), claim.beganAt, now],
       );
-      const enforcements = stepped.flatMap(({ row, enforcements: made }) => made.map((e) => told(row, e, now)));
+      const enforcements = stepped.flatMap(({ row, attempt, enforcements: made }) =>
+        made.map((e) => ({ ...told(row, e, now), traceparent: attempt.traceparent ?? row.traceparent })),
+      );
       await recordEnforcements(tx, controller, enforcements);
       return enforcements.length;
     });

@@ -1,4 +1,4 @@
-import type { Clock, Logger, Metrics } from '@entente/observability';
+import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import type { Confirmations } from '../confirm/confirmations.ts';
 import { union } from '../delivery-step/purpose-set.ts';
 import type { Outcome } from '../partner/outcome.ts';
@@ -7,6 +7,7 @@ import type { Slot } from '../limits/recipient-limits.ts';
 import type { IdentifierSource, Known } from '../store/identifier-source.ts';
 import type { Attempted, Claim, Claims } from './claims.ts';
 import { atPartner, type Planned } from './at-partner.ts';
+import { attemptSpans } from './attempt-spans.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** A claim lasts this long in the database; a worker that died gives its rows back after it. */
@@ -26,6 +27,7 @@ export interface RevokerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly tracing?: Tracing;
 }
 
 /** Brings one recipient to the desired state: claims due rows, revokes at the partner in micro-batches, settles. */
@@ -99,18 +101,20 @@ export class Revoker {
   }
 
   async #attempt(claim: Claim, deadline: number, slot: Slot): Promise<void> {
-    const { recipient, clock, log, metrics } = this.#options;
+    const { recipient, clock, log, metrics, tracing = noTracing } = this.#options;
     const timeout = AbortSignal.timeout(Math.max(1, Math.round(deadline - clock.monotonic())));
     const signal = AbortSignal.any([timeout, this.#abandon.signal]);
     const began = clock.monotonic();
+    const spans = attemptSpans(recipient.id, claim.rows, tracing);
     let attempts: Attempted[];
     try {
-      attempts = await this.#revoked(claim, { deadline, signal });
+      attempts = await this.#revoked(claim, { deadline, signal, traceparent: spans.ofTheOnly() });
     } catch (err) {
       log.error({ err, recipient: recipient.id }, 'revocation attempt failed inside');
       const outcome: Outcome = { kind: 'unclear', why: 'fault' };
       attempts = claim.rows.map((row) => ({ row, outcome, sent: true }));
     }
+    attempts = spans.ended(attempts);
     const seconds = (clock.monotonic() - began) / 1000;
     for (const { outcome, sent } of attempts) {
       const labels = { connector: recipient.id, outcome: sent ? requestOutcome(outcome) : 'error' };

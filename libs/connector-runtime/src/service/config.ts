@@ -1,7 +1,16 @@
 import { ConsentClientConfig, Env, loadConfigOrExit, type ConfigFault } from '@entente/config';
 import { idPattern, parseKeyRing } from '@entente/contracts';
 import { plainToInstance } from 'class-transformer';
-import { ArrayNotEmpty, IsNotEmpty, IsObject, Matches, Min, ValidateNested, validateSync } from 'class-validator';
+import {
+  ArrayNotEmpty,
+  IsBoolean,
+  IsNotEmpty,
+  IsObject,
+  Matches,
+  Min,
+  ValidateNested,
+  validateSync,
+} from 'class-validator';
 import { DestinationGuard, isNetwork, type NetworkPolicy } from '@entente/gate';
 import type { PartnerDefinition } from '../partner/definition.ts';
 import { urlsIn } from '../partner/partner-hosts.ts';
@@ -26,6 +35,10 @@ export class RecipientConfig {
     message: 'must be written as host, host:port or *.domain',
   })
   hosts: string[] = [];
+
+  /** Sends the partner the `traceparent` of calls about one person. It links what the partner sees of them: not by default. */
+  @IsBoolean()
+  traceparent = false;
 }
 
 /** The environment of a connector service. */
@@ -117,6 +130,7 @@ export interface ConfiguredRecipient {
   readonly definition: PartnerDefinition<object>;
   readonly settings: object;
   readonly extraHosts: readonly string[];
+  readonly tellsTrace?: boolean;
 }
 
 /** Matches recipients with the partners of a service. Faults name places and rules, never values. */
@@ -129,7 +143,7 @@ function configureRecipients(
   const faults: ConfigFault[] = [];
   const fault = (rule: string): void => void faults.push({ variable: 'RECIPIENTS', rule, example: recipientsExample });
   const configured: ConfiguredRecipient[] = [];
-  recipients.forEach(({ id, partner, settings, hosts }, index) => {
+  recipients.forEach(({ id, partner, settings, hosts, traceparent: tellsTrace }, index) => {
     if (recipients.findIndex((other) => other.id === id) < index) return fault(`${index}.id: names a recipient twice`);
     const definition = partners.find((each) => each.partner === partner);
     if (!definition)
@@ -143,7 +157,7 @@ function configureRecipients(
       const refusal = guard.refusalOf(url);
       if (refusal !== null) fault(`${index}.settings.${path}: the egress guard refuses it: ${refusal}`);
     }
-    configured.push({ id, definition, settings: instance, extraHosts: hosts });
+    configured.push({ id, definition, settings: instance, extraHosts: hosts, tellsTrace });
   });
   return { configured, faults };
 }

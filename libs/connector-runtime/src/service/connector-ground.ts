@@ -2,7 +2,7 @@ import { audience, controllerId, recipientId } from '@entente/contracts';
 import { Gate } from '@entente/gate';
 import { TokenSource } from '@entente/http';
 import { createKafka, type Kafka } from '@entente/kafka';
-import type { Clock, Logger, Metrics } from '@entente/observability';
+import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import { createPool, type ClockOffset, type Pool } from '@entente/postgres';
 import { ConsentApi } from '../consent/consent-api.ts';
 import type { RetryPolicy } from '../delivery-step/next-step.ts';
@@ -17,6 +17,7 @@ export interface ConnectorPartsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly tracing?: Tracing;
   readonly retryPolicy?: RetryPolicy;
   readonly random?: () => number;
 }
@@ -37,7 +38,7 @@ export interface Ground {
 
 /** Opens what the parts stand on. The gate seeds itself in the background, for as long as it takes. */
 export async function openGround(options: ConnectorPartsOptions): Promise<Ground> {
-  const { config, clock, log, metrics, schema } = options;
+  const { config, clock, log, metrics, schema, tracing = noTracing } = options;
   const pool = createPool({
     url: config.databaseUrl,
     schema,
@@ -77,6 +78,7 @@ export async function openGround(options: ConnectorPartsOptions): Promise<Ground
     clock,
     log,
     metrics,
+    tracing,
     databaseClock: () => measured.offset,
   });
   return { gate, pool, kafka, consent, measured };

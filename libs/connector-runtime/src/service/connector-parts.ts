@@ -3,6 +3,7 @@ import { Egress, type Gate } from '@entente/gate';
 import type { Kafka } from '@entente/kafka';
 import { Relay } from '@entente/outbox';
 import { createClient, databaseClock, pendingMigrations, type Pool } from '@entente/postgres';
+import { noTracing } from '@entente/observability';
 import { randomUUID } from 'node:crypto';
 import type { ConsentApi } from '../consent/consent-api.ts';
 import { SubjectKeys } from '../consent/subject-keys.ts';
@@ -63,7 +64,7 @@ export class ConnectorParts {
 
   private constructor(options: ConnectorPartsOptions, ground: Ground) {
     const { gate, pool, kafka, consent } = ground;
-    const { config, clock, log, metrics, name, schema, random = Math.random } = options;
+    const { config, clock, log, metrics, name, schema, random = Math.random, tracing = noTracing } = options;
     this.#options = options;
     this.#measured = ground.measured;
     this.gate = gate;
@@ -89,6 +90,7 @@ export class ConnectorParts {
       clock,
       log,
       metrics,
+      tracing,
     });
     this.recipients = new Map(options.recipients.map((each) => [recipientId(each.id), this.#bound(each)]));
     const ids = [...this.recipients.keys()];
@@ -118,7 +120,7 @@ export class ConnectorParts {
     });
     const { confirmations } = this.assurance;
     this.revokers = bound.map(
-      (recipient) => new Revoker({ recipient, claims, identifiers, confirmations, clock, log, metrics }),
+      (recipient) => new Revoker({ recipient, claims, identifiers, confirmations, clock, log, metrics, tracing }),
     );
     this.pipelines = new Map(
       bound.map((recipient) => [
@@ -143,6 +145,7 @@ export class ConnectorParts {
       log,
       metrics,
       clock,
+      tracing,
       databaseTime: () => clock.now() - (ground.measured.offset?.offsetMs ?? 0),
       catalogueAtLeast: (number) => this.keeper.atLeast(number),
       wake,
@@ -227,7 +230,7 @@ export class ConnectorParts {
     await this.pool.end();
   }
 
-  #bound({ id, definition, settings, extraHosts }: ConfiguredRecipient): BoundRecipient {
+  #bound({ id, definition, settings, extraHosts, tellsTrace = false }: ConfiguredRecipient): BoundRecipient {
     const { clock, log } = this.#options;
     const budget = new RecipientLimits(definition.limits, clock);
     return bindRecipient({
@@ -237,6 +240,7 @@ export class ConnectorParts {
       gate: this.gate,
       egress: this.egress,
       extraHosts,
+      tellsTrace,
       budget,
       clock,
       log,

@@ -1,7 +1,7 @@
 import { topics } from '@entente/contracts';
 import { createHttpApp, Readiness, runService, type RunningService } from '@entente/http';
 import { KafkaEventServer, type EventSource } from '@entente/kafka';
-import { createLogger, createMetrics, systemClock } from '@entente/observability';
+import { createLogger, createMetrics, startTracing, systemClock } from '@entente/observability';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { PartnerDefinition } from '../partner/definition.ts';
 import { forgetPosition, storedPositions } from '../store/log-positions.ts';
@@ -29,7 +29,12 @@ export async function runConnectorService(service: ConnectorService): Promise<Ru
   const log = createLogger({ service: name, level: config.logLevel });
   const metrics = createMetrics({ processMetrics: true });
   const clock = systemClock;
-  const parts = await ConnectorParts.open({ name, schema, audience, config, recipients, clock, log, metrics });
+  const tracing = await startTracing({
+    ...{ endpoint: config.otlpEndpoint, ratio: config.traceRatio },
+    ...{ service: name, instance: config.instance, log },
+  });
+  const surroundings = { config, recipients, clock, log, metrics, tracing };
+  const parts = await ConnectorParts.open({ name, schema, audience, ...surroundings });
   try {
     await parts.start();
     const sources = new Map<string, EventSource>(consumedTopics.map((topic) => [topic, parts.kafka.source()]));
@@ -37,6 +42,7 @@ export async function runConnectorService(service: ConnectorService): Promise<Ru
     const app = await createHttpApp({
       module: ConnectorModule.forRoot({ config, parts, sources, metrics }),
       log,
+      tracing,
       maxBodyBytes: maxShareBodyBytes,
     });
     takeNdjson(app);
@@ -69,6 +75,7 @@ export async function runConnectorService(service: ConnectorService): Promise<Ru
       onShutdown: async () => {
         await Promise.all(servers.map((server) => server.close()));
         await parts.stop();
+        await tracing.stop();
       },
     });
     app

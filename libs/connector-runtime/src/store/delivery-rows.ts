@@ -12,6 +12,8 @@ export interface DeliveryRow extends Delivery {
   readonly inFlightOwner: string | null;
   /** t1 of the event behind the pending revocation. */
   readonly committedAt: string | null;
+  /** W3C Trace Context of what brought that event, if anybody traces it. */
+  readonly traceparent: string | null;
 }
 
 export interface RowKey {
@@ -28,7 +30,7 @@ export const rowColumns = `
   in_flight_owner AS "inFlightOwner", state,
   revoke_version AS "revokeVersion", revoke_to AS "revokeTo", erasure, wiped, attempted, ambiguous, attempts,
   ${ms('next_attempt_at')} AS "nextAttemptAt", claim_token::text AS "claimToken", revoked,
-  applied_version AS "appliedVersion", ${ms('consumed_at')} AS "consumedAt", reason, reference`;
+  applied_version AS "appliedVersion", ${ms('consumed_at')} AS "consumedAt", reason, reference, traceparent`;
 
 const byKey = (a: RowKey, b: RowKey): number =>
   a.recipient === b.recipient ? (a.subjectKey < b.subjectKey ? -1 : 1) : a.recipient < b.recipient ? -1 : 1;
@@ -154,12 +156,13 @@ const writeSql = `
     revoke_version = n."revokeVersion", revoke_to = n."revokeTo", erasure = n.erasure, wiped = n.wiped, attempted = n.attempted,
     ambiguous = n.ambiguous, attempts = n.attempts, next_attempt_at = to_timestamp(n."nextAttemptAt" / 1000),
     claim_token = n."claimToken", revoked = n.revoked, applied_version = n."appliedVersion",
-    consumed_at = to_timestamp(n."consumedAt" / 1000), reason = n.reason, reference = n.reference
+    consumed_at = to_timestamp(n."consumedAt" / 1000), reason = n.reason, reference = n.reference,
+    traceparent = n.traceparent
  FROM jsonb_to_recordset($2::jsonb) AS n (
     recipient text, "subjectKey" text, version bigint, vector jsonb, desired text[], catalogue bigint, "eventSealed" text,
     "committedAt" timestamptz, "inFlightUntil" float8, state text, "revokeVersion" bigint, "revokeTo" text[],
     erasure boolean, wiped boolean, attempted boolean, ambiguous boolean, attempts integer, "nextAttemptAt" float8, "claimToken" uuid,
-    revoked text[], "appliedVersion" bigint, "consumedAt" float8, reason text, reference text)
+    revoked text[], "appliedVersion" bigint, "consumedAt" float8, reason text, reference text, traceparent text)
  CROSS JOIN LATERAL (
     SELECT o.ctid FROM delivery o
      WHERE o.controller = $1 AND o.recipient = n.recipient AND o.subject_key = n."subjectKey" FOR UPDATE) AS held

@@ -21,6 +21,8 @@ export interface RecordedEnforcement extends Enforcement {
   /** Database milliseconds. */
   readonly at: number;
   readonly clockErrorMs: number;
+  /** The trace of the change it answers, where that has one. */
+  readonly traceparent?: string | null;
 }
 
 const reasonLimit = 200;
@@ -57,7 +59,8 @@ function outboxRow(controller: ControllerId, e: RecordedEnforcement): OutboxRow 
     ...(e.reference === undefined ? {} : { reference: e.reference.slice(0, reasonLimit) }),
     ...(e.consumedAt === null ? {} : { consumedAt: iso(e.consumedAt) }),
   };
-  return rowOf(e.subjectKey, 'org.entente.enforcement.recorded.v1', payload, e.at);
+  const row = rowOf(e.subjectKey, 'org.entente.enforcement.recorded.v1', payload, e.at);
+  return { ...row, traceparent: e.traceparent ?? undefined };
 }
 
 const rowOf = (key: SubjectKey, type: string, payload: object, at: number): OutboxRow => ({

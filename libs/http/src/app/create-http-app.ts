@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { Logger } from '@entente/observability';
+import { noTracing, type Logger, type Tracing } from '@entente/observability';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -13,6 +13,7 @@ import { checkDefaultDeny } from './default-deny.ts';
 import { nestLog } from './nest-log.ts';
 import { requestIdFor } from './request-id.ts';
 import { logRequests } from './request-log.ts';
+import { traceRequests } from './request-trace.ts';
 import { closeConnectionsWhenStopping } from './run-service.ts';
 import { refuseUnmatched } from './unmatched.ts';
 
@@ -22,6 +23,7 @@ export interface HttpAppOptions {
   readonly log: Logger;
   /** Largest request body; larger ones are answered 413. */
   readonly maxBodyBytes?: number;
+  readonly tracing?: Tracing;
 }
 
 const defaultMaxBodyBytes = 256 * 1024;
@@ -34,7 +36,8 @@ const requestTimeoutMs = 30_000;
  * A Nest application on Fastify with the house's rules on: strict JSON, problem documents, default deny, request log.
  * Routes are registered when it is initialised or listens.
  */
-export async function createHttpApp({ module, log, maxBodyBytes }: HttpAppOptions): Promise<NestFastifyApplication> {
+export async function createHttpApp(options: HttpAppOptions): Promise<NestFastifyApplication> {
+  const { module, log, maxBodyBytes, tracing = noTracing } = options;
   const filter = new ProblemFilter(log);
   const adapter = new FastifyAdapter({
     bodyLimit: maxBodyBytes ?? defaultMaxBodyBytes,
@@ -48,6 +51,7 @@ export async function createHttpApp({ module, log, maxBodyBytes }: HttpAppOption
       filter.answer(error, request, reply),
   });
   const fastify: FastifyInstance = adapter.getInstance();
+  traceRequests(fastify, tracing);
   logRequests(fastify, log);
   closeConnectionsWhenStopping(fastify);
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {

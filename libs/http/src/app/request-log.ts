@@ -1,10 +1,10 @@
-import type { Logger } from '@entente/observability';
+import { keptTraceId, type Logger } from '@entente/observability';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { callerOf } from '../auth/caller.ts';
 import { requestIdHeader } from './request-id.ts';
 
 /** Probes and scrapes come every few seconds and say nothing when they succeed. */
-const quietRoutes = new Set(['/health/live', '/health/ready', '/metrics']);
+export const quietRoutes = new Set(['/health/live', '/health/ready', '/metrics']);
 
 /** One line per request, with the route pattern and never the URL: paths hold subject ids. */
 export function logRequests(fastify: FastifyInstance, log: Logger): void {
@@ -17,9 +17,11 @@ export function logRequests(fastify: FastifyInstance, log: Logger): void {
     const route = routeOf(request);
     const level = reply.statusCode < 400 && quietRoutes.has(route) ? 'debug' : 'info';
     const caller = callerOf(request);
+    const traceId = keptTraceId(String(request.headers['traceparent'] ?? ''));
     log[level](
       {
         requestId: request.id,
+        ...(traceId === undefined ? {} : { traceId }),
         method: request.method,
         route,
         status: reply.statusCode,
@@ -32,6 +34,6 @@ export function logRequests(fastify: FastifyInstance, log: Logger): void {
   });
 }
 
-function routeOf(request: FastifyRequest): string {
+export function routeOf(request: FastifyRequest): string {
   return request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
 }

@@ -1,5 +1,5 @@
 import type { Metrics } from '@entente/observability';
-import { Controller, Get, Inject, Module, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Inject, Module, Res } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -18,9 +18,13 @@ class MetricsController {
   }
 
   @Get()
-  async text(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    void reply.header('content-type', this.#metrics.contentType);
-    return this.#metrics.text();
+  async text(
+    @Headers('accept') accept: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    const { contentType, text } = await this.#metrics.exposition(accept);
+    void reply.headers({ 'content-type': contentType, vary: 'accept' });
+    return text;
   }
 }
 

@@ -1,6 +1,6 @@
 import { topics } from '@entente/contracts';
 import type { EventPublisher } from '@entente/kafka';
-import type { Logger } from '@entente/observability';
+import type { Logger, Span, Tracing } from '@entente/observability';
 import type { Lane } from '../append.ts';
 import type { OutboxMetrics } from './outbox-metrics.ts';
 import type { OwnedShards } from './owned-shards.ts';
@@ -16,6 +16,7 @@ interface LanePublisherParts {
   readonly shards: OwnedShards;
   readonly metrics: OutboxMetrics;
   readonly log: Logger;
+  readonly tracing: Tracing;
 }
 
 /** One page: publish, verify every partition, delete what was acknowledged and nothing else (REL-3). */
@@ -28,8 +29,11 @@ export class LanePublisher {
 
   async publish(rows: readonly StoredRow[], publisher: EventPublisher): Promise<Settlement> {
     const { lane, service, store, metrics, log } = this.#parts;
-    const results = await publisher.publish(rows.map((row) => recordOf(service, row)));
+    const spans = this.#begun(rows);
+    const records = rows.map((row) => recordOf(service, row, spans.get(row)?.traceparent));
+    const results = await publisher.publish(records);
     const settlement = settle(rows, results);
+    for (const [row, span] of spans) span.end({}, settlement.failed.has(row.shard) ? 'not-acknowledged' : undefined);
     for (const acknowledged of settlement.acknowledged) this.noteAcknowledged(acknowledged);
     metrics.published(settlement.confirmed, settlement);
     if (settlement.failed.size > 0)
@@ -39,6 +43,25 @@ export class LanePublisher {
       settlement.confirmed.map(({ id }) => id),
     );
     return settlement;
+  }
+
+  /** One span for each row whose writer was part of a trace: from the row's reading to the brokers' answer. */
+  #begun(rows: readonly StoredRow[]): ReadonlyMap<StoredRow, Span> {
+    const { lane, tracing } = this.#parts;
+    const spans = new Map<StoredRow, Span>();
+    for (const row of rows) {
+      if (row.traceparent === null) continue;
+      const attributes = {
+        'messaging.system': 'kafka',
+        'messaging.operation.type': 'send',
+        'messaging.destination.name': row.topic,
+        'messaging.destination.partition.id': String(row.shard),
+        'entente.lane': lane,
+        'entente.event': row.type,
+      };
+      spans.set(row, tracing.begin(`send ${row.topic}`, { kind: 'producer', parent: row.traceparent, attributes }));
+    }
+    return spans;
   }
 
   /** REL-5 watches the express lane alone: gates count its offsets (GATE-3). */

@@ -43,14 +43,16 @@ export class OutboxMetrics {
   /** t2 − t1 of every consent change, where the broker tells its append time. */
   published(rows: readonly StoredRow[], { acknowledged }: Settlement): void {
     const appended = new Map(acknowledged.map((ack) => [place(ack), ack.appendedAt]));
-    for (const { topic, shard, direction, committedAtMs } of rows) {
+    for (const { topic, shard, direction, committedAtMs, traceparent } of rows) {
       const appendedAt = appended.get(place({ topic, partition: shard }));
       if (direction === null || appendedAt === undefined) continue;
       const delayMs = appendedAt - committedAtMs;
       // The broker cuts its time to whole milliseconds: a shorter delay may come out negative without any skew.
       if (delayMs < -1) this.#metrics.counter('consent_negative_duration_total').inc({ stage: 't2-t1' });
       const change = direction === 'deny' ? 'revoke' : 'grant';
-      this.#metrics.histogram('consent_outbox_publish_delay_seconds').observe(Math.max(0, delayMs) / 1_000, { change });
+      this.#metrics
+        .histogram('consent_outbox_publish_delay_seconds')
+        .observeIn(traceparent, Math.max(0, delayMs) / 1_000, { change });
     }
   }
 }

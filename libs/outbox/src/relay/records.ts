@@ -8,7 +8,7 @@ import type { StoredRow } from './rows.ts';
 const sourceOf = (service: string): string => `urn:entente:${service}`;
 
 /** The value goes out as the text Postgres holds: no parsing, no copy that could differ from the ledger's. */
-export function recordOf(service: string, row: StoredRow): OutRecord {
+export function recordOf(service: string, row: StoredRow, traceparent = row.traceparent): OutRecord {
   return {
     topic: row.topic,
     partition: row.shard,
@@ -21,7 +21,7 @@ export function recordOf(service: string, row: StoredRow): OutRecord {
       type: row.type as EventType,
       subject: row.key,
       time: row.time,
-      ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
+      ...(traceparent === null ? {} : { traceparent }),
     }),
   };
 }

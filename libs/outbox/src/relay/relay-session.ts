@@ -1,6 +1,6 @@
 import { topics } from '@entente/contracts';
 import type { EventPublisher, Kafka } from '@entente/kafka';
-import type { Clock, Logger } from '@entente/observability';
+import type { Clock, Logger, Tracing } from '@entente/observability';
 import type { Client } from '@entente/postgres';
 import type { Lane } from '../append.ts';
 import type { BeatBook } from './beat-book.ts';
@@ -28,6 +28,7 @@ export interface SessionOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: OutboxMetrics;
+  readonly tracing: Tracing;
   readonly timing: RelayTiming;
   readonly watermarks: { readonly ledger: LedgerPort; readonly beats: BeatBook } | undefined;
   readonly offset: number;
@@ -132,10 +133,10 @@ export class RelaySession {
   }
 
   #parts(): SessionParts {
-    const { service, kafka, publishers, newPublisher, clock, log, metrics, timing, onPass } = this.#options;
+    const { service, kafka, publishers, newPublisher, clock, log, metrics, tracing, timing, onPass } = this.#options;
     const onFault = (error: unknown) => this.#fail(error);
     const own = { store: this.#store, shards: this.shards, pace: new Pace(), signal: this.#end.signal, onFault };
-    return { service, kafka, publishers, newPublisher, clock, log, metrics, timing, onPass, ...own };
+    return { service, kafka, publishers, newPublisher, clock, log, metrics, tracing, timing, onPass, ...own };
   }
 
   #fail(error: unknown): void {

@@ -1,5 +1,5 @@
 import type { EventPublisher, Kafka } from '@entente/kafka';
-import type { Clock, Logger, Metrics } from '@entente/observability';
+import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import type { Client, Pool } from '@entente/postgres';
 import { randomInt } from 'node:crypto';
 import { partitionCount } from '@entente/contracts';
@@ -24,6 +24,7 @@ export interface RelayOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly tracing?: Tracing;
   /** With it the relay makes watermarks (REL-4) and checks the logs against the ledger (RST-4). */
   readonly watermarks?: LedgerPort;
   readonly timing?: Partial<RelayTiming>;
@@ -125,9 +126,9 @@ export class Relay {
   }
 
   #sessionOptions() {
-    const { service, connectDedicated, kafka, clock, log, watermarks } = this.#options;
+    const { service, connectDedicated, kafka, clock, log, watermarks, tracing = noTracing } = this.#options;
     return {
-      ...{ service, connectDedicated, kafka, clock, log, publishers: this.#publishers },
+      ...{ service, connectDedicated, kafka, clock, log, tracing, publishers: this.#publishers },
       newPublisher: (lane: Lane) => this.#newPublisher(lane),
       metrics: this.#metrics,
       timing: this.#timing,

@@ -1,5 +1,5 @@
 import type { EventPublisher, Kafka } from '@entente/kafka';
-import type { Clock, Logger } from '@entente/observability';
+import type { Clock, Logger, Tracing } from '@entente/observability';
 import type { Lane } from '../append.ts';
 import type { OutboxMetrics } from './outbox-metrics.ts';
 import type { OwnedShards } from './owned-shards.ts';
@@ -18,6 +18,7 @@ export interface SessionParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: OutboxMetrics;
+  readonly tracing: Tracing;
   readonly timing: RelayTiming;
   readonly pace: Pace;
   /** Aborts when the session ends, for whatever reason. */

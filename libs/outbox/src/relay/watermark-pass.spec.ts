@@ -1,6 +1,6 @@
 import { topics } from '@entente/contracts';
 import type { Kafka } from '@entente/kafka';
-import { createLogger, createMetrics, ManualClock } from '@entente/observability';
+import { createLogger, createMetrics, ManualClock, noTracing } from '@entente/observability';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ModelledWorld, watermarkIn, type Fate, type Happening } from '../testing/modelled-log.ts';
@@ -40,6 +40,7 @@ function build(world: ModelledWorld, beats: BeatBook): Built {
     kafka: {} as Kafka,
     publishers: { urgent: world.publisher, normal: world.publisher },
     newPublisher: () => world.publisher,
+    tracing: noTracing,
     metrics: new OutboxMetrics(createMetrics()),
     signal: new AbortController().signal,
     onFault: (error) => {

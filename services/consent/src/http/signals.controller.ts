@@ -1,6 +1,7 @@
 import { noticeRef, subjectId } from '@entente/contracts';
 import type { SubjectId } from '@entente/contracts';
 import { Caller, Public, Refusal, Scopes } from '@entente/http';
+import { acceptedTraceparent } from '@entente/observability';
 import { Body, Controller, Get, Header, Headers, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { SignalIntake } from '../signals/signal-intake.ts';
@@ -19,7 +20,6 @@ import {
   TakenSignalBody,
   TcfViewBody,
 } from './signals.dto.ts';
-import { traceContextOf } from './to-command.ts';
 
 /** The day on which what this service does with Global Privacy Control last changed. */
 const gpcSupport = { gpc: true, lastUpdate: '2026-11-22' } as const;
@@ -58,7 +58,7 @@ export class SignalsController {
     @Headers() headers: Readonly<Record<string, string | string[] | undefined>>,
     @Caller() caller: Caller,
   ): Promise<TakenSignalBody> {
-    const traceparent = traceContextOf(headers['traceparent']);
+    const traceparent = acceptedTraceparent(headers['traceparent']);
     const answer = await this.#intake.receive({
       controller: caller.controller,
       subjectId: subjectId(body.subjectId),

@@ -2,6 +2,7 @@ import { noticeRef, normaliseEmail, normalisePhone, purposeId, recipientId, subj
 import type { Cause, NoticeRef } from '@entente/contracts';
 import { Refusal } from '@entente/http';
 import type { Caller } from '@entente/http';
+import { acceptedTraceparent } from '@entente/observability';
 import type { SubjectDirectory } from '../identifiers/subject-directory.ts';
 import type { Pseudonyms } from '../erasure/pseudonyms.ts';
 import type { FieldFault } from '../ledger/answer.ts';
@@ -111,7 +112,7 @@ export class CommandMapper {
   }
 
   #common(id: string, { controller, clientId }: Caller, route: string, headers: RequestHeaders) {
-    const traceparent = traceContextOf(headers.traceparent);
+    const traceparent = acceptedTraceparent(headers.traceparent);
     return {
       controller,
       subjectId: subjectId(id),
@@ -121,10 +122,6 @@ export class CommandMapper {
     };
   }
 }
-
-/** W3C Trace Context, version 00; anything else is not passed on. */
-export const traceContextOf = (header: string | string[] | undefined): string | undefined =>
-  typeof header === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(header) ? header : undefined;
 
 const denial = ({ purposes, recipients }: Withdraw, to: Deny['to']): Deny => ({
   purposes: purposes?.map(purposeId) ?? 'all',

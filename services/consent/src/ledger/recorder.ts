@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@entente/observability';
+import { noTracing, type Clock, type Logger, type Span, type Tracing } from '@entente/observability';
 import { createPool } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
 import { CONSENT_SCHEMA } from '../migrations/schema.ts';
@@ -31,11 +31,13 @@ export interface RecorderOptions {
   readonly log: Logger;
   /** After each commit that may have written outbox rows. */
   readonly onCommitted: () => void;
+  readonly tracing?: Tracing;
 }
 
 /** Group commit with separate batches and connections for denying (REC-2), so that no grant stands in a denial's way. */
 export class Recorder {
   readonly #pools: { readonly deny: Pool; readonly grant: Pool };
+  readonly #tracing: Tracing;
   readonly #batchers: { readonly deny: Batcher<Command, Recorded>; readonly grant: Batcher<Command, Recorded> };
 
   constructor(options: RecorderOptions) {
@@ -43,6 +45,7 @@ export class Recorder {
       deny: writerPool('deny', { ...options, max: connections.deny }),
       grant: writerPool('grant', { ...options, max: connections.grant }),
     };
+    this.#tracing = options.tracing ?? noTracing;
     this.#batchers = {
       deny: batcher('deny', this.#pools.deny, options),
       grant: batcher('grant', this.#pools.grant, options),
@@ -50,11 +53,35 @@ export class Recorder {
   }
 
   record(command: Command): Promise<Recorded> {
-    return this.#batchers[isDenying(command) ? 'deny' : 'grant'].submit(command);
+    const kind = isDenying(command) ? 'deny' : 'grant';
+    const attributes = { 'entente.controller': command.controller, 'entente.lane': kind };
+    const span = this.#tracing.begin('record decision', { kind: 'internal', parent: command.traceparent, attributes });
+    return ended(span, this.#batchers[kind].submit(under(span, command)));
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#pools.deny.end(), this.#pools.grant.end()]);
+  }
+}
+
+/** What the decision leads to continues from its span. */
+const under = ({ traceparent }: Span, command: Command): Command =>
+  traceparent === undefined || traceparent === command.traceparent ? command : { ...command, traceparent };
+
+/** The span covers the wait for company, the decision and the commit (REC-2). */
+async function ended(span: Span, recording: Promise<Recorded>): Promise<Recorded> {
+  try {
+    const recorded = await recording;
+    if (recorded.kind === 'rejected') span.end({ 'entente.outcome': recorded.rejection.code });
+    else {
+      const { changeId, version } = recorded.answer;
+      const outcome = recorded.committed ? 'committed' : 'stood-already';
+      span.end({ 'entente.change_id': changeId, 'entente.version': version, 'entente.outcome': outcome });
+    }
+    return recorded;
+  } catch (error) {
+    span.end({}, 'not-recorded');
+    throw error;
   }
 }
 

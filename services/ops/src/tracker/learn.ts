@@ -6,8 +6,9 @@ import {
   type ReceivedEvent,
 } from '@entente/contracts';
 import type { InRecord } from '@entente/kafka';
+import { acceptedTraceparent } from '@entente/observability';
 import type { PoolClient } from '@entente/postgres';
-import type { Settled } from './outcome-fold.ts';
+import type { Settled, StandingRecord } from './outcome-fold.ts';
 import { recordChanges, type SeenChange } from './record-changes.ts';
 import { keepExposure } from './record-exposures.ts';
 import { recordBeats, recordConfirmations, recordSignOff } from './record-gates.ts';
@@ -64,7 +65,12 @@ export async function learn(tx: PoolClient, records: readonly Heard[]): Promise<
   for (const signedOff of of(records, 'org.entente.gate.signed-off.v1')) await recordSignOff(tx, signedOff);
   for (const exposed of of(records, 'org.entente.sharing.exposed.v1')) await keepExposure(tx, exposed);
   for (const changed of of(records, 'org.entente.catalogue.changed.v1')) await recordRecipients(tx, changed);
-  const settled = await recordOutcomes(tx, of(records, 'org.entente.enforcement.recorded.v1'));
+  const outcomes = records.flatMap(({ event }): StandingRecord[] =>
+    event.type === 'org.entente.enforcement.recorded.v1'
+      ? [{ ...event.data, traceparent: acceptedTraceparent(event.traceparent) }]
+      : [],
+  );
+  const settled = await recordOutcomes(tx, outcomes);
   const seen = records.flatMap(({ record, event }): SeenChange[] =>
     event.type === 'org.entente.consent.changed.v1'
       ? [{ changeId: event.id, publishedAtMs: record.timestamp, change: event.data }]

@@ -2,7 +2,11 @@ import type { EnforcementRecorded } from '@entente/contracts';
 import { settle, type Settlement } from './track.ts';
 
 /** The newest thing a recipient said of a person; of a confirmation with the time of the acceptance before it. */
-export type StandingRecord = EnforcementRecorded & { readonly acceptedAt?: string };
+export type StandingRecord = EnforcementRecorded & {
+  readonly acceptedAt?: string;
+  /** The trace that said it, for the exemplar of what it settles. */
+  readonly traceparent?: string | undefined;
+};
 
 /** What stands when this is said after that: the newer version; of one version what was said last. */
 export function standingRecord(before: StandingRecord | undefined, said: EnforcementRecorded): StandingRecord {
@@ -43,6 +47,7 @@ export interface Settled {
   readonly acceptDelayMs: number | null;
   /** From the commit to the confirmation; null when it is not confirmed. */
   readonly confirmedMs: number | null;
+  readonly traceparent: string | undefined;
 }
 
 /** One outcome onto one row (TRK-1); null when it says nothing new of it. */
@@ -96,5 +101,6 @@ function measured(
     propagationMs: at === null ? null : at - committed,
     acceptDelayMs: at === null || said.consumedAt === undefined ? null : at - Date.parse(said.consumedAt),
     confirmedMs: confirmedAt === null ? null : Date.parse(confirmedAt) - committed,
+    traceparent: said.traceparent,
   };
 }

@@ -9,7 +9,7 @@ const keyOf = (one: Pick<EnforcementRecorded, 'controller' | 'subjectKey' | 'rec
  * Keeps the newest thing each recipient said of each person, for changes that are heard of later, and writes all of it to
  * the rows it speaks of. The subjects are locked by the caller. Returns what was settled, for the histograms.
  */
-export async function recordOutcomes(tx: PoolClient, outcomes: readonly EnforcementRecorded[]): Promise<Settled[]> {
+export async function recordOutcomes(tx: PoolClient, outcomes: readonly StandingRecord[]): Promise<Settled[]> {
   if (outcomes.length === 0) return [];
   const standing = await standingOf(tx, outcomes);
   const newest = new Map<string, StandingRecord>();

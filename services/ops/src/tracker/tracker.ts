@@ -1,8 +1,9 @@
 import { topics } from '@entente/contracts';
 import { PARTITIONS, PositionPace, tpKey, type EventSource, type InRecord, type Kafka, type TP } from '@entente/kafka';
-import { systemClock, type Logger, type Metrics } from '@entente/observability';
+import { noTracing, systemClock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import { GroupCommit, inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import { concernsTracker, heard, learn, quarantine, type Heard, type Learned, type Unreadable } from './learn.ts';
+import { trackSpans, untilTracked } from './track-spans.ts';
 
 /** Records per transaction: locks are held for tens of milliseconds, not for a whole read-ahead. */
 const chunkSize = 200;
@@ -35,6 +36,7 @@ export class Tracker {
     kafka: Kafka,
     private readonly log: Logger,
     private readonly metrics: Metrics,
+    private readonly tracing: Tracing = noTracing,
   ) {
     this.sources = [kafka.source(), kafka.source()];
   }
@@ -124,7 +126,8 @@ export class Tracker {
       await storePositions(tx, chunks);
       return learned;
     };
-    const learned = await inTransaction(this.pool, work);
+    const records = chunks.flatMap((chunk) => chunk.heard.map(({ record }) => record));
+    const learned = await untilTracked(trackSpans(records, this.tracing), inTransaction(this.pool, work));
     for (const { tp } of chunks) this.pace.stored(tp);
     for (const { record, reason } of unreadable)
       this.log.error(
@@ -136,21 +139,21 @@ export class Tracker {
   }
 
   private measure({ settled }: Learned): void {
-    for (const { recipient, canary, propagationMs, acceptDelayMs, confirmedMs } of settled) {
+    for (const { recipient, canary, propagationMs, acceptDelayMs, confirmedMs, traceparent } of settled) {
       if (canary) continue;
       const connector = recipient;
       if (propagationMs !== null)
         this.metrics
           .histogram('consent_propagation_seconds')
-          .observe(Math.max(0, propagationMs) / 1000, { connector, change: 'revoke', level: 'accepted' });
+          .observeIn(traceparent, Math.max(0, propagationMs) / 1000, { connector, change: 'revoke', level: 'accepted' });
       if (confirmedMs !== null)
         this.metrics
           .histogram('consent_propagation_seconds')
-          .observe(Math.max(0, confirmedMs) / 1000, { connector, change: 'revoke', level: 'confirmed' });
+          .observeIn(traceparent, Math.max(0, confirmedMs) / 1000, { connector, change: 'revoke', level: 'confirmed' });
       if (acceptDelayMs !== null)
         this.metrics
           .histogram('consent_partner_accept_delay_seconds')
-          .observe(Math.max(0, acceptDelayMs) / 1000, { connector, change: 'revoke' });
+          .observeIn(traceparent, Math.max(0, acceptDelayMs) / 1000, { connector, change: 'revoke' });
     }
   }
 }
