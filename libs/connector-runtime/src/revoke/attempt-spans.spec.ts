@@ -1,5 +1,5 @@
 import { recipientId, subjectKey, type SubjectKey } from '@entente/contracts';
-import type { Egress, Gate, HttpRequest } from '@entente/gate';
+import type { Egress, HttpRequest } from '@entente/gate';
 import { createLogger, ManualClock, noTracing } from '@entente/observability';
 import { describe, expect, test } from '@jest/globals';
 import { newDelivery } from '../delivery-step/delivery.ts';

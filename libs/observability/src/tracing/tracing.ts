@@ -2,7 +2,7 @@
  * Everything a span may say: a closed list, so that nobody's name, address or key ends in a trace. Values come from our own
  * code and configuration; a change id is what a caller was answered and what the console is asked for.
  */
-export type AttributeName =
+type AttributeName =
   | 'http.request.method'
   | 'http.route'
   | 'http.response.status_code'
