@@ -145,7 +145,11 @@ export class Tracker {
       if (propagationMs !== null)
         this.metrics
           .histogram('consent_propagation_seconds')
-          .observeIn(traceparent, Math.max(0, propagationMs) / 1000, { connector, change: 'revoke', level: 'accepted' });
+          .observeIn(traceparent, Math.max(0, propagationMs) / 1000, {
+            connector,
+            change: 'revoke',
+            level: 'accepted',
+          });
       if (confirmedMs !== null)
         this.metrics
           .histogram('consent_propagation_seconds')
