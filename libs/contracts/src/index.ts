@@ -12,6 +12,8 @@ export * from './ledger/proofs.ts';
 export * from './ledger/tiles.ts';
 export * from './ledger/tree.ts';
 export * from './ledger/verify-ledger.ts';
+export { peopleColumns, peopleRow, wordsOf } from './people-file/people-columns.ts';
+export type { PeopleColumn, PeopleColumns, PeopleRow } from './people-file/people-columns.ts';
 export * from './permission.ts';
 export * from './receipts/receipt-keys.ts';
 export * from './receipts/receipt.ts';

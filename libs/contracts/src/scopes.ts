@@ -3,6 +3,7 @@ export const scopes = [
   'consent:read',
   'consent:grant',
   'consent:withdraw',
+  'consent:import',
   'share:write',
   'ops:read',
   'audit:read',

@@ -4,6 +4,7 @@ export { faultProblem, problemContentType, problemOf, problemType } from './prob
 export type { ProblemDocument } from './problems/problem-document.ts';
 export { ProblemFilter } from './problems/problem-filter.ts';
 export { parseStrictJson } from './body/strict-json.ts';
+export { StreamedBody } from './body/streamed-body.ts';
 export { BodyValidation, validationRefusal } from './body/validation.ts';
 export { createHttpApp } from './app/create-http-app.ts';
 export type { HttpAppOptions } from './app/create-http-app.ts';

@@ -5,7 +5,7 @@ import type { IssuerClient } from '../issuer/issuer.ts';
 /** The machines of the local stack. Each gets the scopes it needs and no more. */
 const scopesOf = {
   operator: [
-    ...(['consent:read', 'consent:grant', 'consent:withdraw', 'share:write'] as const),
+    ...(['consent:read', 'consent:grant', 'consent:withdraw', 'consent:import', 'share:write'] as const),
     ...(['ops:read', 'ops:operate', 'audit:read', 'admin'] as const),
   ],
   'preference-centre': ['consent:read', 'consent:grant', 'consent:withdraw', 'ops:read'],

@@ -73,6 +73,21 @@ async function knownKeys(
 }
 
 export async function lockSubjects(tx: PoolClient, addressed: readonly Addressed[]): Promise<SubjectRow[]> {
+  const { rows } = await tx.query<SubjectRow>({
+    ...{ name: 'consent-lock', text: sql.lockSubjectsSql, values: namedSubjects(addressed) },
+  });
+  return rows;
+}
+
+/** As `lockSubjects`, for judging alone. */
+export async function readSubjects(tx: PoolClient, addressed: readonly Addressed[]): Promise<SubjectRow[]> {
+  const { rows } = await tx.query<SubjectRow>({
+    ...{ name: 'consent-read-subjects', text: sql.readSubjectsSql, values: namedSubjects(addressed) },
+  });
+  return rows;
+}
+
+function namedSubjects(addressed: readonly Addressed[]): [ControllerId[], SubjectKey[]] {
   const distinct = new Map(
     addressed.flatMap(({ command: { controller }, subjectKey, otherKey }) =>
       [subjectKey, ...(otherKey === undefined ? [] : [otherKey])].map((key) => [
@@ -82,12 +97,7 @@ export async function lockSubjects(tx: PoolClient, addressed: readonly Addressed
     ),
   );
   const subjects = [...distinct.values()];
-  const { rows } = await tx.query<SubjectRow>({
-    name: 'consent-lock',
-    text: sql.lockSubjectsSql,
-    values: [subjects.map(({ controller }) => controller), subjects.map(({ subjectKey }) => subjectKey)],
-  });
-  return rows;
+  return [subjects.map(({ controller }) => controller), subjects.map(({ subjectKey }) => subjectKey)];
 }
 
 interface BasisRow {

@@ -30,6 +30,8 @@ export type IfMatch = { readonly kind: 'version'; readonly version: number } | {
 /** `Idempotency-Key` as sent. The fingerprint is of the whole body, keyed, so that it tells nothing about a person. */
 export type RequestKey =
   | { readonly kind: 'absent' | 'malformed' }
+  /** An import needs none: taking the same row again changes nothing (REC-7). */
+  | { readonly kind: 'by-state' }
   | { readonly kind: 'given'; readonly key: string; readonly fingerprint: string };
 
 /** What may stop whatever allows more than before, and nothing else (REC-3). */
@@ -58,6 +60,8 @@ export interface Actor {
   readonly route: string;
   /** The kept signal that says so. */
   readonly signal?: string;
+  /** The import it stands in. */
+  readonly import?: string;
 }
 
 /** Another key of the person, as a request names it. */

@@ -3,7 +3,7 @@ import type { Catalogue, ConsentVector, PurposeChange, PurposeId, PurposeState, 
 import type { DecidedPurpose, RefusedGrant, Rejection } from './answer.ts';
 import type { Command, Deny, Grant, GrantItem } from './command.ts';
 import type { DecisionContext, KeyStanding, SubjectState } from './decision-context.ts';
-import { contentFaults, preconditionOf } from './grant-rules.ts';
+import { contentFaults, decidedAt, endOfDay, isRefusedStanding, preconditionOf, standingRefusal } from './grant-rules.ts';
 import { changesBetween, standingState, stateOf, withState } from './vector-access.ts';
 
 interface Judged {
@@ -38,11 +38,17 @@ export function decide(state: SubjectState, command: Command, key: KeyStanding, 
     if (denied.named.length === 0) return { kind: 'rejected', rejection: nothingNamed(command, context) };
     return settle(state, denied.vector, { ...denied, refused: [], usesKey: false }, command);
   }
+  const open = withoutStanding(state, command, grant);
+  if (open !== null) {
+    const decided = decide(state, { ...command, grant: open.grant }, key, context);
+    return 'refused' in decided ? { ...decided, refused: [...decided.refused, ...open.refused] } : decided;
+  }
   const stopped = preconditionOf(state.version, grant, key);
   const faults = stopped === null ? contentFaults(state, command, grant, context) : null;
   if (stopped === null && faults === null) {
-    const items = grant.items.map((item) => ending(item, context));
-    const vector = items.reduce((held, item) => granted(held, item, grant, context.now), denied.vector);
+    const items = grant.items.map((item) => ending(item, command, context));
+    const take = command.cause === 'import' ? filled : granted;
+    const vector = items.reduce((held, item) => take(held, item, grant, context.now), denied.vector);
     const named = [...denied.named, ...grant.items.map(({ purpose }) => purpose)];
     return settle(state, vector, { ...denied, named, refused: [], usesKey: true }, command);
   }
@@ -77,6 +83,22 @@ const nothingNamed = ({ deny }: Command, { catalogue }: DecisionContext): Reject
   deny?.recipients?.every((recipient) => !catalogue.recipients.has(recipient)) === true
     ? noKnownRecipient
     : noKnownPurpose;
+
+/**
+ * REC-7 goes by subject × purpose: an import's other purposes are taken although one of them is refused. Null where all or
+ * none of them are. What a person grants by themselves is taken as a whole or not at all.
+ */
+function withoutStanding(
+  state: SubjectState,
+  command: Command,
+  grant: Grant,
+): { readonly grant: Grant; readonly refused: readonly RefusedGrant[] } | null {
+  if (command.cause !== 'import') return null;
+  const items = grant.items.filter(({ purpose }) => !isRefusedStanding(state, purpose));
+  if (items.length === 0 || items.length === grant.items.length) return null;
+  const refused = grant.items.filter((item) => !items.includes(item));
+  return { grant: { ...grant, items }, refused: refused.map(({ purpose }) => refusal(purpose, standingRefusal)) };
+}
 
 const refusal = (purpose: PurposeId, { code, detail }: Rejection): RefusedGrant => ({ purpose, code, detail });
 
@@ -148,17 +170,16 @@ const toKnownRecipients = (grant: Grant, catalogue: Catalogue): Grant => ({
   }),
 });
 
-/** A grant that names no end ends when its purpose says (G-6). */
-function ending(item: GrantItem, { catalogue, now }: DecisionContext): GrantItem {
+/** A grant that names no end ends when its purpose says (G-6), counted from when the person decided. */
+function ending(item: GrantItem, command: Command, { catalogue, now }: DecisionContext): GrantItem {
   const days = catalogue.purposes.get(item.purpose)?.validityDays;
-  return days === undefined || item.validUntil !== undefined ? item : { ...item, validUntil: endOfDay(now, days) };
+  if (days === undefined || item.validUntil !== undefined) return item;
+  return { ...item, validUntil: endOfDay(decidedAt(command, now), days) };
 }
 
-const dayMs = 24 * 3_600_000;
-
-/** Midnight UTC after that many days: the same grant twice on one day is one grant. */
-const endOfDay = (now: string, days: number): string =>
-  new Date((Math.floor(Date.parse(now) / dayMs) + 1 + days) * dayMs).toISOString();
+/** REC-7: an import fills what nobody has decided. From a grant that stands it only takes away: prolonging is the person's. */
+const filled = (vector: ConsentVector, item: GrantItem, grant: Grant, since: string): ConsentVector =>
+  stateOf(vector, item.purpose) === undefined ? granted(vector, item, grant, since) : reduced(vector, item, since);
 
 function granted(vector: ConsentVector, item: GrantItem, { notice }: Grant, since: string): ConsentVector {
   const next: PurposeState = {

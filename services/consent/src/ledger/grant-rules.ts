@@ -57,14 +57,19 @@ export function contentFaults(
 ): ContentFaults | null {
   const wall = evidenceFaultOf(command.evidence);
   if (wall !== null) return wholly(grant, wall);
-  const standing = standingRefusal(state, command, grant);
+  const standing = refusedStanding(state, command, grant);
   if (standing !== null) return wholly(grant, standing);
   const faults = new Map<PurposeId, FieldFault>();
   const errors: FieldFault[] = [...(grant.evidenceFaults ?? [])];
   const noticeFault = faultOfNotice(grant, context);
   if (noticeFault !== null) errors.push(noticeFault);
   for (const item of grant.items) {
-    const fault = faultOfItem(item, grant, context) ?? missingProof(item, command.evidence, context);
+    const fault =
+      faultOfItem(item, grant, context) ??
+      missingProof(item, command.evidence, context) ??
+      (hasRunOut(item, command, context)
+        ? { pointer: `/decisions/${item.index}`, detail: 'was given so long ago that it has run out' }
+        : null);
     if (fault === null) continue;
     faults.set(item.purpose, fault);
     errors.push(fault);
@@ -84,33 +89,53 @@ function wholly({ items }: Grant, rejection: Rejection): ContentFaults {
   return { rejection, refused: items.map(({ purpose }) => ({ purpose, code, detail })) };
 }
 
+export const standingRefusal: Rejection = {
+  code: 'standing-refusal',
+  status: 409,
+  detail: 'A refusal of this person stands; only a new explicit grant of their own lifts it.',
+};
+
+/** This person has refused the purpose, or left behind an identifier told with the request when they were erased (REC-8). */
+export function isRefusedStanding(state: SubjectState, purpose: PurposeId): boolean {
+  const before = standingState(state, purpose);
+  return state.suppressed === true || (before !== undefined && before.decision !== 'granted');
+}
+
 /** REC-7: only a person's own new grant lifts a refusal; an import, whatever date it claims, and a signal never do. */
-function standingRefusal(state: SubjectState, { cause = 'person' }: Command, { items }: Grant): Rejection | null {
+function refusedStanding(state: SubjectState, { cause = 'person' }: Command, { items }: Grant): Rejection | null {
   if (cause === 'person') return null;
-  const errors = items.flatMap(({ index, purpose }) => {
-    const before = standingState(state, purpose);
-    return state.suppressed === true || (before !== undefined && before.decision !== 'granted')
-      ? [
-          {
-            pointer: `/decisions/${index}/purpose`,
-            detail: 'is refused by this person, and stays so until they grant it',
-          },
-        ]
-      : [];
-  });
-  if (errors.length === 0) return null;
-  return {
-    code: 'standing-refusal',
-    status: 409,
-    detail: 'A refusal of this person stands; only a new explicit grant of their own lifts it.',
-    errors,
-  };
+  const errors = items
+    .filter(({ purpose }) => isRefusedStanding(state, purpose))
+    .map(({ index }) => ({
+      pointer: `/decisions/${index}/purpose`,
+      detail: 'is refused by this person, and stays so until they grant it',
+    }));
+  return errors.length === 0 ? null : { ...standingRefusal, errors };
 }
 
 function faultOfNotice({ notice }: Grant, { catalogue }: DecisionContext): FieldFault | null {
   if (notice === undefined) return { pointer: '/notice', detail: 'is required to grant' };
   return catalogue.notices.has(notice) ? null : { pointer: '/notice', detail: 'is not a known notice and version' };
 }
+
+/** When the person decided: now, or, of an import, when it says, and never later than now. */
+export function decidedAt({ cause, evidence }: Command, now: string): string {
+  const told = cause === 'import' ? evidence?.clientTime : undefined;
+  return told !== undefined && Date.parse(told) < Date.parse(now) ? told : now;
+}
+
+/** G-6 of an import: a consent given so long ago that it has run out since is none. */
+function hasRunOut(item: GrantItem, command: Command, { catalogue, now }: DecisionContext): boolean {
+  const days = catalogue.purposes.get(item.purpose)?.validityDays;
+  if (days === undefined || item.validUntil !== undefined) return false;
+  return Date.parse(now) >= Date.parse(endOfDay(decidedAt(command, now), days));
+}
+
+const dayMs = 24 * 3_600_000;
+
+/** Midnight UTC after that many days: the same grant twice on one day is one grant. */
+export const endOfDay = (now: string, days: number): string =>
+  new Date((Math.floor(Date.parse(now) / dayMs) + 1 + days) * dayMs).toISOString();
 
 function faultOfItem(item: GrantItem, { notice }: Grant, { catalogue, now }: DecisionContext): FieldFault | null {
   const at = `/decisions/${item.index}`;

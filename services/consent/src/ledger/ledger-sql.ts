@@ -9,6 +9,17 @@ export const knownKeysSql = `
     FROM subject s JOIN unnest($1::text[], $2::text[]) AS n(controller, subject_key) USING (controller, subject_key)
    WHERE s.version > 0`;
 
+/** The subjects named, and every key linked to one of them. */
+const concerned = `
+  WITH named AS (SELECT n.controller, n.subject_key FROM unnest($1::text[], $2::text[]) AS n(controller, subject_key)),
+  concerned AS (
+    SELECT controller, subject_key FROM named
+     UNION
+    SELECT m.controller, m.subject_key
+      FROM named JOIN subject_link l USING (controller, subject_key)
+      JOIN subject_link m ON m.controller = l.controller AND m.circle = l.circle
+  )`;
+
 /**
  * REC-2: inserts or locks the subjects, in key order. The update changes nothing: it makes the row this transaction's and
  * returns it as the transaction before left it. It also makes every batch a writing one, so that the COMMIT of a batch
@@ -18,20 +29,20 @@ export const knownKeysSql = `
  * statement after it sees it, and the batch begins again.
  */
 export const lockSubjectsSql = `
-  WITH named AS (SELECT n.controller, n.subject_key FROM unnest($1::text[], $2::text[]) AS n(controller, subject_key)),
-  concerned AS (
-    SELECT controller, subject_key FROM named
-     UNION
-    SELECT m.controller, m.subject_key
-      FROM named JOIN subject_link l USING (controller, subject_key)
-      JOIN subject_link m ON m.controller = l.controller AND m.circle = l.circle
-  )
+  ${concerned}
   INSERT INTO subject AS s (controller, subject_key)
   SELECT controller, subject_key FROM concerned
    ORDER BY controller COLLATE "C", subject_key COLLATE "C"
   ON CONFLICT (controller, subject_key) DO UPDATE SET version = s.version
   RETURNING s.controller, s.subject_key AS "subjectKey", s.version, s.vector, s.identifiers_sealed AS "identifiersSealed",
             ${iso('s.erased_at')} AS "erasedAt", ${iso('clock_timestamp()')} AS now`;
+
+/** The rows that `lockSubjectsSql` would lock, as they stand; of whom there is none, as it would be made. */
+export const readSubjectsSql = `
+  ${concerned}
+  SELECT c.controller, c.subject_key AS "subjectKey", COALESCE(s.version, 0) AS version, COALESCE(s.vector, '{}') AS vector,
+         NULL AS "identifiersSealed", ${iso('s.erased_at')} AS "erasedAt", ${iso('clock_timestamp()')} AS now
+    FROM concerned c LEFT JOIN subject s USING (controller, subject_key)`;
 
 /**
  * What else a decision rests on, read in a statement of its own after the locks: it then sees the catalogue that any earlier

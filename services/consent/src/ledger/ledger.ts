@@ -11,7 +11,14 @@ import type { Clock, Logger, Metrics } from '@entente/observability';
 import { inTransaction } from '@entente/postgres';
 import type { Pool, PoolClient } from '@entente/postgres';
 import type { Recorded } from './answer.ts';
-import { addressedCommands, decisionBasis, dropUnused, lockSubjects, standingRecords } from './batch-reads.ts';
+import {
+  addressedCommands,
+  decisionBasis,
+  dropUnused,
+  lockSubjects,
+  readSubjects,
+  standingRecords,
+} from './batch-reads.ts';
 import type { DecisionBasis, SubjectRow } from './batch-reads.ts';
 import { BatchSecrets } from './batch-secrets.ts';
 import { changeEvent, ledgerEntry, outboxRecords } from './change-records.ts';
@@ -56,9 +63,31 @@ export class Ledger {
     return answers;
   }
 
+  /** What `record` would answer now; locks and changes nothing. */
+  judge(pool: Pool, commands: readonly Command[]): Promise<readonly Recorded[]> {
+    return inTransaction(pool, async (tx) => {
+      const addressed = await addressedCommands(tx, commands);
+      const { drafts } = await this.#decideIn(tx, addressed, await readSubjects(tx, addressed));
+      return drafts;
+    });
+  }
+
   async #recordIn(tx: PoolClient, commands: readonly Command[]): Promise<{ answers: Recorded[]; batch: Batch }> {
     const addressed = await addressedCommands(tx, commands);
     const rows = await lockSubjects(tx, addressed);
+    const decided = await this.#decideIn(tx, addressed, rows);
+    const { folded, basis, drafts } = decided;
+    await dropUnused(tx, rows, folded.changes);
+    const secrets = await BatchSecrets.open(this.#parts, rows, folded, basis.secrets);
+    const batch = { ...decided, rows, addressed, secrets };
+    const committedAt = await this.#write(tx, batch);
+    await writeLinks(tx, folded.links);
+    await forget(tx, this.#parts.pseudonyms, batch);
+    return { answers: drafts.map((draft) => stamped(draft, committedAt)), batch };
+  }
+
+  async #decideIn(tx: PoolClient, addressed: readonly Addressed[], rows: readonly SubjectRow[]) {
+    const commands = addressed.map(({ command }) => command);
     const now = rows.reduce((latest, row) => (row.now > latest ? row.now : latest), '');
     const basis = await decisionBasis(tx, commands, rows);
     const catalogues = await this.#parts.catalogues.at(basis.catalogueNumber, tx);
@@ -69,14 +98,8 @@ export class Ledger {
       catalogue: catalogues.of,
       newChangeId: () => uuidv7(this.#parts.clock.now()),
     });
-    await dropUnused(tx, rows, folded.changes);
     const drafts = draftAnswers(addressed, folded, await standingRecords(tx, addressed, folded));
-    const secrets = await BatchSecrets.open(this.#parts, rows, folded, basis.secrets);
-    const batch = { rows, folded, catalogues, now, addressed, drafts, basis, secrets };
-    const committedAt = await this.#write(tx, batch);
-    await writeLinks(tx, folded.links);
-    await forget(tx, this.#parts.pseudonyms, batch);
-    return { answers: drafts.map((draft) => stamped(draft, committedAt)), batch };
+    return { folded, catalogues, now, basis, drafts };
   }
 
   #count({ folded, catalogues }: Batch): void {

@@ -16,7 +16,10 @@ import { CONSENT_SCHEMA, consentMigrations } from '../migrations/index.ts';
 import { readinessChecks } from '../readiness.ts';
 
 const key = (kid: string) => `${kid}:${randomBytes(32).toString('base64url')}`;
-const allScopes: Scope[] = ['consent:read', 'consent:grant', 'consent:withdraw', 'share:write', 'audit:read', 'admin'];
+const allScopes: Scope[] = [
+  ...(['consent:read', 'consent:grant', 'consent:withdraw', 'consent:import'] as const),
+  ...(['share:write', 'audit:read', 'admin'] as const),
+];
 
 /** An answer of the service under test. */
 export interface Answer {

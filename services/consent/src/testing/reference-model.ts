@@ -4,6 +4,8 @@ interface Grant {
   readonly until: number;
   /** Given under another id of the same person. */
   readonly lent: boolean;
+  /** The person gave it, so that it stands for certain; of what an import says no model knows whether it was taken. */
+  readonly sure: boolean;
 }
 
 /**
@@ -34,7 +36,7 @@ export class ReferenceModel {
 
   grant(who: string, purpose: string, to: readonly string[], until: number, mail?: string): void {
     const before = this.#alive(who, purpose);
-    this.#set(who, purpose, { to, until, lent: false });
+    this.#set(who, purpose, { to, until, lent: false, sure: true });
     this.#awayErased.delete(who);
     if (mail !== undefined) this.#goneMails.delete(mail);
     if (before !== undefined) for (const other of this.#others(who)) this.#lose(other, purpose, before, { to, until });
@@ -44,10 +46,12 @@ export class ReferenceModel {
   import(who: string, purpose: string, to: readonly string[], until: number, mail?: string): void {
     if (this.#isRefused(who, purpose) || (mail !== undefined && this.#goneMails.has(mail))) return;
     const held = this.#grants.get(at(who, purpose));
+    // REC-7: what a person granted is neither widened nor prolonged by an import.
+    if (held?.sure === true) return;
     this.#set(who, purpose, {
       to: [...new Set([...to, ...(held?.to ?? [])])],
       until: Math.max(until, held?.until ?? until),
-      lent: false,
+      ...{ lent: false, sure: false },
     });
   }
 
@@ -101,6 +105,7 @@ export class ReferenceModel {
       const both = {
         to: ours.to.filter((name) => theirs.to.includes(name)),
         until: Math.min(ours.until, theirs.until),
+        sure: ours.sure && theirs.sure,
       };
       for (const [who, grant] of [
         [one, ours],
