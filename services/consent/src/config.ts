@@ -2,7 +2,7 @@ import { idPattern, parseKeyRing, parseReceiptKeys } from '@entente/contracts';
 import type { Audience, ControllerId, KeyRing, RecipientId } from '@entente/contracts';
 import { Env, loadConfigOrExit, ServiceConfig } from '@entente/config';
 import type { ConfigFault } from '@entente/config';
-import { ArrayNotEmpty, IsIn, IsNotEmpty, IsObject, IsUrl, Matches, Min, ValidateNested } from 'class-validator';
+import { ArrayNotEmpty, IsIn, IsInt, IsNotEmpty, IsObject, IsUrl, Matches, Min, ValidateNested } from 'class-validator';
 import { parseSubjectHashKeys } from './identifiers/subject-hash-keys.ts';
 import { parseLogKeys } from './ledger-proofs/log-keys.ts';
 import { parseReceiptProfiles } from './receipts/receipt-profile.ts';
@@ -74,6 +74,12 @@ export class ConsentConfig extends ServiceConfig {
   @Env('LEDGER_CHECKPOINT_EVERY', { example: '10s', as: 'duration' })
   @Min(100)
   ledgerCheckpointEveryMs = 10_000;
+
+  /** The most rows a second that all imports of this process record together, so that live decisions keep their pace. */
+  @Env('IMPORT_ROWS_PER_SECOND', { example: '2000', as: 'integer' })
+  @IsInt()
+  @Min(1)
+  importRowsPerSecond = 2_000;
 
   @Env('RECEIPT_KEYS', { example: receiptKeysExample, as: 'json', secret: true, optional: true })
   receiptKeys?: object;

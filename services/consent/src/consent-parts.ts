@@ -24,6 +24,11 @@ import { DecisionPoint } from './reading/decision-point.ts';
 import { HistoryReader } from './reading/history.ts';
 import { EvidenceReader } from './evidence/evidence-reader.ts';
 import { Cursors } from './http/cursors.ts';
+import { Importer } from './import/importer.ts';
+import { Imports } from './import/imports.ts';
+import { ImportStore } from './import/import-store.ts';
+import { Pace } from './import/pace.ts';
+import { isUrgentLaneCrowded } from './ledger/urgent-lane.ts';
 import { IncarnationCheck } from './ledger/incarnation.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { Recorder, writerPool } from './ledger/recorder.ts';
@@ -47,6 +52,8 @@ import { GateSnapshot } from './snapshot/snapshot.ts';
 
 /** Longest statement of a reader and of the background work, in milliseconds. */
 const readTimeoutMs = 5_000;
+/** Transactions of imports open at once, of all imports of this process. */
+const importConnections = 3;
 /**
  * REL-2: what makes the server free the connections of a relay that has stopped. The lock connection adds a limit for idle
  * sessions itself; the reader and the listener are idle for as long as nothing is to be read.
@@ -82,6 +89,7 @@ export class ConsentParts {
   readonly signalIntake: SignalIntake;
   readonly signalViews: SignalViews;
   readonly snapshot: GateSnapshot;
+  readonly imports: Imports;
   readonly sequencer: Sequencer;
   /** Undefined where checkpoints are not signed. */
   readonly checkpointer: Checkpointer | undefined;
@@ -92,6 +100,7 @@ export class ConsentParts {
   readonly relay: Relay | undefined;
   readonly sweeper: ExpirySweeper;
   readonly #sweepPool: Pool;
+  readonly #importPool: Pool;
   readonly #snapshotPool: Pool;
   readonly #keyExpiry: KeyExpiry;
   readonly #gateWatch: GateWatch;
@@ -142,6 +151,18 @@ export class ConsentParts {
     this.sweeper = new ExpirySweeper({ pool: this.#sweepPool, ledger, log, onCommitted });
     this.directory = new SubjectDirectory({ pool: this.pool, hashKeys, identifierKeys, audienceKeys, shareKeys, log });
     this.mapper = new CommandMapper(this.directory, fingerprintWith(hashKeys), pseudonyms);
+    const importPool = writerPool('import', {
+      ...{ databaseUrl: config.databaseUrl, instance: config.instance, log },
+      max: importConnections,
+    });
+    this.#importPool = importPool;
+    const importStore = new ImportStore(this.pool);
+    const isCrowded = () => isUrgentLaneCrowded(importPool);
+    const importer = new Importer({
+      ...{ pool: importPool, store: importStore, ledger, clock, log, onCommitted },
+      pace: new Pace({ rowsPerSecond: config.importRowsPerSecond, clock, isCrowded }),
+    });
+    this.imports = new Imports(importStore, importer, this.directory, pseudonyms, clock);
     this.reader = new ConsentReader(this.pool, clock);
     this.history = new HistoryReader(this.pool);
     this.evidence = new EvidenceReader({ pool: this.pool, identifierKeys, log });
@@ -226,7 +247,7 @@ export class ConsentParts {
     const background = [this.sequencer, this.sweeper, this.#keyExpiry];
     await Promise.all([...readers, ...background].map((part) => part.stop()));
     await Promise.all([this.relay?.stop(), this.checkpointer?.stop()]);
-    const pools = [this.#sweepPool, this.#snapshotPool, this.pool];
+    const pools = [this.#importPool, this.#sweepPool, this.#snapshotPool, this.pool];
     await Promise.all([this.#kafka.close(), this.recorder.close(), ...pools.map((pool) => pool.end())]);
   }
 }

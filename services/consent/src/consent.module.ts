@@ -9,6 +9,7 @@ import type { ConsentParts } from './consent-parts.ts';
 import type { ConsentConfig } from './config.ts';
 import { CatalogueController } from './http/catalogue.controller.ts';
 import { ConsentsController } from './http/consents.controller.ts';
+import { ImportsController } from './http/imports.controller.ts';
 import { LedgerController } from './http/ledger.controller.ts';
 import { ReceiptsController } from './http/receipts.controller.ts';
 import { PersonsController } from './http/persons.controller.ts';
@@ -19,6 +20,7 @@ import { SnapshotController } from './http/snapshot.controller.ts';
 import { SubjectsController } from './http/subjects.controller.ts';
 import { CommandMapper } from './http/to-command.ts';
 import { SubjectDirectory } from './identifiers/subject-directory.ts';
+import { Imports } from './import/imports.ts';
 import { LedgerProofs } from './ledger-proofs/proofs.ts';
 import { Receipts } from './receipts/receipts.ts';
 import { ConsentReader } from './reading/consent-reader.ts';
@@ -42,7 +44,7 @@ export interface ConsentModuleOptions {
 const apiControllers = [
   ...[ConsentsController, SubjectsController, PersonsController],
   ...[ReadingController, CatalogueController, SnapshotController],
-  ...[LedgerController, ReceiptsController, SignalsController],
+  ...[LedgerController, ReceiptsController, SignalsController, ImportsController],
 ];
 
 /** What the HTTP side is made of; the parts live longer than the app, so they are made outside it. */
@@ -83,6 +85,7 @@ export class ConsentModule {
         { provide: CatalogueWriter, useValue: parts.catalogueWriter },
         { provide: SignalIntake, useValue: parts.signalIntake },
         { provide: SignalViews, useValue: parts.signalViews },
+        { provide: Imports, useValue: parts.imports },
         { provide: GateSnapshot, useValue: parts.snapshot },
         { provide: LedgerProofs, useValue: parts.proofs },
         { provide: Receipts, useValue: parts.receipts },

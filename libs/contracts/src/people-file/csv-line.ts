@@ -9,7 +9,7 @@ const insideField = 'not readable as CSV: a quotation mark stands inside a field
 export function csvLine(line: string): CsvLine {
   if (!line.includes('"')) return { fields: line.split(',').map((field) => field.trim()) };
   const fields: string[] = [];
-  for (let at = 0; at <= line.length; ) {
+  for (let at = 0; at <= line.length;) {
     const start = skipBlanks(line, at);
     const read = line[start] === '"' ? quoted(line, start) : bare(line, start);
     if ('fault' in read) return read;

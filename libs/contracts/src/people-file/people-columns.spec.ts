@@ -47,7 +47,9 @@ describe('a file of people', () => {
     ['subject_id;email;phone;granted;denied', /\(columns must be separated by commas\)$/],
     ['subject_id,email,phone,granted,denied,email', /names the column email twice/],
     ['', /^the first line must name the columns/],
-  ])('%j cannot be its first line', (line, fault) => expect(peopleColumns(line)).toEqual({ fault: expect.stringMatching(fault) }));
+  ])('%j cannot be its first line', (line, fault) =>
+    expect(peopleColumns(line)).toEqual({ fault: expect.stringMatching(fault) }),
+  );
 
   test.each<[string, string]>([
     ['a,b,c,d,e,p1,f,g', '8 fields where the first line names 7'],

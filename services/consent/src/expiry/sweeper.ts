@@ -3,6 +3,7 @@ import type { Logger } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import type { Command } from '../ledger/command.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { isUrgentLaneCrowded } from '../ledger/urgent-lane.ts';
 
 /** Pause between two rounds, in milliseconds. A late round prolongs nothing: every reader looks at the clock (GATE-4). */
 const pauseMs = 1_000;
@@ -10,16 +11,12 @@ const pauseMs = 1_000;
 const batchSize = 200;
 /** Batches in a row before the next pause. */
 const mostBatches = 50;
-/** REC-6: a shard with more unpublished urgent rows than this takes no more, so that no withdrawal waits behind expiries. */
-const mostUrgentRows = 500;
 
 const actor = { client: 'entente', route: 'expiry' };
 
 const dueSql = `
   SELECT controller, subject_key AS "subjectKey" FROM subject
    WHERE next_expiry <= clock_timestamp() ORDER BY next_expiry LIMIT ${batchSize}`;
-
-const crowdedSql = `SELECT 1 FROM outbox_urgent GROUP BY shard HAVING count(*) > ${mostUrgentRows} LIMIT 1`;
 
 interface DueRow {
   readonly controller: ControllerId;
@@ -77,7 +74,7 @@ export class ExpirySweeper {
   /** One batch. @returns how many subjects were due; 0 also while the urgent lane is crowded. */
   async sweep(): Promise<number> {
     const { pool, ledger, onCommitted } = this.#parts;
-    if (((await pool.query(crowdedSql)).rowCount ?? 0) > 0) return 0;
+    if (await isUrgentLaneCrowded(pool)) return 0;
     const { rows } = await pool.query<DueRow>(dueSql);
     if (rows.length === 0) return 0;
     const commands = rows.map(expiryOf);

@@ -41,20 +41,25 @@ export const IsMailbox = () =>
     ValidateBy({
       name: 'isMailbox',
       validator: {
-        validate: (value: unknown) =>
-          typeof value === 'string' && value.length <= longestEmail && isEmail(normaliseEmail(value)),
+        validate: isMailbox,
         defaultMessage: () => 'must be an e-mail address',
       },
     }),
     ApiPropertyOptional({ type: String, format: 'email', maxLength: longestEmail }),
   );
 
+export const isMailbox = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= longestEmail && isEmail(normaliseEmail(value));
+
+export const isTelephone = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= 40 && normalisePhone(value) !== null;
+
 export const IsPhone = () =>
   applyDecorators(
     ValidateBy({
       name: 'isPhone',
       validator: {
-        validate: (value: unknown) => typeof value === 'string' && value.length <= 40 && normalisePhone(value) !== null,
+        validate: isTelephone,
         defaultMessage: () => 'must be a telephone number with country code, like +33 6 12 34 56 78',
       },
     }),

@@ -3,7 +3,14 @@ import type { Catalogue, ConsentVector, PurposeChange, PurposeId, PurposeState, 
 import type { DecidedPurpose, RefusedGrant, Rejection } from './answer.ts';
 import type { Command, Deny, Grant, GrantItem } from './command.ts';
 import type { DecisionContext, KeyStanding, SubjectState } from './decision-context.ts';
-import { contentFaults, decidedAt, endOfDay, isRefusedStanding, preconditionOf, standingRefusal } from './grant-rules.ts';
+import {
+  contentFaults,
+  decidedAt,
+  endOfDay,
+  isRefusedStanding,
+  preconditionOf,
+  standingRefusal,
+} from './grant-rules.ts';
 import { changesBetween, standingState, stateOf, withState } from './vector-access.ts';
 
 interface Judged {

@@ -166,7 +166,10 @@ export class Ledger {
     return Promise.all(
       [...folded.states].map(async ([id, state]) => {
         const known = state.forgotten ? null : secrets.known(id);
-        const isNew = Object.keys(state.identifiers).length > 0 || state.forgotten || secrets.lacksOwnKey(id);
+        const tells = (Object.keys(state.identifiers) as (keyof typeof state.identifiers)[]).some(
+          (kind) => state.identifiers[kind] !== known?.[kind],
+        );
+        const isNew = tells || state.forgotten || secrets.lacksOwnKey(id);
         // An erased person's row keeps key and version alone (REC-8).
         const merged = isErased(state) || !isNew ? null : mergeIdentifiers(state.subjectId, known, state.identifiers);
         return {
