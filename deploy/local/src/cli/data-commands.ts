@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Propagation, RecordedChange } from '../client/entente-client.ts';
-import { importPeople } from '../client/import-people.ts';
 import { propagationOf } from '../demo/withdrawals.ts';
 import { starterNotice } from '../stack/starter-catalogue.ts';
 import { connectionFromEnvironment } from './config.ts';
@@ -9,20 +8,23 @@ import { exitCode } from './exit.ts';
 import { result, say } from './output.ts';
 import { connect, type ConnectionOptions } from './running-stack.ts';
 
-interface CommonOptions extends ConnectionOptions {
+export interface CommonOptions extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-const withConnection = (command: Command): Command =>
+export const withConnection = (command: Command): Command =>
   command
     .option('--consent-url <url>', 'consent service (ENTENTE_CONSENT_URL); default: the stack running here')
     .option('--ops-url <url>', 'ops service (ENTENTE_OPS_URL)')
     .option('--token <token>', 'bearer token (ENTENTE_TOKEN)')
     .option('--json', 'one line of JSON on stdout');
 
-const connection = (options: CommonOptions): ConnectionOptions => ({ ...connectionFromEnvironment(), ...options });
+export const connection = (options: CommonOptions): ConnectionOptions => ({
+  ...connectionFromEnvironment(),
+  ...options,
+});
 
-function parseNotice(text: string): { id: string; version: number } {
+export function parseNotice(text: string): { id: string; version: number } {
   const [, id, version] = /^(.+)@([1-9]\d{0,8})$/.exec(text) ?? [];
   if (id === undefined)
     throw new InvalidArgumentError('a notice is written as id@version, for example privacy-choices@1');
@@ -95,29 +97,6 @@ export function registerData(program: Command): void {
         result(change, options, () => recordedText('granted', change).join('\n'));
       },
     );
-
-  withConnection(program.command('import <file>'))
-    .description('takes people in from a CSV file, one decision call a row (docs/import.md)')
-    .option('--rejects <file>', 'where rows that were not taken go, with reasons; default: <file>.rejects.csv')
-    .option('--notice <id@version>', 'the notice these people read', parseNotice, starterNotice)
-    .action(async (file: string, options: CommonOptions & { rejects?: string; notice: typeof starterNotice }) => {
-      const rejectsFile = options.rejects ?? `${file}.rejects.csv`;
-      const { subjects, ...counts } = await importPeople({
-        file,
-        rejectsFile,
-        client: await connect(connection(options)),
-        notice: options.notice,
-        progress: (done) => done > 0 && done % 1_000 === 0 && say(`${done} recorded`),
-      });
-      const summary = { ...counts, subjects: subjects.length, rejectsFile };
-      result(
-        summary,
-        options,
-        () =>
-          `${counts.rows} rows: ${counts.recorded} recorded${counts.partly > 0 ? ` (${counts.partly} in part)` : ''}, ${counts.repeated} repeated, ${counts.rejected} rejected (${rejectsFile})`,
-      );
-      if (counts.rejected + counts.partly > 0) process.exitCode = exitCode.checkFailed;
-    });
 
   withConnection(program.command('trace <changeId>'))
     .description('follows one change until every recipient has answered')

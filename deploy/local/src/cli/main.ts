@@ -3,6 +3,7 @@ import { registerCanary } from './canary-commands.ts';
 import { registerCatalogue } from './catalogue-command.ts';
 import { registerConsole } from './console-commands.ts';
 import { registerData } from './data-commands.ts';
+import { registerImport } from './import-command.ts';
 import { registerConnector } from './connector-command.ts';
 import { exitCode, failure } from './exit.ts';
 import { registerIssuer } from './issuer-command.ts';
@@ -19,6 +20,7 @@ const program = new Command('entente')
 registerStack(program);
 registerOperations(program);
 registerData(program);
+registerImport(program);
 registerCatalogue(program);
 registerConsole(program);
 registerCanary(program);

@@ -100,6 +100,47 @@ export interface GrantToRecord {
   readonly identifiers?: { readonly email?: string; readonly phone?: string };
 }
 
+export const importFormats = ['csv', 'ndjson', 'kantara', 'unomi'] as const;
+export type ImportFormat = (typeof importFormats)[number];
+
+/** How an import stands, as `GET /v1/imports/{id}` says it. */
+export interface ImportState {
+  readonly id: string;
+  readonly state: 'open' | 'done';
+  readonly dryRun: boolean;
+  readonly position: { readonly bytes: number; readonly lines: number; readonly total?: number };
+  readonly rows: number;
+  readonly recorded: number;
+  readonly unchanged: number;
+  readonly partly: number;
+  readonly rejected: number;
+}
+
+/** A row that was not taken, or not wholly. */
+export interface RejectedRow {
+  readonly line: number;
+  readonly partly: boolean;
+  readonly reason: string;
+}
+
+export interface ImportToBegin {
+  readonly format: ImportFormat;
+  readonly notice?: string;
+  readonly dryRun?: boolean;
+  readonly purposes?: Readonly<Record<string, string>>;
+  /** Bytes of the file. */
+  readonly total: number;
+  /** The same for the same file: an open import is gone on with. */
+  readonly key: string;
+}
+
+/** A piece of an import's file. */
+export interface ImportPart {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly offset: number;
+  readonly isLast: boolean;
+}
+
 export interface Endpoints {
   readonly consentUrl: string;
   readonly opsUrl: string;
@@ -107,6 +148,9 @@ export interface Endpoints {
 
 /** What one answer may take before the caller is told that the service does not answer. */
 const answerTimeoutMs = 15_000;
+
+/** An import's part is answered when its rows are recorded, at the import's own rate. */
+const partTimeoutMs = 120_000;
 
 /** Between a cut line and the next try. */
 const reconnectMs = 1_000;
@@ -139,6 +183,31 @@ export class EntenteClient {
 
   consents(subjectId: string): Promise<unknown> {
     return this.call('GET', `${this.endpoints.consentUrl}/v1/subjects/${encodeURIComponent(subjectId)}/consents`);
+  }
+
+  beginImport({ format, notice, dryRun = false, purposes, total, key }: ImportToBegin): Promise<ImportState> {
+    const query = new URLSearchParams({
+      ...{ format, dryRun: String(dryRun) },
+      ...(notice === undefined ? {} : { notice }),
+      ...(purposes === undefined ? {} : { purposes: JSON.stringify(purposes) }),
+    });
+    const headers = { 'upload-complete': '?0', 'upload-length': String(total), 'idempotency-key': key };
+    return this.call('POST', `${this.endpoints.consentUrl}/v1/imports?${query.toString()}`, undefined, headers);
+  }
+
+  importPart(id: string, { bytes, offset, isLast }: ImportPart): Promise<ImportState> {
+    const headers = { 'upload-offset': String(offset), 'upload-complete': isLast ? '?1' : '?0' };
+    return this.call('PATCH', `${this.endpoints.consentUrl}/v1/imports/${id}`, bytes, headers);
+  }
+
+  importState(id: string): Promise<ImportState> {
+    return this.call('GET', `${this.endpoints.consentUrl}/v1/imports/${id}`);
+  }
+
+  /** In the order of the file. */
+  async *rejectedRows(id: string): AsyncGenerator<RejectedRow, void, void> {
+    for await (const line of this.#lines(`${this.endpoints.consentUrl}/v1/imports/${id}/rejects`))
+      yield JSON.parse(line) as RejectedRow;
   }
 
   changeCatalogue(change: object): Promise<unknown> {
@@ -184,16 +253,38 @@ export class EntenteClient {
     return results;
   }
 
-  private async call<T>(method: string, url: string, body?: object, headers: Record<string, string> = {}): Promise<T> {
+  /** The lines of an answer of any length, as they come. */
+  async *#lines(url: string): AsyncGenerator<string, void, void> {
+    const headers = { authorization: `Bearer ${await this.token()}` };
+    try {
+      const response = await fetch(url, { headers });
+      if (!response.ok || response.body === null)
+        throw new ProblemAnswer(response.status, (await response.json()) as ProblemAnswer['problem']);
+      const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
+      for await (const line of createInterface({ input: body, crlfDelay: Infinity })) if (line !== '') yield line;
+    } catch (cause) {
+      if (cause instanceof ProblemAnswer) throw cause;
+      throw new Unreachable(`${new URL(url).origin} does not answer`, { cause });
+    }
+  }
+
+  private async call<T>(
+    method: string,
+    url: string,
+    body?: object | Uint8Array<ArrayBuffer>,
+    headers: Record<string, string> = {},
+  ): Promise<T> {
+    const isFile = body instanceof Uint8Array;
+    const type = isFile ? 'application/octet-stream' : 'application/json';
     const authorization = `Bearer ${await this.token()}`;
     let response: Response;
     let text: string;
     try {
       response = await fetch(url, {
         method,
-        headers: { authorization, ...(body ? { 'content-type': 'application/json' } : {}), ...headers },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-        signal: AbortSignal.timeout(answerTimeoutMs),
+        headers: { authorization, ...(body ? { 'content-type': type } : {}), ...headers },
+        ...(body ? { body: isFile ? body : JSON.stringify(body) } : {}),
+        signal: AbortSignal.timeout(isFile ? partTimeoutMs : answerTimeoutMs),
       });
       text = await response.text();
     } catch (cause) {

@@ -1,44 +1,34 @@
 import { createHash } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   ProblemAnswer,
   Unreachable,
   type EntenteClient,
-  type GrantToRecord,
-  type RecordedChange,
+  type ImportFormat,
+  type ImportState,
+  type RejectedRow,
 } from './entente-client.ts';
-import { denialsAlone, toDecisionCall, type AskedRow } from './decision-call.ts';
-import { checkPeopleFile, readPeopleFile } from './people-file.ts';
-
-/** One line of the file that was not taken in, or not wholly, and why. */
-interface Reject {
-  readonly line: number;
-  readonly subjectId: string;
-  readonly reason: string;
-}
-
-export interface ImportResult {
-  readonly rows: number;
-  readonly recorded: number;
-  /** Of those recorded: rows of which a grant was refused or a purpose is unknown. They stand in the rejects file too. */
-  readonly partly: number;
-  /** The same person with the same content again: answered by the first decision call's record. */
-  readonly repeated: number;
-  readonly rejected: number;
-  /** Subject ids with a recorded decision, without repetitions. */
-  readonly subjects: readonly string[];
-}
+import { UnusableFile, checkPeopleFile, linesOfFile, unusable } from './people-file.ts';
+import { subjectIn, writeRejects } from './rejects-file.ts';
 
 export interface ImportOptions {
   readonly file: string;
   readonly rejectsFile: string;
   readonly client: EntenteClient;
-  readonly notice: { readonly id: string; readonly version: number };
-  readonly progress?: (done: number) => void;
+  /** Of rows that name none. */
+  readonly notice?: { readonly id: string; readonly version: number };
+  /** By the file's name, where it is not said: `.ndjson` and `.jsonl` are NDJSON, all others CSV. */
+  readonly format?: ImportFormat;
+  readonly dryRun?: boolean;
+  /** Our purposes by the names of the file. */
+  readonly purposes?: Readonly<Record<string, string>>;
+  readonly progress?: (state: ImportState) => void;
+  readonly onReject?: (reject: RejectedRow) => void;
   /** How often and after which pauses a service that does not answer is tried again; the pause doubles. */
   readonly patience?: Patience;
-  /** Ends the import between two calls and in the pauses of its patience. */
+  /** Ends the import between two parts and in the pauses of its patience. */
   readonly signal?: AbortSignal;
 }
 
@@ -47,192 +37,122 @@ interface Patience {
   readonly firstPauseMs: number;
 }
 
-/** Decision calls in flight; two calls for one person are never in flight together, so file order decides. */
-const parallel = 32;
-/** A service that does not answer is tried again, so that a restart does not turn good rows into rejects. */
-const defaultPatience: Patience = { tries: 8, firstPauseMs: 250 };
+/** A minute in all: longer than an import stays with a service that has just died. */
+const defaultPatience: Patience = { tries: 9, firstPauseMs: 250 };
+/** Bytes sent at once: some thousand rows, a few seconds of the service's work. */
+const partBytes = 512 * 1_024;
 
 /**
- * Takes a CSV file of people in, one decision call a row (docs/import.md). Safe to run again: a row's Idempotency-Key is
- * the hash of its content and of the person's rows before it. Rows that were not taken, or not wholly, go to the rejects
- * file with line, person and reason.
+ * Takes a file of people in by `POST /v1/imports` (docs/import.md), part by part, going on wherever the service stands. Safe
+ * to run again: the service goes on with an import of the same file that was interrupted, and taking a row twice changes
+ * nothing. Rows that were not taken, or not wholly, go to the rejects file with line, person and reason.
  * @throws UnusableFile; and when the service cannot be used at all: the rejects file of an earlier run then stays as it was
  */
-export async function importPeople(options: ImportOptions): Promise<ImportResult> {
-  await checkPeopleFile(options.file);
-  const unfinished = `${options.rejectsFile}.part`;
-  const rejects = await open(unfinished, 'w', 0o600);
-  let written = rejects.appendFile('line,subject_id,reason\n');
-  const tell = ({ line, subjectId, reason }: Reject): Promise<void> => {
-    const text = [String(line), subjectId, reason].map(csvField).join(',');
-    return (written = written.then(() => rejects.appendFile(`${text}\n`)));
-  };
+export async function importPeople(options: ImportOptions): Promise<ImportState> {
+  const { file, client, notice, dryRun = false, purposes, format = formatOf(file) } = options;
+  if (format === 'csv') await checkPeopleFile(file);
+  const header = await firstLine(file);
+  const handle = await opened(file);
   try {
-    const result = await takeIn(options, tell);
-    await written;
-    await rename(unfinished, options.rejectsFile);
-    return result;
+    const { size } = await handle.stat();
+    const settings = {
+      ...{ format, dryRun },
+      ...(notice === undefined ? {} : { notice: `${notice.id}@${notice.version}` }),
+      ...(purposes === undefined ? {} : { purposes }),
+    };
+    const key = await contentKey(file, settings);
+    const begin = () => client.beginImport({ ...settings, total: size, key });
+    const state = await uploaded(await patiently(begin, options), handle, size, options);
+    await writeRejects(
+      options.rejectsFile,
+      told(client.rejectedRows(state.id), options),
+      file,
+      subjectIn(format, header),
+    );
+    return state;
   } finally {
-    await rejects.close();
-    await rm(unfinished, { force: true });
+    await handle.close();
   }
 }
 
-async function takeIn(options: ImportOptions, tell: (reject: Reject) => Promise<void>): Promise<ImportResult> {
-  const outcome = { rows: 0, recorded: 0, partly: 0, repeated: 0, rejected: 0 };
-  const subjects = new Set<string>();
-  const latest = new Map<string, { readonly content: string; readonly key: string }>();
-  const busy = new Map<string, Promise<RecordedChange | undefined>>();
-  const running = new Set<Promise<unknown>>();
-  let failed = false;
+async function uploaded(
+  begun: ImportState,
+  handle: FileHandle,
+  size: number,
+  options: ImportOptions,
+): Promise<ImportState> {
+  let state = begun;
+  for (let length = partBytes; state.state === 'open';) {
+    options.signal?.throwIfAborted();
+    const before = state.position.bytes;
+    state = await patiently((isAgain) => nextPart(state, handle, { size, length, isAgain }, options.client), options);
+    options.progress?.(state);
+    // A line may be longer than a part.
+    length = state.position.bytes === before ? length * 2 : partBytes;
+  }
+  return state;
+}
 
-  const send = (call: GrantToRecord, key: string): Promise<RecordedChange> =>
-    patiently(() => options.client.grant(call, key), options.patience ?? defaultPatience, options.signal);
-  const reject = async (rejected: Reject): Promise<void> => {
-    outcome.rejected += 1;
-    await tell(rejected);
-  };
-  /** Resolves to the last denial this run committed for the person. */
-  const take = async (
-    line: number,
-    { call, contradicted }: AskedRow,
-    key: string,
-  ): Promise<RecordedChange | undefined> => {
-    const denied = await busy.get(call.subjectId);
-    try {
-      const { change, refused } = await recordOrDeny(send, call, key, denied);
-      const untaken = untakenOf(call, change, [...refused, ...contradicted.map(bothWays)]);
-      outcome.recorded += 1;
-      subjects.add(call.subjectId);
-      if (untaken !== null) {
-        outcome.partly += 1;
-        await tell({ line, subjectId: call.subjectId, reason: untaken });
-      }
-      const denies = call.decisions.some(({ decision }) => decision === 'denied');
-      return denies && !change.alreadyDenied ? change : denied;
-    } catch (error) {
-      if (!(error instanceof ProblemAnswer) || !concernsTheRow(error)) throw error;
-      await reject({ line, subjectId: call.subjectId, reason: error.reason });
-      return denied;
-    } finally {
-      options.progress?.(outcome.recorded);
-    }
-  };
+async function nextPart(
+  { id, position }: ImportState,
+  handle: FileHandle,
+  { size, length, isAgain }: { readonly size: number; readonly length: number; readonly isAgain: boolean },
+  client: EntenteClient,
+): Promise<ImportState> {
+  // After a failure nobody knows how much of the part was taken; the service does.
+  const current = isAgain ? await client.importState(id) : undefined;
+  if (current?.state === 'done') return current;
+  const offset = current?.position.bytes ?? position.bytes;
+  const bytes = new Uint8Array(Math.min(length, size - offset));
+  await handle.read(bytes, 0, bytes.length, offset);
+  return client.importPart(id, { bytes, offset, isLast: offset + bytes.length >= size });
+}
 
+const formatOf = (file: string): ImportFormat => (/\.(ndjson|jsonl)$/i.test(file) ? 'ndjson' : 'csv');
+
+async function opened(file: string): Promise<FileHandle> {
   try {
-    for await (const read of readPeopleFile(options.file)) {
-      if (failed) break;
-      options.signal?.throwIfAborted();
-      outcome.rows += 1;
-      const { line } = read;
-      if (!('row' in read)) {
-        await reject(read);
-        continue;
-      }
-      const asked = toDecisionCall(read.row, options.notice);
-      if ('reason' in asked) {
-        await reject({ line, subjectId: read.row.subject_id, reason: asked.reason });
-        continue;
-      }
-      const { call } = asked;
-      const content = JSON.stringify(call);
-      const previous = latest.get(call.subjectId);
-      if (previous?.content === content) {
-        outcome.repeated += 1;
-        continue;
-      }
-      // Chained with the person's row before, so that yes, no, yes stays three decisions, and the same file the same keys.
-      const key = sha256(`${previous?.key ?? ''}${content}`);
-      latest.set(call.subjectId, { content, key });
-      const work = take(line, asked, key);
-      busy.set(call.subjectId, work);
-      running.add(work);
-      void work.then(
-        () => running.delete(work),
-        () => (failed = true), // It stays in `running`, whose rejection ends the import.
-      );
-      if (running.size >= parallel) await Promise.race(running);
-    }
-    await Promise.all(running);
-  } finally {
-    // Whatever ended it: nothing may still be writing to the rejects file when it closes.
-    await Promise.allSettled(running);
-  }
-  return { ...outcome, subjects: [...subjects] };
-}
-
-/** The problem code of a grant whose Idempotency-Key has recorded one before. */
-const keyUsed = 'idempotency-key-used';
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 40);
-
-/** A token or an address that is wrong is wrong for every row: it ends the import instead of filling the rejects file. */
-const wrongForEveryRow: readonly number[] = [401, 403, 404, 405];
-const concernsTheRow = ({ status }: ProblemAnswer): boolean =>
-  status === 500 || (status < 500 && status !== 429 && !wrongForEveryRow.includes(status));
-
-/** What a 2xx did not take of the row (REC-3: a denial is recorded whatever stands beside it), or null. */
-function untakenOf(
-  call: GrantToRecord,
-  { ignored, refused = [] }: RecordedChange,
-  known: readonly string[],
-): string | null {
-  // A grant whose key is used up was recorded by an earlier run of this file.
-  const refusals = refused.filter(({ code }) => code !== keyUsed).map(({ purpose, detail }) => `${purpose}: ${detail}`);
-  const unknown = ignored.map((purpose) => `${purpose}: is not a known purpose`);
-  const faults = [...known, ...refusals, ...unknown];
-  return faults.length === 0
-    ? null
-    : `recorded only in part, ${call.decisions.length} decisions asked; ${faults.join('; ')}`;
-}
-
-/**
- * One row. A second run of a file repeats a person's denials, because denying is judged by state and not by key (REC-3);
- * a grant that follows such a denial in the file is then meant again, under a key of its own.
- */
-async function record(
-  send: (call: GrantToRecord, key: string) => Promise<RecordedChange>,
-  call: GrantToRecord,
-  key: string,
-  denied: RecordedChange | undefined,
-): Promise<RecordedChange> {
-  const change = await send(call, key);
-  if (denied === undefined) return change;
-  const isOld = change.version < denied.version;
-  const isUsedUp = change.refused?.some(({ code }) => code === keyUsed) ?? false;
-  return isOld || isUsedUp ? send(call, `${key}-${denied.changeId}`) : change;
-}
-
-const bothWays = (purpose: string): string => `${purpose}: both granted and denied, so denied`;
-
-/** A row whose call is refused still says no where it says no (REC-3). */
-async function recordOrDeny(
-  send: (call: GrantToRecord, key: string) => Promise<RecordedChange>,
-  call: GrantToRecord,
-  key: string,
-  denied: RecordedChange | undefined,
-): Promise<{ readonly change: RecordedChange; readonly refused: readonly string[] }> {
-  try {
-    return { change: await record(send, call, key, denied), refused: [] };
-  } catch (error) {
-    const denials = denialsAlone(call);
-    if (!(error instanceof ProblemAnswer) || !concernsTheRow(error) || denials === null) throw error;
-    return { change: await record(send, denials, `${key}-no`, denied), refused: [error.reason] };
+    return await open(file);
+  } catch (cause) {
+    throw unusable(file, cause);
   }
 }
 
-async function patiently<T>(send: () => Promise<T>, patience: Patience, signal?: AbortSignal): Promise<T> {
+async function firstLine(file: string): Promise<string> {
+  for await (const { text } of linesOfFile(file)) if (text?.trim() !== '') return text ?? '';
+  throw new UnusableFile(`${file}: is empty`);
+}
+
+/** The same for the same content and the same wishes, so that an interrupted import is found again. */
+async function contentKey(file: string, settings: object): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(settings));
+  for await (const piece of createReadStream(file)) hash.update(piece as Buffer);
+  return hash.digest('hex');
+}
+
+async function* told(rejected: AsyncIterable<RejectedRow>, { onReject }: ImportOptions): AsyncGenerator<RejectedRow> {
+  for await (const reject of rejected) {
+    onReject?.(reject);
+    yield reject;
+  }
+}
+
+/** Another process of the service may still hold the import, or the answer to an earlier part was lost. */
+const passing: readonly number[] = [408, 409, 429];
+const isPassing = (error: unknown): boolean =>
+  error instanceof Unreachable ||
+  (error instanceof ProblemAnswer && (error.status >= 500 || passing.includes(error.status)));
+
+async function patiently<T>(
+  send: (isAgain: boolean) => Promise<T>,
+  { patience = defaultPatience, signal }: ImportOptions,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await send();
+      return await send(attempt > 1);
     } catch (error) {
-      const again =
-        error instanceof Unreachable ||
-        (error instanceof ProblemAnswer && (error.status >= 500 || error.status === 429));
-      if (!again || attempt === patience.tries) throw error;
+      if (!isPassing(error) || attempt === patience.tries) throw error;
       await pause(patience.firstPauseMs * 2 ** (attempt - 1), undefined, signal ? { signal } : {});
     }
   }
 }
-
-const csvField = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

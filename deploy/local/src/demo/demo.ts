@@ -176,21 +176,23 @@ async function takeIn(stack: Stack, client: EntenteClient, options: DemoOptions)
   }
   const rejectsFile = options.people ? `${options.people}.rejects.csv` : join(stack.runDirectory, 'people.rejects.csv');
   const started = performance.now();
+  const rejected = new Set<number>();
   const result = await importPeople({
     file,
     rejectsFile,
     client,
     notice: starterNotice,
     signal: options.signal,
-    progress: (done) => {
-      if (done > 0 && done % 250 === 0) say(`  ${done} people taken in`);
+    progress: ({ state, rows }) => {
+      if (state === 'open') say(`  ${rows} people taken in`);
     },
+    onReject: ({ line, partly }) => void (partly || rejected.add(line)),
   });
   say(
-    `${result.recorded} decisions recorded through the API in ${((performance.now() - started) / 1000).toFixed(1)} s, ${result.repeated} repeated, ${result.rejected} rejected`,
+    `${result.recorded} people recorded through the API in ${((performance.now() - started) / 1000).toFixed(1)} s, ${result.unchanged} known already, ${result.rejected} rejected`,
   );
   if (result.rejected > 0) say(`why: ${rejectsFile}`);
-  return readPeople(file, new Set(result.subjects));
+  return readPeople(file, rejected);
 }
 
 /** People whose data all three partners have received, by the partners' own journals. */

@@ -53,3 +53,9 @@ export function peopleRow(
 
 /** Purposes in one field: separated by blanks, `;` or `|`. */
 export const wordsOf = (field: string): string[] => field.split(/[\s;|]+/).filter(Boolean);
+
+/** The fields of a line as far as they can be read, for showing. */
+export function csvFields(line: string): readonly string[] {
+  const read = csvLine(line);
+  return 'fault' in read ? [] : read.fields;
+}

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { peopleColumns } from '@entente/contracts';
+import { fileLines, peopleColumns, textOf } from '@entente/contracts';
+import type { FileLine } from '@entente/contracts';
 import { Refusal } from '@entente/http';
 import type { Clock, Logger } from '@entente/observability';
 import { inTransaction } from '@entente/postgres';
@@ -7,8 +8,6 @@ import type { Pool } from '@entente/postgres';
 import type { Recorded } from '../ledger/answer.ts';
 import type { Command } from '../ledger/command.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { fileLines, textOf } from './file-lines.ts';
-import type { FileLine } from './file-lines.ts';
 import { RowReader } from './formats/index.ts';
 import { isRow } from './import-row.ts';
 import type { ReadRow } from './import-row.ts';

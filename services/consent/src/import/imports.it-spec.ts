@@ -316,12 +316,13 @@ describe('scopes', () => {
 });
 
 describe('bad input has its precise problem and leaves nothing behind', () => {
-  const before = async () =>
-    (
-      await consent.pool.query(
-        `SELECT (SELECT count(*) FROM import_job) AS jobs, (SELECT sum(version) FROM subject) AS versions, (SELECT last_value FROM outbox_id_seq)`,
-      )
-    ).rows;
+  const before = async (): Promise<unknown> => {
+    const { rows } = await consent.pool.query<object>(
+      `SELECT (SELECT count(*) FROM import_job) AS jobs, (SELECT sum(version) FROM subject) AS versions,
+              (SELECT last_value FROM outbox_id_seq) AS outbox`,
+    );
+    return rows;
+  };
   test.each<[string, string | Uint8Array, string, Record<string, string>, number, string]>([
     ['only blank lines', '\n\r\n \n', notice, {}, 422, 'unusable-file'],
     ['a missing column', 'subject_id,email,phone,granted\np1,,,analytics\n', notice, {}, 422, 'unusable-file'],

@@ -45,7 +45,7 @@ export function decide(state: SubjectState, command: Command, key: KeyStanding, 
     if (denied.named.length === 0) return { kind: 'rejected', rejection: nothingNamed(command, context) };
     return settle(state, denied.vector, { ...denied, refused: [], usesKey: false }, command);
   }
-  const open = withoutStanding(state, command, grant);
+  const open = withoutStanding(state, grant);
   if (open !== null) {
     const decided = decide(state, { ...command, grant: open.grant }, key, context);
     return 'refused' in decided ? { ...decided, refused: [...decided.refused, ...open.refused] } : decided;
@@ -92,15 +92,14 @@ const nothingNamed = ({ deny }: Command, { catalogue }: DecisionContext): Reject
     : noKnownPurpose;
 
 /**
- * REC-7 goes by subject × purpose: an import's other purposes are taken although one of them is refused. Null where all or
- * none of them are. What a person grants by themselves is taken as a whole or not at all.
+ * REC-7 goes by subject × purpose: of a row of an import the other purposes are taken although one of them is refused. Null
+ * where all or none of them are. What a request of its own grants is taken as a whole or not at all.
  */
 function withoutStanding(
   state: SubjectState,
-  command: Command,
   grant: Grant,
 ): { readonly grant: Grant; readonly refused: readonly RefusedGrant[] } | null {
-  if (command.cause !== 'import') return null;
+  if (grant.key.kind !== 'by-state') return null;
   const items = grant.items.filter(({ purpose }) => !isRefusedStanding(state, purpose));
   if (items.length === 0 || items.length === grant.items.length) return null;
   const refused = grant.items.filter((item) => !items.includes(item));
