@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { csvLine } from './csv-line.ts';
 import { peopleColumns, peopleRow } from './people-columns.ts';
@@ -21,6 +22,26 @@ describe('a line of CSV', () => {
     ['"a"x,b', 'text follows a closing quotation mark'],
     ['a"b,c', 'a quotation mark stands inside a field'],
   ])('%j is none: %s', (line, fault) => expect(csvLine(line)).toEqual({ fault: `not readable as CSV: ${fault}` }));
+
+  test('that is read is read as a library reads it', () => {
+    const byLibrary = (line: string): readonly string[] | null => {
+      try {
+        const [fields = ['']]: string[][] = parse(line, { trim: true });
+        return fields;
+      } catch {
+        // What is wrong is said in words of its own; here it is enough that something is.
+        return null;
+      }
+    };
+    const lines = fc.string({ unit: fc.constantFrom('a', 'b', ',', '"', '"', ' '), maxLength: 12 });
+    fc.assert(
+      fc.property(lines, (line) => {
+        const read = csvLine(line);
+        if (!('fault' in read)) expect(read.fields).toEqual(byLibrary(line));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 
   test('whatever fields hold comes back from their quoted form', () => {
     const field = fc.string().filter((text) => !/[\r\n]/.test(text));

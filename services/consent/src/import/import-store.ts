@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from '@entente/postgres';
 import type { ImportSettings } from './formats/index.ts';
 
 /** How far an import has come, and what became of its rows. */
-export interface ImportCounts {
+interface ImportCounts {
   /** Bytes of the file that are settled: where to go on. */
   readonly position: number;
   readonly lines: number;
@@ -70,7 +70,7 @@ const rejectSql = `
   ON CONFLICT DO NOTHING`;
 
 /** Another process has gone on with this import. */
-export class ImportTakenOver extends Error {
+class ImportTakenOver extends Error {
   override readonly name = 'ImportTakenOver';
 }
 
