@@ -16,6 +16,7 @@ import { OverviewController } from './http/overview.controller.ts';
 import { ParkedController } from './http/parked.controller.ts';
 import { PeopleController } from './http/people.controller.ts';
 import { PropagationsController } from './http/propagations.controller.ts';
+import { ReconciliationsController } from './http/reconciliations.controller.ts';
 import { SessionController } from './http/session.controller.ts';
 import { StuckController } from './http/stuck.controller.ts';
 import { opsConfig, opsLog, opsPool } from './http/tokens.ts';
@@ -73,6 +74,7 @@ export class OpsModule {
         StuckController,
         ParkedController,
         CanariesController,
+        ReconciliationsController,
         PeopleController,
         AuditController,
         SessionController,

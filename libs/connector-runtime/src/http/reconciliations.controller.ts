@@ -82,7 +82,8 @@ export class ReconciliationsController {
 
   @Post()
   @HttpCode(202)
-  @Scopes('admin')
+  // It repairs towards denial alone (ADR 13), so an operator may ask for it.
+  @Scopes('admin', 'ops:operate')
   @ApiAcceptedResponse({ type: BegunReconciliationDto, description: 'It runs; its report grows page by page.' })
   async begin(@Caller() caller: Caller, @Body() { recipient }: ReconciliationDto): Promise<BegunReconciliationDto> {
     if (caller.controller !== this.#controller)

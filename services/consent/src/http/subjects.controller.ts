@@ -18,7 +18,7 @@ export class SubjectsController {
 
   @Post('subject-keys')
   @HttpCode(200)
-  @Scopes('share:write')
+  @Scopes('share:write', 'consent:read')
   @Header('cache-control', 'no-store')
   @ApiOperation({ operationId: 'findSubjectKeys', summary: 'Pseudonyms for the controller’s own ids' })
   @ApiOkResponse({ type: FoundSubjectKeys })

@@ -4,9 +4,11 @@ import type { SessionView } from '../../src/read/views.ts';
 import { ask, problemOf, type ApiProblem } from './data/api.ts';
 import { SessionContext, signInAddress } from './data/session.ts';
 import { AuditPage } from './pages/audit.tsx';
+import { CanaryPage } from './pages/canary.tsx';
 import { OverviewPage } from './pages/overview.tsx';
 import { ParkedPage } from './pages/parked.tsx';
 import { PeoplePage } from './pages/people.tsx';
+import { ReconciliationPage } from './pages/reconciliation.tsx';
 import { StuckPage } from './pages/stuck.tsx';
 import { WithdrawalPage } from './pages/withdrawal.tsx';
 import { Page } from './parts/page.tsx';
@@ -101,6 +103,10 @@ function Shown({ route }: { route: Route }) {
       return <StuckPage />;
     case 'parked':
       return <ParkedPage />;
+    case 'canary':
+      return <CanaryPage />;
+    case 'reconciliation':
+      return <ReconciliationPage />;
     case 'audit':
       return <AuditPage />;
     case 'unknown':

@@ -6,6 +6,8 @@ export type Route =
   | { readonly page: 'overview' }
   | { readonly page: 'connector'; readonly recipient: string }
   | { readonly page: 'withdrawal'; readonly changeId: string }
+  | { readonly page: 'canary' }
+  | { readonly page: 'reconciliation' }
   | { readonly page: 'people' }
   | { readonly page: 'stuck' }
   | { readonly page: 'parked' }
@@ -23,6 +25,8 @@ export function routeOf(pathname: string): Route {
   switch (first) {
     case '':
       return { page: 'overview' };
+    case 'canary':
+    case 'reconciliation':
     case 'people':
     case 'stuck':
     case 'parked':
@@ -46,6 +50,8 @@ export const addressOf = {
   people: `${base}/people`,
   stuck: `${base}/stuck`,
   parked: `${base}/parked`,
+  canary: `${base}/canary`,
+  reconciliation: `${base}/reconciliation`,
   audit: `${base}/audit`,
   connector: (recipient: string): string => `${base}/connectors/${encodeURIComponent(recipient)}`,
   withdrawal: (changeId: string): string => `${base}/withdrawals/${encodeURIComponent(changeId)}`,

@@ -106,12 +106,17 @@ const columns = (words: Words, format: Format): Column<RecipientView>[] => {
     {
       key: 'state',
       title: withdrawal.state,
-      cell: ({ state }) => {
+      cell: ({ state, contradictedAt }) => {
         const tone = open.has(state) ? 'warn' : 'good';
         return (
-          <span className={`status ${open.has(state) ? 'warn' : ''}`}>
-            <Mark tone={tone} />
-            {stateWord(words, state)}
+          <span className="two-lines">
+            <span className={`status ${open.has(state) ? 'warn' : ''}`}>
+              <Mark tone={tone} />
+              {stateWord(words, state)}
+            </span>
+            {contradictedAt !== undefined && (
+              <span className="bad small">{words.takenBack(format.recent(contradictedAt))}</span>
+            )}
           </span>
         );
       },

@@ -51,6 +51,8 @@ function Pages({ route, session }: { route: Route; session: SessionView }) {
     'overview',
     'stuck',
     'parked',
+    'canary',
+    'reconciliation',
     'people',
     ...(session.role === 'admin' ? ['audit' as const] : []),
   ] as const;

@@ -1,5 +1,8 @@
+import { enAssurance } from './en-assurance.ts';
+
 /** Every text of the console in English. French has the same names; a test compares them. */
 export const en = {
+  ...enAssurance,
   product: 'Entente',
   console: 'Console',
   skip: 'Skip to content',
@@ -8,6 +11,8 @@ export const en = {
     overview: 'Overview',
     stuck: 'Not enforced',
     parked: 'Parked',
+    canary: 'Canaries',
+    reconciliation: 'Comparisons',
     people: 'Find a person',
     audit: 'Audit',
   },
@@ -296,6 +301,8 @@ export const en = {
       'find-person': 'looked up a person',
       'replay-dry-run': 'checked a replay',
       replay: 'replayed parked work',
+      'run-canary': 'ran a canary',
+      reconcile: 'began a comparison',
       'sign-in': 'signed in',
       'sign-out': 'signed out',
     },
@@ -307,6 +314,7 @@ export const en = {
     withdrawalsWait: { one: 'withdrawal waits', other: 'withdrawals wait' },
     recipientsNeedAttention: { one: 'recipient needs attention', other: 'recipients need attention' },
     leaks: { one: 'leak', other: 'leaks' },
+    recipients: { one: 'recipient', other: 'recipients' },
     records: { one: 'record', other: 'records' },
   },
 };

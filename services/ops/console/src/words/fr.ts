@@ -1,7 +1,9 @@
 import type { Words } from './en.ts';
+import { frAssurance } from './fr-assurance.ts';
 
 /** Tous les textes de la console en français. */
 export const fr: Words = {
+  ...frAssurance,
   product: 'Entente',
   console: 'Console',
   skip: 'Aller au contenu',
@@ -10,6 +12,8 @@ export const fr: Words = {
     overview: 'Vue d’ensemble',
     stuck: 'Non appliqués',
     parked: 'À traiter',
+    canary: 'Canaris',
+    reconciliation: 'Comparaisons',
     people: 'Chercher une personne',
     audit: 'Journal d’audit',
   },
@@ -294,6 +298,8 @@ export const fr: Words = {
       'find-person': 'a cherché une personne',
       'replay-dry-run': 'a vérifié un nouvel essai',
       replay: 'a relancé du travail en attente',
+      'run-canary': 'a lancé un canari',
+      reconcile: 'a lancé une comparaison',
       'sign-in': 's’est connecté',
       'sign-out': 's’est déconnecté',
     },
@@ -305,6 +311,7 @@ export const fr: Words = {
     withdrawalsWait: { one: 'retrait attend', other: 'retraits attendent' },
     recipientsNeedAttention: { one: 'destinataire demande attention', other: 'destinataires demandent attention' },
     leaks: { one: 'fuite', other: 'fuites' },
+    recipients: { one: 'destinataire', other: 'destinataires' },
     records: { one: 'enregistrement', other: 'enregistrements' },
   },
 };
