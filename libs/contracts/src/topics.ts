@@ -6,6 +6,7 @@ export const topics = {
   gates: 'consent.gates.v1',
   enforcements: 'consent.enforcements.v1',
   shareRequests: 'sharing.requests.v1',
+  sends: 'sharing.sends.v1',
 } as const;
 
 /** Fixed for ever: another number would send a subject's next event to another partition and break its order. */
@@ -30,4 +31,5 @@ export const topicSettings: readonly TopicSettings[] = [
   { name: topics.gates, partitions: partitionCount, retentionMs: hour },
   { name: topics.enforcements, partitions: partitionCount, retentionMs: 14 * day },
   { name: topics.shareRequests, partitions: partitionCount, retentionMs: day },
+  { name: topics.sends, partitions: partitionCount, retentionMs: day },
 ];

@@ -135,6 +135,11 @@ export const metricCatalogue = {
     help: 'Unix time of the last synthetic withdrawal that ended well; that of its first day when none has.',
     labels: ['connector'],
   },
+  consent_egress_records_dropped_total: {
+    type: 'counter',
+    help: 'Items that left and could not be told to the egress audit while Kafka was away: it is blind to them.',
+    labels: ['connector'],
+  },
   consent_parked: {
     type: 'gauge',
     help: 'Unresolved parked deliveries.',

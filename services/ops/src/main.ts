@@ -9,6 +9,7 @@ import { canariesOf } from './canary/canary-settings.ts';
 import { loadOpsConfig } from './config.ts';
 import { ConnectorApi } from './connectors/connector-api.ts';
 import { opsMigrations } from './migrations/index.ts';
+import { EgressAudit } from './leaks/egress-audit.ts';
 import { OpsModule } from './ops.module.ts';
 import { Sweeper } from './tracker/sweeper.ts';
 import { Tracker } from './tracker/tracker.ts';
@@ -30,6 +31,7 @@ if (pending.length > 0) {
 
 const kafka = createKafka({ clientId: config.instance, brokers: config.kafkaBootstrap, log });
 const tracker = new Tracker(pool, kafka, log, metrics, tracing);
+const egressAudit = new EgressAudit(pool, kafka, log, metrics);
 const sweeper = new Sweeper(pool, systemClock, log, metrics, tracker);
 const tokensOf = (clientId: string, clientSecret: string): TokenSource =>
   new TokenSource({ tokenEndpoint: config.tokenUrl, clientId, clientSecret });
@@ -60,6 +62,7 @@ const starting = tracker.start().then(() => {
   sweeper.start();
   canaries.start();
 });
+egressAudit.start().catch((err: unknown) => log.error({ err }, 'the egress audit cannot start'));
 await runService({
   app,
   port: config.httpPort,
@@ -68,7 +71,7 @@ await runService({
   onShutdown: async () => {
     await canaries.stop();
     await sweeper.stop();
-    await tracker.stop();
+    await Promise.all([tracker.stop(), egressAudit.stop()]);
     await kafka.close();
     await pool.end();
     await tracing.stop();

@@ -17,6 +17,7 @@ import { ChangeReceiver } from '../receive/change-receiver.ts';
 import { Claims } from '../revoke/claims.ts';
 import { ParkedWork } from '../revoke/parked-work.ts';
 import { Revoker } from '../revoke/revoker.ts';
+import { EgressRecords } from '../share/egress-records.ts';
 import { KafkaShares } from '../share/kafka-shares.ts';
 import { ShareIntake } from '../share/share-intake.ts';
 import { SharePipeline } from '../share/share-pipeline.ts';
@@ -42,6 +43,7 @@ export class ConnectorParts {
   readonly kafka: Kafka;
   readonly gate: Gate;
   readonly egress: Egress;
+  readonly egressRecords: EgressRecords;
   readonly relay: Relay;
   readonly recipients: ReadonlyMap<RecipientId, BoundRecipient>;
   readonly pipelines: ReadonlyMap<RecipientId, SharePipeline>;
@@ -72,7 +74,15 @@ export class ConnectorParts {
     this.kafka = kafka;
     this.consent = consent;
     const controller = controllerId(config.controller);
-    this.egress = new Egress({ gate, clock, log, attemptTimeoutMs: defaultAttemptTimeoutMs, network: config.network });
+    this.egressRecords = new EgressRecords({
+      ...{ controller, gate: config.gateName, publisher: kafka.publisher(), clock, log, metrics },
+      measured: () => ground.measured.offset,
+      recipients: options.recipients.map(({ id }) => recipientId(id)),
+    });
+    this.egress = new Egress({
+      ...{ gate, clock, log, attemptTimeoutMs: defaultAttemptTimeoutMs, network: config.network },
+      onSend: this.egressRecords.wrote,
+    });
     this.relay = new Relay({
       service: name,
       connectDedicated: async () => {
@@ -227,6 +237,7 @@ export class ConnectorParts {
     await this.relay.stop();
     await this.gate.close();
     this.egress.close();
+    await this.egressRecords.stop();
     await this.pool.end();
   }
 

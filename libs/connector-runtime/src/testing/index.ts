@@ -1,3 +1,4 @@
+export { EgressRecords } from '../share/egress-records.ts';
 export { connectorContract } from './connector-contract.ts';
 export { contractGround } from './contract-ground.ts';
 export type { ContractGround } from './contract-ground.ts';

@@ -62,6 +62,15 @@ const channels: Readonly<Record<string, Channel>> = {
     events: ['org.entente.enforcement.recorded.v1', 'org.entente.sharing.exposed.v1'],
     ...{ sent: true, received: true },
   },
+  sends: {
+    address: topics.sends,
+    title: 'What has left',
+    description:
+      'Every item as it is written towards a partner, for the audit that replays it against the history of consents. No outbox: a lost record blinds the audit for its items and delays nothing.',
+    key: 'The recipient.',
+    events: ['org.entente.sharing.sent.v1'],
+    ...{ sent: true, received: true },
+  },
   shareRequests: {
     address: topics.shareRequests,
     title: 'Data asking to leave',

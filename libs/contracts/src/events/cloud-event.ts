@@ -9,6 +9,7 @@ import type {
   GateConfirmed,
   GateSignedOff,
   ShareRequested,
+  SharesSent,
   SubjectExposed,
   Watermark,
 } from './types.ts';
@@ -23,6 +24,7 @@ export interface EventData {
   'org.entente.gate.signed-off.v1': GateSignedOff;
   'org.entente.enforcement.recorded.v1': EnforcementRecorded;
   'org.entente.sharing.exposed.v1': SubjectExposed;
+  'org.entente.sharing.sent.v1': SharesSent;
   'org.entente.sharing.requested.v1': ShareRequested;
 }
 

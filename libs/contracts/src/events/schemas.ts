@@ -182,6 +182,19 @@ const enforcementRecorded = object(
 
 const subjectExposed = object({ controller, subjectKey, recipient: name, purpose: name, at: time });
 
+const sharesSent = object({
+  controller,
+  recipient: name,
+  gate: { type: 'string', minLength: 1, maxLength: 128 },
+  clockErrorMs: { type: 'number', minimum: 0 },
+  sends: {
+    type: 'array',
+    minItems: 1,
+    maxItems: 1000,
+    items: object({ subjectKey, purpose: name, version, at: time }),
+  },
+});
+
 const shareRequested = object(
   {
     controller,
@@ -204,6 +217,7 @@ export const eventSchemas = {
   'org.entente.gate.signed-off.v1': gateSignedOff,
   'org.entente.enforcement.recorded.v1': enforcementRecorded,
   'org.entente.sharing.exposed.v1': subjectExposed,
+  'org.entente.sharing.sent.v1': sharesSent,
   'org.entente.sharing.requested.v1': shareRequested,
 } as const;
 

@@ -150,6 +150,24 @@ export interface SubjectExposed {
   readonly at: string;
 }
 
+/** `org.entente.sharing.sent.v1`: what left towards one recipient, told by the egress in the tick of each write (ADR 30). */
+export interface SharesSent {
+  readonly controller: ControllerId;
+  readonly recipient: RecipientId;
+  /** Name of the gate behind which they were written. */
+  readonly gate: string;
+  /** Of `at`, milliseconds; the time of a host that could not measure its clock is uncertain by more than *D*. */
+  readonly clockErrorMs: number;
+  readonly sends: readonly {
+    readonly subjectKey: SubjectKey;
+    readonly purpose: PurposeId;
+    /** Version of the person's consents at which the gate allowed it. */
+    readonly version: number;
+    /** Just before the first byte, database time, ISO 8601. */
+    readonly at: string;
+  }[];
+}
+
 /** `org.entente.sharing.requested.v1`: data asking to leave; the payload is a JWE for the connector's audience (SEAL-2). */
 export interface ShareRequested {
   readonly controller: ControllerId;

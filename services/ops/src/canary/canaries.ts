@@ -104,7 +104,6 @@ export class Canaries {
     metrics.counter('consent_canary_runs_total').inc({ ...labels, result: ended.result });
     if (ended.acceptedMs !== null)
       metrics.histogram('consent_canary_propagation_seconds').observe(ended.acceptedMs / 1000, labels);
-    if (ended.leaked) metrics.counter('consent_leaks_total').inc({ ...labels, detector: 'canary' });
     if (ended.result !== 'ok') log.warn({ recipient, result: ended.result, reason: ended.reason }, 'canary not well');
   }
 
@@ -128,10 +127,8 @@ export class Canaries {
   private async showGauges(): Promise<void> {
     const { metrics, pool, controller, settings } = this.options;
     if (settings.size === 0) return;
-    for (const connector of settings.keys()) {
+    for (const connector of settings.keys())
       for (const result of canaryResults) metrics.counter('consent_canary_runs_total').add(0, { connector, result });
-      metrics.counter('consent_leaks_total').add(0, { connector, detector: 'canary' });
-    }
     const { rows } = await pool.query<{ recipient: string; seconds: number }>(
       `SELECT recipient, extract(epoch FROM coalesce(last_success_at, created_at))::float8 AS seconds
        FROM canary WHERE controller = $1 AND recipient = ANY ($2)`,

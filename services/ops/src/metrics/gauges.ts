@@ -1,6 +1,7 @@
 import type { ControllerId } from '@entente/contracts';
 import type { Metrics } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
+import { detectors } from '../leaks/leak-rows.ts';
 import { recipientSummaries } from '../read/recipients.ts';
 import { deadlines } from '../tracker/track.ts';
 
@@ -35,7 +36,7 @@ export function registerGauges(options: {
       metrics.gauge('consent_unenforced_revocations').set(row.parked, { connector, state: 'parked' });
       metrics.gauge('consent_parked').set(row.parked, { connector, change: 'revoke' });
       metrics.gauge('consent_parked_oldest_age_seconds').set(row.oldestParkedS, { connector, change: 'revoke' });
-      metrics.counter('consent_leaks_total').add(0, { connector, detector: 'egress_audit' });
+      for (const detector of detectors) metrics.counter('consent_leaks_total').add(0, { connector, detector });
       for (const { within } of deadlines)
         for (const verdict of verdicts)
           metrics.counter('consent_deadline_checks_total').add(0, { connector, within, ...verdict });

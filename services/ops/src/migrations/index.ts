@@ -3,6 +3,7 @@ import { Tracker1700000000001 } from './0001-tracker.ts';
 import { Console1700000000002 } from './0002-console.ts';
 import { Contradictions1700000000021 } from './0003-contradictions.ts';
 import { Canaries1700000000031 } from './0004-canaries.ts';
+import { Leaks1700000000032 } from './0005-leaks.ts';
 
 /** What `entente migrate` applies to the schema `ops`; oldest first. */
 export const opsMigrations: MigrationClass[] = [
@@ -10,4 +11,5 @@ export const opsMigrations: MigrationClass[] = [
   Console1700000000002,
   Contradictions1700000000021,
   Canaries1700000000031,
+  Leaks1700000000032,
 ];

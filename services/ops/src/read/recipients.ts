@@ -40,7 +40,7 @@ const sql = `
     (SELECT (extract(epoch FROM clock_timestamp() - p.accepted_at) * 1000)::float8 FROM propagation p
       WHERE p.controller = r.controller AND p.recipient = r.id AND p.accepted_at IS NOT NULL AND NOT p.canary
       ORDER BY p.accepted_at DESC LIMIT 1) AS accepted_ms,
-    (SELECT count(*)::int FROM leak l WHERE l.controller = r.controller AND l.recipient = r.id) AS leaks
+    (SELECT count(*)::int FROM (SELECT FROM leak l WHERE l.controller = r.controller AND l.recipient = r.id LIMIT $2) AS first) AS leaks
   FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')}
   WHERE r.controller = $1 AND (r.active OR waiting.count + retrying.count + parked.count > 0) ORDER BY r.id`;
 

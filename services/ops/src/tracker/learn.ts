@@ -8,9 +8,10 @@ import {
 import type { InRecord } from '@entente/kafka';
 import { acceptedTraceparent } from '@entente/observability';
 import type { PoolClient } from '@entente/postgres';
+import { keepReadBack } from '../leaks/read-back.ts';
+import { keepExposure } from '../leaks/replay-sends.ts';
 import type { Settled, StandingRecord } from './outcome-fold.ts';
 import { recordChanges, type SeenChange } from './record-changes.ts';
-import { keepExposure } from './record-exposures.ts';
 import { recordBeats, recordConfirmations, recordSignOff } from './record-gates.ts';
 import { recordOutcomes } from './record-outcomes.ts';
 
@@ -71,6 +72,7 @@ export async function learn(tx: PoolClient, records: readonly Heard[]): Promise<
       : [],
   );
   const settled = await recordOutcomes(tx, outcomes);
+  for (const outcome of outcomes) await keepReadBack(tx, outcome);
   const seen = records.flatMap(({ record, event }): SeenChange[] =>
     event.type === 'org.entente.consent.changed.v1'
       ? [{ changeId: event.id, publishedAtMs: record.timestamp, change: event.data }]

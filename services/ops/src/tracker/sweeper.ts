@@ -1,8 +1,8 @@
-import type { SubjectExposed } from '@entente/contracts';
 import type { Clock, Logger, Metrics } from '@entente/observability';
 import { databaseClock, inTransaction, type Pool, type PoolClient } from '@entente/postgres';
+import { uncountedLeaks, type CountedLeak } from '../leaks/leak-rows.ts';
+import { replaySends } from '../leaks/replay-sends.ts';
 import { judgeDeadline, type Judged } from './judge-deadlines.ts';
-import { judgeExposures } from './record-exposures.ts';
 import { closeByLease, forgetOldStarts } from './record-gates.ts';
 import { deadlines } from './track.ts';
 
@@ -47,21 +47,22 @@ export class Sweeper {
     const { offsetMs } = await databaseClock(this.pool, this.clock, 1);
     this.metrics.gauge('consent_clock_skew_seconds').set(offsetMs / 1000);
     const judged: Judged[] = [];
-    const leaks: SubjectExposed[] = [];
+    const leaks: CountedLeak[] = [];
     await inTransaction(this.pool, async (tx) => {
       judged.length = leaks.length = 0;
       const { rows } = await tx.query<{ mine: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS mine', [sweeperLock]);
       if (!rows[0]?.mine) return;
       await closeByLease(tx);
-      leaks.push(...(await this.judgeExposures(tx)));
+      await this.replaySends(tx);
+      leaks.push(...(await uncountedLeaks(tx)));
       await forgetOldStarts(tx);
       const graceMs = this.sinceUpToDateMs();
       for (const [index, limit] of deadlines.entries())
         judged.push(...(await judgeDeadline(tx, { index, ...limit, graceMs })));
     });
     // After the commit: what was rolled back is judged, and counted, again.
-    for (const { recipient } of leaks)
-      this.metrics.counter('consent_leaks_total').inc({ connector: recipient, detector: 'egress_audit' });
+    for (const { recipient, detector } of leaks)
+      this.metrics.counter('consent_leaks_total').inc({ connector: recipient, detector });
     for (const { recipient, ...rest } of judged)
       this.metrics.counter('consent_deadline_checks_total').inc({ connector: recipient, ...rest });
   }
@@ -73,10 +74,9 @@ export class Sweeper {
     return this.upToDateAt === null ? unreadGraceMs : Math.min(unreadGraceMs, now - this.upToDateAt);
   }
 
-  private async judgeExposures(tx: PoolClient): Promise<SubjectExposed[]> {
+  private async replaySends(tx: PoolClient): Promise<void> {
     const { rows } = await tx.query<{ now: Date }>(`SELECT clock_timestamp() - interval '5 seconds' AS now`);
     // The time first, then the look: what was received well before it is behind everything read by then.
-    if (!rows[0] || !this.tracker.caughtUp()) return [];
-    return judgeExposures(tx, rows[0].now);
+    if (rows[0] && this.tracker.caughtUp()) await replaySends(tx, rows[0].now);
   }
 }

@@ -18,6 +18,7 @@ import { createKafka, partitionOf, type EventPublisher, type Kafka } from '@ente
 import { createLogger, createMetrics, systemClock, type Metrics } from '@entente/observability';
 import { createPool, migrate, type Pool } from '@entente/postgres';
 import { kafkaBootstrap, testDatabase, waitFor } from '@entente/test-support';
+import { EgressAudit } from '../leaks/egress-audit.ts';
 import { opsMigrations } from '../migrations/index.ts';
 import { registerGauges } from '../metrics/gauges.ts';
 import { recipientSummaries } from '../read/recipients.ts';
@@ -332,7 +333,10 @@ describe('TRK-1: the tracker', () => {
     );
   });
 
-  test('an exposure after a withdrawal and past the bound is a leak, one before it is not', async () => {
+  test('what left after a withdrawal and past the bound is a leak, what left before is not', async () => {
+    const audit = new EgressAudit(pool, kafka, log, metrics);
+    await audit.start();
+    const before = (await summaries())[0]?.leaks ?? 0;
     const key = person();
     const withdrawnAt = systemClock.now() - 10_000;
     const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 2, withdrawnAt));
@@ -347,8 +351,42 @@ describe('TRK-1: the tracker', () => {
       });
     await exposed(withdrawnAt - 1);
     await exposed(withdrawnAt + 2_500);
-    await waitFor(async () => (await summaries())[0]?.leaks === 1, { timeoutMs: 10_000, what: 'the leak' });
-    expect(await metrics.text()).toMatch(/consent_leaks_total\{[^}]*meta-ads[^}]*\} 1/);
+    const sent = (atMs: number, clockErrorMs = 1) =>
+      send(topics.sends, meta, 'org.entente.sharing.sent.v1', {
+        ...{ controller: acme, recipient: meta, gate: 'ad-partner-connector-1', clockErrorMs },
+        sends: [{ subjectKey: key, purpose, version: 1, at: iso(atMs) }],
+      });
+    await sent(withdrawnAt + 1_900);
+    // A host that could not compare its clock accuses nobody.
+    await sent(withdrawnAt + 3_000, 60_000);
+    await sent(withdrawnAt + 3_500);
+    await waitFor(async () => (await summaries())[0]?.leaks === before + 2, { timeoutMs: 15_000, what: 'two leaks' });
+    await waitFor(async () => (await pool.query('SELECT FROM exposure_unjudged')).rowCount === 0, {
+      timeoutMs: 10_000,
+      what: 'everything to be judged',
+    });
+    expect((await summaries())[0]?.leaks).toBe(before + 2);
+    const { rows } = await pool.query<{ at: Date }>(
+      `SELECT exposed_at AS at FROM leak WHERE subject_key = $1 AND detector = 'egress_audit' ORDER BY exposed_at`,
+      [key],
+    );
+    expect(rows.map(({ at: time }) => time.getTime() - withdrawnAt)).toEqual([2_500, 3_500]);
+    expect(await metrics.text()).toMatch(/consent_leaks_total\{[^}]*meta-ads[^}]*egress_audit[^}]*\} 2/);
+    await audit.stop();
+  });
+
+  test('somebody served again after a withdrawal was settled is a leak that reading back has found', async () => {
+    const key = person();
+    const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 2));
+    await outcome(key, 2, 'accepted');
+    await waitFor(async () => (await at(id))?.allAccepted, { timeoutMs: 10_000, what: 'the acceptance' });
+    await outcome(key, 2, 'waiting', 'still-served');
+    const found = () =>
+      pool
+        .query<{ detector: string }>('SELECT detector FROM leak WHERE subject_key = $1', [key])
+        .then(({ rows }) => rows);
+    await waitFor(async () => (await found()).length > 0, { timeoutMs: 10_000, what: 'the leak' });
+    expect(await found()).toEqual([{ detector: 'readback' }]);
   });
 
   test('an undecodable record is quarantined with its place and does not stop the others', async () => {

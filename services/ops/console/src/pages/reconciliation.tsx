@@ -56,7 +56,9 @@ export function ReconciliationPage() {
               rowKey={({ key }) => key}
             />
           ) : (
-            <p className="quiet">{words.reconciliation.noFindings}</p>
+            data.recipients.some(({ state }) => state === 'done') && (
+              <p className="quiet">{words.reconciliation.noFindings}</p>
+            )
           )}
         </>
       )}
