@@ -14,6 +14,7 @@ import { fence } from './invariants/fence.ts';
 import { gap } from './invariants/gap.ts';
 import { inflight } from './invariants/inflight.ts';
 import { isolation } from './invariants/isolation.ts';
+import { lagTruth } from './invariants/lag-truth.ts';
 import { leaseReset } from './invariants/lease-reset.ts';
 import { noLeak } from './invariants/no-leak.ts';
 import { noLeakStrict } from './invariants/no-leak-strict.ts';
@@ -46,6 +47,7 @@ const invariants: readonly Invariant[] = [
   effectOnce,
   ackTruth,
   ackComplete,
+  lagTruth,
   gap,
   topicRecords,
   topicReads,

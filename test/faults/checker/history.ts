@@ -4,6 +4,7 @@ import type {
   GateConfirmed,
   GateDecision,
   OpsAlert,
+  OpsReport,
   StoreEvent,
   StoreState,
   TrackerRow,
@@ -104,6 +105,7 @@ export type HistoryEvent =
   | PartnerState
   | TrackerRow
   | OpsAlert
+  | OpsReport
   | GateConfirmed
   | GateDecision
   | Apply

@@ -22,6 +22,7 @@ export const rules = [
   'EFFECT-ONCE',
   'ACK-TRUTH',
   'ACK-COMPLETE',
+  'LAG-TRUTH',
   'GAP',
   'PRIVACY',
   'ISOLATION',

@@ -13,6 +13,7 @@ import { faultMenu } from './fault-menu.ts';
 import { harass } from './nemesis.ts';
 import { parseOptions, type RunOptions } from './options.ts';
 import { quiesce } from './quiesce.ts';
+import { OpsWatch } from './ops-watch.ts';
 import { Recording } from './recording.ts';
 import { reportOf } from './report.ts';
 import { Workload } from './workload.ts';
@@ -47,6 +48,8 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   );
   if (menu.length === 0) throw new Error(`no fault is called ${options.only.join(' or ')}`);
   const [asking, striking] = [new AbortController(), new AbortController()];
+  const watch = new OpsWatch(world, recording);
+  const watching = watch.run(asking.signal);
   const running = workload.run(pace, asking.signal);
   const harassing = harass(menu, recording, random, striking.signal);
   const ticker = setInterval(() => {
@@ -61,7 +64,7 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
     // A while of quiet under load: gates must open again.
     await pause(10_000);
     asking.abort();
-    await running;
+    await Promise.all([running, watching]);
   } finally {
     clearInterval(ticker);
   }
@@ -69,6 +72,7 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   const rest = await quiesce(world.infrastructure.databaseUrl, restWithinMs);
   if (typeof rest === 'number') recording.add({ kind: 'mark', at: monotonicMs(), what: 'quiesced' });
   else say(`not at rest: ${JSON.stringify(rest)}`);
+  await watch.once();
   const events = [...recording.events, ...(await evidenceOf(world, recording, workload))];
   say(`judging ${events.length} events`);
   const found = check({ settings: defaultSettings, events });

@@ -48,6 +48,7 @@ export function reportOf({ counts, events, violations, ...run }: Outcome): strin
     `| sends the partners saw | ${of('egress.start').filter(({ effect }) => effect === 'share').length} |`,
     `| revocations the partners saw | ${of('egress.start').filter(({ effect }) => effect === 'revoke').length} |`,
     `| faults imposed | ${of('nemesis').length} |`,
+    `| times ops was asked what is not enforced | ${of('ops.report').length} |`,
     `| events judged | ${events.length} |`,
     `| **violations** | **${violations.length}** |`,
     `| sends of a process that was stopped between decision and first byte | ${run.pauseLeaks} |`,

@@ -4,6 +4,7 @@ import { Console1700000000002 } from './0002-console.ts';
 import { Contradictions1700000000021 } from './0003-contradictions.ts';
 import { Canaries1700000000031 } from './0004-canaries.ts';
 import { Leaks1700000000032 } from './0005-leaks.ts';
+import { LogHorizon1700000000033 } from './0006-log-horizon.ts';
 
 /** What `entente migrate` applies to the schema `ops`; oldest first. */
 export const opsMigrations: MigrationClass[] = [
@@ -12,4 +13,5 @@ export const opsMigrations: MigrationClass[] = [
   Contradictions1700000000021,
   Canaries1700000000031,
   Leaks1700000000032,
+  LogHorizon1700000000033,
 ];

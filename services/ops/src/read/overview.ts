@@ -2,7 +2,7 @@ import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { allEnforced } from '../tracker/track.ts';
 import { maskedSubject } from './masking.ts';
-import { recipientSummaries, unreadableRecords } from './recipients.ts';
+import { logHorizon, recipientSummaries, unreadableRecords } from './recipients.ts';
 import type { ConnectorLine, Overview, Percentiles, WithdrawalLine } from './views.ts';
 
 /** Newest withdrawals per recipient that the percentiles are taken over. */
@@ -19,6 +19,7 @@ export interface OverviewQuestion {
 /** The first page: the whole truth in one sentence, then one line per recipient, worst first. */
 export async function overview(pool: Pool, question: OverviewQuestion): Promise<Overview> {
   const { controller } = question;
+  const { knownUntil } = await logHorizon(pool);
   const [connectors, unreadable, latest] = await Promise.all([
     connectorLines(pool, question),
     unreadableRecords(pool),
@@ -30,6 +31,7 @@ export async function overview(pool: Pool, question: OverviewQuestion): Promise<
   return {
     at: new Date(question.nowMs).toISOString(),
     allEnforced: allEnforced(connectors, unreadable),
+    knownUntil,
     unreadableRecords: unreadable,
     deadlineS: question.deadlineMs / 1000,
     connectors: connectors.sort(worstFirst),

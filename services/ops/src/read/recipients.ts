@@ -1,4 +1,4 @@
-import type { ControllerId } from '@entente/contracts';
+import { partitionCount, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { statusOf } from '../tracker/track.ts';
 import type { RecipientSummary } from './views.ts';
@@ -44,14 +44,32 @@ const sql = `
   FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')}
   WHERE r.controller = $1 AND (r.active OR waiting.count + retrying.count + parked.count > 0) ORDER BY r.id`;
 
+/** The oldest of the partitions' horizons; null while one of them has none (ADR 32). */
+const horizonSql = `
+  SELECT CASE WHEN count(*) = $1 THEN min(known_until) END AS known_until,
+         CASE WHEN count(*) = $1 THEN (extract(epoch FROM clock_timestamp() - min(known_until)) * 1000)::float8 END AS age_ms
+    FROM log_horizon`;
+
+/** Gates whose watermarks are this old have lost their leases: nobody can say that nothing was withdrawn since. */
+const knownWithinMs = 3_000;
+
+/** Up to when every withdrawal that was answered is known here, and whether that is the present. */
+export async function logHorizon(pool: Pool): Promise<{ readonly knownUntil: string | null; readonly fresh: boolean }> {
+  const { rows } = await pool.query<{ known_until: Date | null; age_ms: number | null }>(horizonSql, [partitionCount]);
+  const [{ known_until = null, age_ms = null } = {}] = rows;
+  return { knownUntil: known_until?.toISOString() ?? null, fresh: age_ms !== null && age_ms <= knownWithinMs };
+}
+
 /** One line per recipient that is active or has open work, from Postgres, dead and parked work included: it grows while a connector is down. */
 export async function recipientSummaries(
   pool: Pool,
   controller: ControllerId,
   trackerSees: boolean,
 ): Promise<RecipientSummary[]> {
+  // The horizon first: what it covers is in the rows read after it.
+  const { fresh } = await logHorizon(pool);
   const { rows } = await pool.query<Row>(sql, [controller, countedUpTo]);
-  return rows.map((row) => summary(row, trackerSees));
+  return rows.map((row) => summary(row, trackerSees && fresh));
 }
 
 function summary(row: Row, trackerSees: boolean): RecipientSummary {

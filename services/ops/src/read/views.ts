@@ -70,6 +70,8 @@ export interface WithdrawalLine {
 export interface Overview {
   readonly at: string;
   readonly allEnforced: boolean;
+  /** Every withdrawal answered before it is known here; null while that cannot be said (ADR 32). */
+  readonly knownUntil: string | null;
   /** Records of the logs that nobody could read: one of them may be a withdrawal. */
   readonly unreadableRecords: number;
   readonly deadlineS: number;

@@ -5,6 +5,7 @@ import { replaySends } from '../leaks/replay-sends.ts';
 import { judgeDeadline, type Judged } from './judge-deadlines.ts';
 import { closeByLease, forgetOldStarts } from './record-gates.ts';
 import { deadlines } from './track.ts';
+import type { Tracker } from './tracker.ts';
 
 const everyMs = 500;
 /** What a connector said in time may still wait to be read, after an outage of our own: it is waited for this long at most. */
@@ -23,7 +24,7 @@ export class Sweeper {
     private readonly clock: Clock,
     private readonly log: Logger,
     private readonly metrics: Metrics,
-    private readonly tracker: { caughtUp(): boolean; upToDate(): boolean },
+    private readonly tracker: Pick<Tracker, 'caughtUp' | 'upToDate' | 'horizon'>,
   ) {}
 
   start(): void {
@@ -46,6 +47,7 @@ export class Sweeper {
   private async sweep(): Promise<void> {
     const { offsetMs } = await databaseClock(this.pool, this.clock, 1);
     this.metrics.gauge('consent_clock_skew_seconds').set(offsetMs / 1000);
+    await this.tracker.horizon.store(this.pool);
     const judged: Judged[] = [];
     const leaks: CountedLeak[] = [];
     await inTransaction(this.pool, async (tx) => {

@@ -3,6 +3,7 @@ import { PARTITIONS, PositionPace, tpKey, type EventSource, type InRecord, type 
 import { noTracing, systemClock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import { GroupCommit, inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import { concernsTracker, heard, learn, quarantine, type Heard, type Learned, type Unreadable } from './learn.ts';
+import { LogHorizon } from './log-horizon.ts';
 import { trackSpans, untilTracked } from './track-spans.ts';
 
 /** Records per transaction: locks are held for tens of milliseconds, not for a whole read-ahead. */
@@ -27,6 +28,7 @@ const chunksAtOnce = PARTITIONS;
  * Postgres transaction, so a restart neither skips nor repeats; the order between topics does not matter (ADR 33).
  */
 export class Tracker {
+  readonly horizon = new LogHorizon();
   private readonly sources: EventSource[];
   private readonly listeners = new Set<(learned: Learned) => void>();
   private readonly pace = new PositionPace(() => systemClock.monotonic());
@@ -112,6 +114,7 @@ export class Tracker {
     const next = records.at(-1)!.offset + 1n;
     if (concerning.length + unreadable.length > 0 || this.pace.due(tp))
       await commits.add({ tp, heard: concerning, unreadable, next });
+    this.horizon.heard(tp, read);
     this.metrics.counter('consent_records_consumed_total').add(records.length, { connector: 'ops' });
   }
 

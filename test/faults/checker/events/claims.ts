@@ -24,6 +24,22 @@ export interface OpsAlert extends At<'ops.alert'> {
   readonly recipient?: string;
 }
 
+/** What an instance of ops answered (`at`) when it was asked (`askedAt`) what is not enforced. */
+export interface OpsReport extends At<'ops.report'> {
+  readonly askedAt: number;
+  readonly process: string;
+  /** It says that every withdrawal is enforced everywhere. */
+  readonly allEnforced: boolean;
+  /** Up to when it claims to know everything, translated; without it the moment it was asked. */
+  readonly knownUntil?: number;
+  readonly recipients: readonly {
+    readonly recipient: string;
+    /** It says that it cannot see. */
+    readonly blind: boolean;
+    readonly oldestMs: number;
+  }[];
+}
+
 /** GATE-6: this start says it holds the version and sends nothing decided before. */
 export interface GateConfirmed extends At<'gate.confirmed'>, OfSubject {
   readonly start: string;

@@ -9,6 +9,9 @@ export interface TopicRecord extends At<'topic.record'>, InLog {
   /** Change or enforcement. */
   readonly version?: number;
   readonly direction?: 'deny' | 'grant';
+  /** Enforcement: who answers, and what. */
+  readonly recipient?: string;
+  readonly outcome?: string;
   /** Digest of the value; two records of one change must agree. */
   readonly digest?: string;
   /** Watermark: the beats that came back in it. Beat: its own. */

@@ -56,10 +56,13 @@ function eventsOf({ topic, partition, offset, key, headers, value, timestamp }: 
 
 function contentOf(type: TopicRecord['type'], value: string): Partial<TopicRecord> {
   switch (type) {
-    case 'change':
-    case 'enforcement': {
-      const { controller, version, direction } = JSON.parse(value) as ConsentChanged | EnforcementRecorded;
+    case 'change': {
+      const { controller, version, direction } = JSON.parse(value) as ConsentChanged;
       return { controller, version, direction };
+    }
+    case 'enforcement': {
+      const { controller, version, direction, recipient, outcome } = JSON.parse(value) as EnforcementRecorded;
+      return { controller, version, direction, recipient, outcome };
     }
     case 'watermark':
       return { beats: (JSON.parse(value) as Watermark).beats };
