@@ -22,6 +22,7 @@ const infrastructure = {
 
 export default {
   maxWorkers: 2,
+  testSequencer: '<rootDir>/tools/longest-first.mjs',
   projects: [
     { ...base, displayName: 'unit', testRegex: '(?<!\\.(it|e2e)-)(?<=\\.)spec\\.ts$' },
     { ...base, ...infrastructure, displayName: 'integration', testRegex: '\\.it-spec\\.ts$' },

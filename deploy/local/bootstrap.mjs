@@ -195,10 +195,13 @@ async function check() {
   return failed.length === 0 ? 0 : 1;
 }
 
-/** End-to-end tests kill and stop processes and measure times: one file at a time. */
+/**
+ * Integration suites wait more than they compute, so more of them than there are processors run side by side. End-to-end tests
+ * kill and stop processes and measure times: one file at a time.
+ */
 const suites = [
   { name: 'unit', jest: [] },
-  { name: 'integration', jest: [] },
+  { name: 'integration', jest: ['--maxWorkers=3'] },
   { name: 'e2e', jest: ['--runInBand'] },
 ];
 const interop = [{ name: 'interop', jest: ['--runInBand'] }];

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { partitionOf } from '@entente/kafka';
 import { distribution, type Person } from '@entente/local';
+import { systemClock } from '@entente/observability';
 import { createPool, type Pool } from '@entente/postgres';
 import { accepted, withdraw, type World } from './world.ts';
 
@@ -49,12 +50,11 @@ async function plant(pool: Pool, from: number, count: number): Promise<void> {
   await pool.query(
     `INSERT INTO outbox (event_id, aggregatetype, aggregateid, type, payload, lane, shard)
      SELECT gen_random_uuid(), 'consent.changes.v1', key, 'org.entente.consent.changed.v1',
-       jsonb_build_object('controller', 'acme', 'subjectKey', key, 'version', 1, 'catalogue', 1, 'direction', 'grant',
-         'vector', '{}'::jsonb, 'changes', '[]'::jsonb, 'recipients', '[]'::jsonb, 'sealed', '{}'::jsonb,
-         'committedAt', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
+       ('{"controller":"acme","subjectKey":"' || key || '","version":1,"catalogue":1,"direction":"grant","vector":{},'
+         || '"changes":[],"recipients":[],"sealed":{},"committedAt":"' || $3 || '"}')::jsonb,
        1, shard
      FROM unnest($1::text[], $2::smallint[]) AS people(key, shard)`,
-    [keys, keys.map((key) => partitionOf(key))],
+    [keys, keys.map((key) => partitionOf(key)), new Date(systemClock.now()).toISOString()],
   );
 }
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { timing } from '@entente/contracts';
 import { countLeaks, distribution, type Person } from '@entente/local';
 import { backlogPeople, withdrawBehindAMillionGrants } from './backlog.ts';
+import { crashesUnderTraffic, crashPeople } from './crashes.ts';
 import { readTopics } from './foreign-client.ts';
 import { schemaFaults } from './schema-files.ts';
 import { teamThatSubscribes } from './subscribing-team.ts';
@@ -16,7 +17,7 @@ let taken = 0;
 const take = (count: number): readonly Person[] => world.people.slice(taken, (taken += count));
 
 beforeAll(async () => {
-  world = await startWorld({ people: 1_010 + backlogPeople });
+  world = await startWorld({ people: 1_010 + crashPeople + backlogPeople, separateRelay: true });
 }, 180_000);
 afterAll(() => world.stop());
 
@@ -134,6 +135,8 @@ describe('a foreign Kafka client reads the topics', () => {
   }, 120_000);
 });
 
+describe('crashes', () => crashesUnderTraffic(() => world, take));
+
 test('a partner team that listens to Kafka itself stops, and says so', async () => {
   await teamThatSubscribes(world);
 }, 120_000);
@@ -143,11 +146,11 @@ test('behind a million grants in the normal lane, withdrawals propagate at most 
 }, 600_000);
 
 describe('shutdown', () => {
-  test.each(['ops', 'crm-connector', 'analytics-connector', 'ad-partner-connector', 'consent'] as const)(
+  test.each(['ops', 'crm-connector', 'analytics-connector', 'ad-partner-connector', 'relay', 'consent'] as const)(
     '%s leaves within 10 s of SIGTERM',
     async (name) => {
       const started = performance.now();
-      await world.stack.services[name].signal('SIGTERM');
+      await (name === 'relay' ? world.stack.relay! : world.stack.services[name]).signal('SIGTERM');
       expect(performance.now() - started).toBeLessThan(10_000);
     },
   );
