@@ -20,7 +20,7 @@ import { Workload } from './workload.ts';
 import { startWorld, type World } from './world.ts';
 
 /** What two cores carry beside three brokers, so that waiting is the faults' doing and not the machine's. */
-const pace = { decisionsPerSecond: 8, sharesPerSecond: 60 };
+const pace = { decisionsPerSecond: 8, sharesPerSecond: 40 };
 /** After the last fault is healed (F20: converged within 60 s, on a machine with room). */
 const restWithinMs = 180_000;
 const progressMs = 15_000;
@@ -53,9 +53,11 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   const running = workload.run(pace, asking.signal);
   const harassing = harass(menu, recording, random, striking.signal);
   const ticker = setInterval(() => {
-    const { decisions, sent, denied, held } = workload.counts;
+    const { decisions, sent, denied, held, queued } = workload.counts;
     const faults = recording.events.filter(({ kind }) => kind === 'nemesis').length;
-    say(`${faults} faults so far; ${decisions} decisions; shares: ${sent} sent, ${denied} denied, ${held} held`);
+    say(
+      `${faults} faults so far; ${decisions} decisions; shares: ${sent} sent, ${denied} denied, ${held} held, ${queued} queued`,
+    );
   }, progressMs);
   try {
     await Promise.race([pause(options.minutes * 60_000), running, harassing]);

@@ -44,7 +44,7 @@ export function reportOf({ counts, events, violations, ...run }: Outcome): strin
     `| operations (decisions, changes, share attempts) | ${operations} |`,
     `| decisions asked / answered / without answer | ${counts.decisions} / ${counts.answered} / ${counts.unanswered} |`,
     `| changes committed | ${commits.size} |`,
-    `| shares asked / sent / denied / held | ${counts.shares} / ${counts.sent} / ${counts.denied} / ${counts.held} |`,
+    `| shares asked / sent / denied / held / not asked yet when answered | ${[counts.shares, counts.sent, counts.denied, counts.held, counts.queued].join(' / ')} |`,
     `| sends the partners saw | ${of('egress.start').filter(({ effect }) => effect === 'share').length} |`,
     `| revocations the partners saw | ${of('egress.start').filter(({ effect }) => effect === 'revoke').length} |`,
     `| faults imposed | ${of('nemesis').length} |`,

@@ -25,8 +25,10 @@ const fieldsAt: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'segment-analytics': { event: 'Page Viewed', page: '/' },
   'meta-ads': { segment: 'customers' },
 };
-/** A share held longer than this is answered so; it goes on in the connector. */
+/** A share that waits longer than this is answered so; it goes on in the connector. */
 const shareWaitMs = 400;
+/** Batches on their way to one recipient; a pace above what the machine carries would only fill the connector's queue. */
+const batchesAtOnce = 4;
 const batchSize = 10;
 
 export interface Pace {
@@ -42,12 +44,24 @@ export interface Counts {
   shares: number;
   sent: number;
   denied: number;
+  /** The gate could not be sure. */
   held: number;
+  /** The gate had not been asked yet. */
+  queued: number;
 }
 
 /** People who change their minds, and a platform team that asks to share everybody all the time. Open loops. */
 export class Workload {
-  readonly counts: Counts = { decisions: 0, answered: 0, unanswered: 0, shares: 0, sent: 0, denied: 0, held: 0 };
+  readonly counts: Counts = {
+    decisions: 0,
+    answered: 0,
+    unanswered: 0,
+    shares: 0,
+    sent: 0,
+    denied: 0,
+    held: 0,
+    queued: 0,
+  };
   /** subjectId → subjectKey, known from the first answer. */
   readonly keys = new Map<string, string>();
   readonly #world: World;
@@ -56,6 +70,7 @@ export class Workload {
   readonly #people: EntenteClient;
   readonly #platform: EntenteClient;
   readonly #running = new Set<Promise<void>>();
+  readonly #sharing = new Map<string, number>();
 
   constructor(world: World, recording: Recording, random: Random) {
     this.#world = world;
@@ -153,6 +168,14 @@ export class Workload {
   }
 
   async #share(recipient: string): Promise<void> {
+    const underWay = this.#sharing.get(recipient) ?? 0;
+    if (underWay >= batchesAtOnce) return;
+    this.#sharing.set(recipient, underWay + 1);
+    await this.#shareBatch(recipient);
+    this.#sharing.set(recipient, (this.#sharing.get(recipient) ?? 1) - 1);
+  }
+
+  async #shareBatch(recipient: string): Promise<void> {
     const purpose = purposeAt[recipient] ?? '';
     const people = Array.from({ length: batchSize }, () => this.#someone());
     const shares = people.map(({ subjectId }): ShareToSend => ({
@@ -177,13 +200,13 @@ export class Workload {
       const results = await this.#platform.share(urls[connector], shares, shareWaitMs);
       const at = monotonicMs();
       for (const { index, outcome, reason } of results) {
-        if (outcome !== 'failed') this.counts[outcome] += 1;
         const op = ops[index] ?? '';
-        // Still in the queue: the gate has not been asked, so nothing is known of it.
         if (reason === 'queued') {
+          this.counts.queued += 1;
           this.#recording.add({ kind: 'api.ok', at, op, status: 200 });
           continue;
         }
+        if (outcome !== 'failed') this.counts[outcome] += 1;
         const told = outcome === 'held' ? ('stale' as const) : outcome;
         const share = { outcome: told, ...(reason === undefined ? {} : { reason }) };
         this.#recording.add({ kind: 'api.ok', at, op, status: 200, share });
