@@ -8,8 +8,9 @@ import { page, type Report } from './page.ts';
 import { gateCheck } from './workloads/b4-gate.ts';
 import { propagation } from './workloads/b3-propagate.ts';
 import { ledger } from './workloads/b9-ledger.ts';
+import { opsOverhead } from './workloads/ops-overhead.ts';
 
-const all: readonly Benchmark[] = [propagation, gateCheck, ledger];
+const all: readonly Benchmark[] = [propagation, gateCheck, ledger, opsOverhead];
 
 const usage = `npm run bench -- [B2 B3 …] [--rounds N] [--seconds N] [--page]
   without names: all of ${all.map(({ id }) => id).join(', ')}

@@ -2,7 +2,7 @@ export { appendOutbox, headersColumn, laneNumber, OUTBOX_INSERT_CTE } from './ap
 export type { Lane, OutboxRow } from './append.ts';
 export { outboxMigrationSql, watermarkMigrationSql } from './migrations.ts';
 export { notifyOutbox } from './notify.ts';
-export { pendingUrgent } from './relay/outbox-metrics.ts';
+export { collectOutbox, pendingUrgent } from './relay/outbox-metrics.ts';
 export type { LedgerPort, PublishedVersion } from './relay/ports.ts';
 export { Relay } from './relay/relay.ts';
 export type { RelayOptions, RelayState } from './relay/relay.ts';

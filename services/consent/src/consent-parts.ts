@@ -2,7 +2,7 @@ import { parseKeyRing, parseReceiptKeys, timing } from '@entente/contracts';
 import { createKafka } from '@entente/kafka';
 import type { Kafka } from '@entente/kafka';
 import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
-import { Relay, notifyOutbox } from '@entente/outbox';
+import { Relay, collectOutbox, notifyOutbox } from '@entente/outbox';
 import { createClient, createPool } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
 import { randomBytes } from 'node:crypto';
@@ -225,6 +225,7 @@ export class ConsentParts {
             watermarks: new ConsentLedgerPort(new Republisher({ identifierKeys, audienceKeys, log })),
           })
         : undefined;
+    if (this.relay === undefined && config.api === 'on') collectOutbox(metrics, this.pool, log);
   }
 
   /** Returns at once; what needs Kafka connects in the background, for as long as it takes: recording never waits for it. */

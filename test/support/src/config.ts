@@ -32,5 +32,8 @@ export const descriptionFile = (): string | undefined => process.env.ENTENTE_DES
 
 export const inherited = (): NodeJS.ProcessEnv => process.env;
 
+/** Whether alerts are waited for with their windows as they ship, which takes an hour, instead of shortened. */
+export const alertsAsShipped = (): boolean => process.env.ENTENTE_ALERTS === 'as-shipped';
+
 /** The browser of the console's tests. */
 export const chromiumPath = (): string => process.env.ENTENTE_CHROMIUM ?? '/usr/bin/chromium';

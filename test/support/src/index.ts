@@ -8,6 +8,6 @@ export {
 export type { OwnBroker, TestDatabase } from './infrastructure.ts';
 export { partnerServer, partnerServerAndDatabase } from './partner-server.ts';
 export type { StartedPartnerServer } from './partner-server.ts';
-export { chromiumPath } from './config.ts';
+export { alertsAsShipped, chromiumPath } from './config.ts';
 export { waitFor } from './wait-for.ts';
 export type { WaitOptions } from './wait-for.ts';

@@ -17,6 +17,10 @@ export async function pendingUrgent(pool: Pool): Promise<ReadonlyMap<number, num
   return new Map(rows.map(({ shard, waiting }) => [shard, waiting]));
 }
 
+/** The gauges of the table alone, for a process that writes it while a relay elsewhere empties it: that one may be dead. */
+export const collectOutbox = (metrics: Metrics, pool: Pool, log: Logger): void =>
+  new OutboxMetrics(metrics).collectFrom(pool, log);
+
 /** The outbox's part of the metric catalogue. */
 export class OutboxMetrics {
   readonly #metrics: Metrics;
