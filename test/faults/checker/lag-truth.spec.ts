@@ -81,6 +81,8 @@ describe('LAG-TRUTH', () => {
 
   test('whoever cannot see says BLIND and nothing false, but at rest it must see', () => {
     expect(found(report(5_000, { blind: true }))).toEqual([]);
-    expect(found(accepted, report(9_500, { blind: true }))).toEqual(['at rest nothing is seen of ads']);
+    const closed = report(9_500, { blind: true });
+    expect(found(accepted, closed)).toEqual(['at rest ops sees nothing of ads']);
+    expect(found(accepted, closed, report(10_000, {}), report(10_500, { blind: true }))).toEqual([]);
   });
 });

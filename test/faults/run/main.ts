@@ -74,7 +74,7 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   const rest = await quiesce(world.infrastructure.databaseUrl, restWithinMs);
   if (typeof rest === 'number') recording.add({ kind: 'mark', at: monotonicMs(), what: 'quiesced' });
   else say(`not at rest: ${JSON.stringify(rest)}`);
-  await watch.once();
+  await watch.atRest();
   const events = [...recording.events, ...(await evidenceOf(world, recording, workload))];
   say(`judging ${events.length} events`);
   const found = check({ settings: defaultSettings, events });

@@ -15,6 +15,7 @@ interface Overview {
 }
 
 const everyMs = 500;
+const restMs = 5_000;
 /** An instance that has not answered by then is struck just now: it claims nothing. */
 const answerWithinMs = 2_000;
 
@@ -43,9 +44,9 @@ export class OpsWatch {
     );
   }
 
-  /** One question to each. */
-  async once(): Promise<void> {
-    await Promise.all(this.#instances.map((instance) => this.#ask(instance)));
+  /** When all is over: for so long that one moment of a busy machine decides nothing. */
+  async atRest(): Promise<void> {
+    await this.run(AbortSignal.timeout(restMs));
   }
 
   async #ask({ name, url }: { readonly name: string; readonly url: string }): Promise<void> {

@@ -99,14 +99,21 @@ function ages(report: OpsReport, open: readonly Open[]): Violation[] {
 const isVouchedFor = ({ from, errorMs }: Open, knownUntil: number): boolean =>
   from + errorMs < knownUntil - answeredWithinMs;
 
-/** A report that never sees would be right for ever. */
+/** A report that never sees would be right for ever. One question may fall into a moment in which it cannot. */
 function atRest({ quiescedAt }: Evidence, reports: readonly OpsReport[]): Violation[] {
-  const last = reports.findLast(({ askedAt }) => quiescedAt !== undefined && askedAt > quiescedAt);
-  const blind = last?.recipients.filter((one) => one.blind).map(({ recipient }) => recipient) ?? [];
-  return last === undefined || blind.length === 0
-    ? []
-    : [broken(`at rest nothing is seen of ${blind.join(', ')}`, last)];
+  const after = reports.filter(({ askedAt }) => quiescedAt !== undefined && askedAt > quiescedAt);
+  return [...Map.groupBy(after, ({ process }) => process)].flatMap(([process, own]): Violation[] => {
+    const seen = new Set(own.flatMap(({ recipients }) => recipients.filter((one) => !one.blind)).map(nameOf));
+    const unseen = [...new Set(own.flatMap(({ recipients }) => recipients.map(nameOf)))].filter(
+      (one) => !seen.has(one),
+    );
+    const last = own.at(-1);
+    if (last === undefined || unseen.length === 0) return [];
+    return [broken(`at rest ${process} sees nothing of ${unseen.join(', ')}`, last)];
+  });
 }
+
+const nameOf = ({ recipient }: { readonly recipient: string }): string => recipient;
 
 const oldest = (some: readonly Open[]): Open | undefined =>
   some.reduce<Open | undefined>(
