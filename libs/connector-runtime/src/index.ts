@@ -24,7 +24,7 @@ export { halves } from './partner/halves.ts';
 export { httpUrl, IsRsaPrivateKey } from './partner/settings-checks.ts';
 export { referencesIn, worstOutcome } from './partner/outcome.ts';
 export { confirmedByReading } from './partner/read-back.ts';
-export type { Outcome } from './partner/outcome.ts';
+export type { Outcome, RevocationOutcome } from './partner/outcome.ts';
 export { connectorMigrations } from './migrations/index.ts';
 export { runConnectorService } from './service/run-connector-service.ts';
 export type { ConnectorService } from './service/run-connector-service.ts';

@@ -9,6 +9,7 @@ import { exitCode, failure } from './exit.ts';
 import { registerIssuer } from './issuer-command.ts';
 import { registerLedger } from './ledger-commands.ts';
 import { registerOperations } from './operation-commands.ts';
+import { registerReconcile } from './reconcile-command.ts';
 import { registerReceipts } from './receipt-commands.ts';
 import { registerStack } from './stack-commands.ts';
 
@@ -28,6 +29,7 @@ registerIssuer(program);
 registerLedger(program);
 registerReceipts(program);
 registerConnector(program);
+registerReconcile(program);
 
 try {
   await program.parseAsync(process.argv);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { createLogger } from '@entente/observability';
-import { runDemo } from '../demo/demo.ts';
+import { runAllPartnersDemo } from '../demo/all-partners-demo.ts';
+import { runDemo, type DemoOptions } from '../demo/demo.ts';
 import { runDev } from '../demo/dev.ts';
 import { stackPeople } from '../stack/clients.ts';
 import type { Stack } from '../stack/stack.ts';
@@ -16,20 +17,20 @@ export function registerStack(program: Command): void {
     .command('demo')
     .description('the whole path on real Kafka and Postgres: people say no, partners stop, a broker dies')
     .option('--people <file>', 'your own CSV of people (docs/import.md) instead of the invented ones')
+    .option('--all-partners', 'all sixteen partners instead, each misbehaving in turn')
     .option('--json', 'end with one line of JSON on stdout')
     .option('--keep', 'leave it running at the end and print its addresses')
-    .action(async (options: { people?: string; json?: boolean; keep?: boolean }) => {
+    .action(async (options: { people?: string; allPartners?: boolean; json?: boolean; keep?: boolean }) => {
       await untilInterrupted(async (signal) => {
-        const report = await runDemo({
+        const demo = {
           say,
           signal,
           log: createLogger({ service: 'entente', level: 'warn', destination: process.stderr }),
           ...(options.people ? { people: options.people } : {}),
-          ...(options.keep ? { beforeStop: (stack) => keepRunning(stack, signal) } : {}),
-        });
+          ...(options.keep ? { beforeStop: (stack: Stack) => keepRunning(stack, signal) } : {}),
+        };
+        const { report, complete } = options.allPartners ? await everyPartner(demo) : await threePartners(demo);
         if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-        const complete =
-          report.leaks === 0 && Object.values(report.accepted).every((count) => count === report.withdrawals);
         if (!complete) process.exitCode = exitCode.checkFailed;
       });
     });
@@ -48,12 +49,24 @@ export function registerStack(program: Command): void {
     });
 }
 
+const threePartners = async (options: DemoOptions) => {
+  const report = await runDemo(options);
+  const acceptedByAll = Object.values(report.accepted).every((count) => count === report.withdrawals);
+  return { report, complete: report.leaks === 0 && acceptedByAll };
+};
+
+const everyPartner = async (options: DemoOptions) => {
+  const report = await runAllPartnersDemo(options);
+  return { report, complete: report.leaks === 0 && report.settled === report.withdrawals };
+};
+
 async function keepRunning(stack: Stack, signal: AbortSignal): Promise<void> {
   await noteRunning(stack);
   say('running; Ctrl-C stops everything');
   for (const [name, url] of Object.entries(stack.urls)) say(`  ${name.padEnd(22)} ${url}`);
   for (const [name, { controlUrl }] of Object.entries(stack.partners))
     say(`  ${`${name} faults`.padEnd(22)} ${controlUrl}/faults`);
+  for (const { recipient, controlUrl } of stack.more) say(`  ${`${recipient} faults`.padEnd(22)} ${controlUrl}/faults`);
   say(`  tokens                 npm run --silent entente -- token`);
   say(`  console                ${stack.urls.ops}/console/`);
   for (const { id, password } of stackPeople(stack.wiring.secrets.password))

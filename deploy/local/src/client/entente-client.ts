@@ -222,6 +222,10 @@ export class EntenteClient {
     return this.call('GET', url);
   }
 
+  post<T>(url: string, body: object): Promise<T> {
+    return this.call('POST', url, body);
+  }
+
   /** Asks the ops service: reads, or, with a body, acts. */
   ops<T>(path: string, body?: object): Promise<T> {
     return this.call(body ? 'POST' : 'GET', `${this.endpoints.opsUrl}${path}`, body);

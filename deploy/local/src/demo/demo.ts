@@ -161,7 +161,13 @@ export const aborting =
     return Promise.race([work, aborted]);
   };
 
-async function takeIn(stack: Stack, client: EntenteClient, options: DemoOptions): Promise<Subject[]> {
+/** @param count of people invented where the reader gave none */
+export async function takeIn(
+  stack: Stack,
+  client: EntenteClient,
+  options: Pick<DemoOptions, 'say' | 'people' | 'signal'>,
+  count = inventedPeople,
+): Promise<Subject[]> {
   const { say } = options;
   let file = options.people;
   if (!file) {
@@ -169,7 +175,7 @@ async function takeIn(stack: Stack, client: EntenteClient, options: DemoOptions)
     await writeFile(
       file,
       peopleCsv(
-        makePeople(inventedPeople),
+        makePeople(count),
         starterCatalogue.purposes.map(({ id }) => id),
       ),
     );

@@ -17,7 +17,7 @@ export interface AnsweredWithdrawal {
 }
 
 export interface PartnerJournal {
-  readonly partner: 'hubspot' | 'segment' | 'meta';
+  readonly partner: ServerKind;
   readonly file: string;
 }
 
@@ -37,26 +37,74 @@ export interface LeakCount {
   readonly sends: number;
 }
 
+interface Ask {
+  readonly what: string;
+  readonly identifiers: readonly string[];
+  readonly scope?: string;
+  readonly detail?: unknown;
+}
+
 interface Line {
   readonly t: string;
   readonly id?: string;
   readonly op?: string;
   readonly ns: string;
-  readonly asks?: readonly { readonly what: string; readonly identifiers: readonly string[] }[];
+  readonly asks?: readonly Ask[];
+  readonly faults?: readonly string[];
 }
 
+/** A partner whose one call both gives and takes back: what it is given carries a yes, or a field that only shares have. */
+const carriesData = (_op: string, { detail }: Ask): boolean =>
+  /"granted"|"free"|"plus"|\/demo"/i.test(JSON.stringify(detail));
+const adds = (_op: string, { what }: Ask): boolean => what === 'add';
+
 /** What counts as giving a person's data to the partner, in the partner's own words. */
-const isSend: Record<PartnerJournal['partner'], (op: string, what: string) => boolean> = {
+const isSend = {
   hubspot: (op) => op === 'contacts.batchUpsert',
-  segment: (op, what) => op === 'track.batch' && what !== 'updatePreference',
-  meta: (op) => op === 'users.add',
-};
+  segment: (op, { what }) => op === 'track.batch' && what !== 'updatePreference',
+  // Audiences, and events of a pixel.
+  meta: (op) => op === 'users.add' || op === 'events.send',
+  klaviyo: carriesData,
+  salesforce: carriesData,
+  unomi: carriesData,
+  amplitude: carriesData,
+  // A signal of refusal carries the person's id too.
+  ga4: (op, { scope }) => op === 'mp.collect' && scope !== 'event/consent_update',
+  mixpanel: carriesData,
+  posthog: carriesData,
+  'google-data-manager': adds,
+  'x-ads': adds,
+  linkedin: adds,
+  tiktok: adds,
+  // The framework knows deletions alone.
+  'iab-data-deletion': () => false,
+} as const satisfies Record<string, (op: string, ask: Ask) => boolean>;
+
+/** The contract servers whose journals can be read here. */
+export type ServerKind = keyof typeof isSend;
+
+const email = ({ email: address }: AnsweredWithdrawal): string => address.toLowerCase();
+const subjectId = (person: AnsweredWithdrawal): string => person.subjectId;
+const hashedEmail = ({ email: address }: AnsweredWithdrawal): string =>
+  createHash('sha256').update(address.trim().toLowerCase()).digest('hex');
 
 /** How each partner names a person. */
-const nameAt: Record<PartnerJournal['partner'], (person: AnsweredWithdrawal) => string> = {
-  hubspot: ({ email }) => email.toLowerCase(),
-  segment: ({ subjectId }) => subjectId,
-  meta: ({ email }) => createHash('sha256').update(email.trim().toLowerCase()).digest('hex'),
+const nameAt: Record<ServerKind, (person: AnsweredWithdrawal) => string> = {
+  hubspot: email,
+  klaviyo: email,
+  segment: subjectId,
+  salesforce: subjectId,
+  unomi: subjectId,
+  amplitude: subjectId,
+  ga4: subjectId,
+  mixpanel: subjectId,
+  posthog: subjectId,
+  meta: hashedEmail,
+  'google-data-manager': hashedEmail,
+  'x-ads': hashedEmail,
+  linkedin: hashedEmail,
+  tiktok: hashedEmail,
+  'iab-data-deletion': hashedEmail,
 };
 
 /** Every person's name in sends of one journal, with the moment the request's first byte arrived. */
@@ -70,8 +118,9 @@ async function* sendsIn({ partner, file }: PartnerJournal): AsyncGenerator<{ nam
     const startNs = arrivals.get(line.id);
     if (startNs === undefined) throw new Error(`${file}: request ${line.id} was received but never arrived`);
     for (const ask of line.asks ?? [])
-      if (isSend[partner](line.op ?? '', ask.what))
-        for (const name of ask.identifiers) yield { name: partner === 'hubspot' ? name.toLowerCase() : name, startNs };
+      if (isSend[partner](line.op ?? '', ask))
+        // Of identifiers only e-mail addresses have capitals that mean nothing.
+        for (const name of ask.identifiers) yield { name: name.includes('@') ? name.toLowerCase() : name, startNs };
   }
 }
 
@@ -113,4 +162,14 @@ export async function receivedBy(
     if (subjectId !== undefined) received.add(subjectId);
   }
   return received;
+}
+
+/** How many requests of the journal met a fault. */
+export async function faultsStruck({ file }: PartnerJournal): Promise<number> {
+  let struck = 0;
+  for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+    const line = JSON.parse(text) as Line;
+    if (line.t === 'answered' && (line.faults?.length ?? 0) > 0) struck += 1;
+  }
+  return struck;
 }

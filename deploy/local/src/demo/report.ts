@@ -14,7 +14,10 @@ export interface DemoReport {
 }
 
 /** States that mean the partner has the withdrawal, or that it never had the person's data. */
-const done = new Set(['accepted', 'confirmed', 'nothing-to-do', 'never-shared']);
+const done = new Set(['accepted', 'confirmed', 'nothing-to-do', 'never-shared', 'not-recalled', 'superseded']);
+
+export const isDone = ({ state, outcome }: Pick<Propagation['recipients'][number], 'state' | 'outcome'>): boolean =>
+  done.has(outcome ?? state);
 
 export function figures(propagations: readonly Propagation[], recipients: readonly string[]) {
   const at = (recipient: string) => propagations.flatMap((p) => p.recipients.filter((r) => r.recipient === recipient));
@@ -22,9 +25,7 @@ export function figures(propagations: readonly Propagation[], recipients: readon
   return {
     gateClosedMs: distribution(times(propagations.flatMap((p) => p.recipients.map((r) => r.gateClosedMs)))),
     gateClosedBy: Object.fromEntries(recipients.map((r) => [r, distribution(times(at(r).map((x) => x.gateClosedMs)))])),
-    accepted: Object.fromEntries(
-      recipients.map((r) => [r, at(r).filter((x) => done.has(x.outcome ?? x.state)).length]),
-    ),
+    accepted: Object.fromEntries(recipients.map((r) => [r, at(r).filter(isDone).length])),
     acceptedMs: Object.fromEntries(recipients.map((r) => [r, distribution(times(at(r).map((x) => x.acceptedMs)))])),
   };
 }

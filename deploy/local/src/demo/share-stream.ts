@@ -10,6 +10,14 @@ import {
 export interface StreamTarget {
   readonly recipient: string;
   readonly url: string;
+  /** What it is given of a person, where it is none of the starter catalogue's. */
+  readonly share?: Pick<ShareToSend, 'purpose' | 'fields'>;
+}
+
+/** How many people of each recipient ask at a time, and how often. */
+interface StreamPace {
+  readonly batchSize: number;
+  readonly everyMs: number;
 }
 
 export interface StreamCounts {
@@ -21,9 +29,8 @@ export interface StreamCounts {
   unanswered: number;
 }
 
-/** Per recipient: how many people a batch carries and how often one leaves. 40 shares a second each. */
-const batchSize = 10;
-const everyMs = 250;
+/** 40 shares a second for each recipient. */
+const usualPace: StreamPace = { batchSize: 10, everyMs: 250 };
 /** A share that is held longer than this is answered as held and goes on in the connector. */
 const waitMs = 500;
 
@@ -49,6 +56,9 @@ const shareOf: Record<string, (subjectId: string, turn: number) => ShareToSend> 
   }),
 };
 
+const shareFor = ({ recipient, share }: StreamTarget, subjectId: string, turn: number): ShareToSend =>
+  share === undefined ? shareOf[recipient]!(subjectId, turn) : { ...share, recipient, subjectId };
+
 /**
  * A platform team's steady traffic: everybody's data keeps asking to leave, also that of people who have said no. An
  * open loop: a slow answer does not slow the asking down.
@@ -63,6 +73,7 @@ export class ShareStream {
     private readonly client: EntenteClient,
     private readonly targets: readonly StreamTarget[],
     private readonly subjects: readonly string[],
+    private readonly pace = usualPace,
   ) {}
 
   start(): void {
@@ -77,6 +88,7 @@ export class ShareStream {
   }
 
   private async loop(target: StreamTarget): Promise<void> {
+    const { batchSize, everyMs } = this.pace;
     let turn = 0;
     let due = performance.now();
     while (!this.stopping.signal.aborted) {
@@ -84,7 +96,7 @@ export class ShareStream {
         { length: batchSize },
         (_, index) => this.subjects[(turn * batchSize + index) % this.subjects.length]!,
       );
-      const shares = batch.map((subjectId) => shareOf[target.recipient]!(subjectId, turn));
+      const shares = batch.map((subjectId) => shareFor(target, subjectId, turn));
       const asked = this.ask(target, shares);
       this.running.add(asked);
       void asked.finally(() => this.running.delete(asked));
@@ -106,14 +118,21 @@ export class ShareStream {
 }
 
 /** How often a share that did not leave is offered again before the demo gives up. */
-const rounds = 40;
+const usualRounds = 40;
+
+export interface ShareOnceOptions {
+  readonly batch?: number;
+  readonly rounds?: number;
+  /** Called with the reason of each share that did not leave. */
+  readonly failed?: (reason: string) => void;
+}
 
 /** Gives everybody's data to one recipient once, so that there is something to withdraw. Returns how many were sent. */
 export async function shareOnce(
   client: EntenteClient,
   target: StreamTarget,
   subjects: readonly string[],
-  batch = 100,
+  { batch = 100, rounds = usualRounds, failed = () => {} }: ShareOnceOptions = {},
 ): Promise<number> {
   let left = [...subjects];
   let sent = 0;
@@ -124,12 +143,15 @@ export async function shareOnce(
       const results: readonly ShareResult[] = await client.share(
         target.url,
         // Taken in a moment ago: a gate that has not heard of them yet would deny them as unknown.
-        part.map((id) => ({ ...shareOf[target.recipient]!(id, 0), atLeastVersion: 1 })),
+        part.map((id) => ({ ...shareFor(target, id, 0), atLeastVersion: 1 })),
         10_000,
       );
-      for (const { index, outcome } of results) {
+      for (const { index, outcome, reason } of results) {
         if (outcome === 'sent') sent += 1;
-        else if (outcome !== 'denied') next.push(part[index]!);
+        else {
+          failed(reason ?? outcome);
+          if (outcome !== 'denied') next.push(part[index]!);
+        }
       }
     }
     left = next;

@@ -1,4 +1,5 @@
 import { consoleClientId, type ClientId } from './clients.ts';
+import type { ConnectorName, MorePartner } from './more-partner.ts';
 import type { StackSecrets } from './secrets.ts';
 import { starterNotice } from './starter-catalogue.ts';
 
@@ -19,6 +20,7 @@ export interface Wiring {
   /** Recipient → the connector that serves it. */
   readonly connectorUrls: Readonly<Record<string, string>>;
   readonly partners: Readonly<Record<'hubspot' | 'segment' | 'meta', { readonly url: string }>>;
+  readonly more: readonly (MorePartner & { readonly url: string })[];
   readonly runDirectory: string;
   readonly logLevel: string;
   readonly canaries: boolean;
@@ -134,7 +136,6 @@ const recipientSettings = {
   }),
 } as const;
 
-export type ConnectorName = keyof typeof recipientSettings;
 const audienceOf: Record<ConnectorName, string> = {
   'crm-connector': 'crm',
   'analytics-connector': 'analytics',
@@ -143,6 +144,9 @@ const audienceOf: Record<ConnectorName, string> = {
 
 export function connectorEnvironment(wiring: Wiring, name: ConnectorName, port: number): NodeJS.ProcessEnv {
   const audience = audienceOf[name];
+  const more = wiring.more
+    .filter(({ connector }) => connector === name)
+    .map(({ recipient: id, partner, settings, url }) => ({ id, partner, settings: settings(url) }));
   return {
     ...common(wiring, name, port),
     ...client(wiring, name),
@@ -152,6 +156,6 @@ export function connectorEnvironment(wiring: Wiring, name: ConnectorName, port: 
     GATE_DIR: `${wiring.runDirectory}/gate-${name}`,
     GATE_NAME: `${name}-1`,
     EGRESS_DEVELOPMENT: 'true',
-    RECIPIENTS: JSON.stringify([recipientSettings[name](wiring)]),
+    RECIPIENTS: JSON.stringify([recipientSettings[name](wiring), ...more]),
   };
 }

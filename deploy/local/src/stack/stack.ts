@@ -10,6 +10,7 @@ import { Supervisor } from '../infrastructure/supervisor.ts';
 import { startIssuer, type Issuer } from '../issuer/issuer.ts';
 import { consoleClient, consoleClientId, stackClients, stackPeople, type ClientId } from './clients.ts';
 import { migrateAll } from './migrations.ts';
+import type { ConnectorName, MorePartner } from './more-partner.ts';
 import { repositoryFile } from './paths.ts';
 import { makeSecrets, type StackSecrets } from './secrets.ts';
 import {
@@ -17,11 +18,10 @@ import {
   consentEnvironment,
   opsEnvironment,
   partnerCredentials,
-  type ConnectorName,
   type Wiring,
 } from './service-environments.ts';
 import { ServiceProcess } from './service-process.ts';
-import { starterCatalogue } from './starter-catalogue.ts';
+import { withMorePartners } from './starter-catalogue.ts';
 import { applyTopics } from './topics.ts';
 
 const connectorNames: readonly ConnectorName[] = ['crm-connector', 'analytics-connector', 'ad-partner-connector'];
@@ -44,6 +44,9 @@ interface PartnerServer {
   readonly process: ServiceProcess;
 }
 
+/** A recipient beside the starter catalogue's, with its running contract server. */
+type RunningMorePartner = MorePartner & PartnerServer;
+
 export interface StackOptions {
   readonly infrastructure: Infrastructure;
   readonly log: Logger;
@@ -54,6 +57,8 @@ export interface StackOptions {
   readonly environment?: Partial<Record<ServiceName, NodeJS.ProcessEnv>>;
   /** Runs the relay as a process of its own beside a consent service that has none, so that each can be stopped alone. */
   readonly separateRelay?: boolean;
+  /** Recipients beside the starter catalogue's. */
+  readonly more?: readonly MorePartner[];
   /** A canary at every recipient: off where a test counts what leaves. */
   readonly canaries?: boolean;
 }
@@ -66,6 +71,7 @@ export interface Stack {
   /** Only with `separateRelay`. */
   readonly relay?: ServiceProcess;
   readonly partners: Readonly<Record<PartnerName, PartnerServer>>;
+  readonly more: readonly RunningMorePartner[];
   readonly runDirectory: string;
   readonly wiring: Wiring;
   /** One more instance of a service, not yet started, with its own port and, for a connector, its own gate directory. */
@@ -82,7 +88,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const supervisor = await Supervisor.open(await mkdtemp(join(tmpdir(), 'entente-stack-')), 'private');
   const secrets = makeSecrets();
   const controller = options.controller ?? 'acme';
-  const ports = await freePorts(partnerNames.length * 2 + serviceNames.length + 1);
+  const ports = await freePorts((partnerNames.length + (options.more?.length ?? 0)) * 2 + serviceNames.length + 1);
   const port = (): number => ports.pop()!;
   const servicePorts = perService(() => port());
   const opsUrl = `http://127.0.0.1:${servicePorts.ops}`;
@@ -121,7 +127,10 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     timed('topics', applyTopics({ bootstrap: infrastructure.bootstrap, log })),
     timed('database schemas', migrateAll({ databaseUrl: infrastructure.databaseUrl, log })),
   ]);
-  const partners = await timed('partner contract servers', startPartners(supervisor, port));
+  const [partners, more] = await timed(
+    'partner contract servers',
+    Promise.all([startPartners(supervisor, port), startMore(options.more ?? [], supervisor, port)]),
+  );
   const urls = perService((name) => `http://127.0.0.1:${servicePorts[name]}`);
   const wiring: Wiring = {
     databaseUrl: infrastructure.databaseUrl,
@@ -132,8 +141,11 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     secrets,
     consentUrl: urls.consent,
     opsUrl: urls.ops,
-    connectorUrls: Object.fromEntries(stackRecipients.map(({ recipient, connector }) => [recipient, urls[connector]])),
+    connectorUrls: Object.fromEntries(
+      [...stackRecipients, ...more].map(({ recipient, connector }) => [recipient, urls[connector]]),
+    ),
     partners,
+    more,
     runDirectory: supervisor.runDirectory,
     logLevel: options.logLevel ?? 'info',
     canaries: options.canaries ?? false,
@@ -145,7 +157,7 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
   await Promise.all([services.consent.start(), relay?.start()]);
   await timed('consent', Promise.all([services.consent.ready(), relay?.ready()]));
   // The catalogue first: a gate without one is closed, and its readiness says so.
-  await timed('starter catalogue', client('operator').changeCatalogue(starterCatalogue));
+  await timed('starter catalogue', client('operator').changeCatalogue(withMorePartners(more)));
   await Promise.all(
     serviceNames
       .filter((name) => name !== 'consent')
@@ -161,7 +173,7 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     instances += 1;
     return serviceOf(name, own, wiring, options, supervisor, instances);
   };
-  const one = { controller, urls, services, partners, runDirectory, wiring };
+  const one = { controller, urls, services, partners, more, runDirectory, wiring };
   return { ...one, ...(relay ? { relay } : {}), another, client, token };
 }
 
@@ -244,35 +256,47 @@ const partnerArguments: Record<PartnerName, readonly string[]> = {
 
 async function startPartners(supervisor: Supervisor, port: () => number): Promise<Record<PartnerName, PartnerServer>> {
   const started = await Promise.all(
-    partnerNames.map(async (name) => {
-      const [own, control] = [port(), port()];
-      const journal = join(supervisor.runDirectory, `${name}.journal.jsonl`);
-      const url = `http://127.0.0.1:${own}`;
-      const controlUrl = `http://127.0.0.1:${control}`;
-      const args = [
-        name,
-        '--port',
-        String(own),
-        '--control-port',
-        String(control),
-        '--journal',
-        journal,
-        ...partnerArguments[name],
-      ];
-      const process_ = new ServiceProcess(
-        {
-          name: `partner-${name}`,
-          entry: repositoryFile('test/partners/dist/main.js'),
-          args,
-          env: { PATH: process.env['PATH'] },
-          readyUrl: `${controlUrl}/health`,
-        },
-        supervisor,
-      );
-      await process_.start();
-      await process_.ready();
-      return [name, { url, controlUrl, journal, process: process_ }] as const;
-    }),
+    partnerNames.map(
+      async (name) => [name, await startPartner(name, name, partnerArguments[name], supervisor, port)] as const,
+    ),
   );
   return Object.fromEntries(started) as Record<PartnerName, PartnerServer>;
+}
+
+const startMore = (
+  more: readonly MorePartner[],
+  supervisor: Supervisor,
+  port: () => number,
+): Promise<RunningMorePartner[]> =>
+  Promise.all(
+    more.map(async (partner) => {
+      const { kind, args } = partner.server;
+      return { ...partner, ...(await startPartner(partner.recipient, kind, args, supervisor, port)) };
+    }),
+  );
+
+async function startPartner(
+  name: string,
+  kind: string,
+  more: readonly string[],
+  supervisor: Supervisor,
+  port: () => number,
+): Promise<PartnerServer> {
+  const [own, control] = [port(), port()];
+  const journal = join(supervisor.runDirectory, `${name}.journal.jsonl`);
+  const controlUrl = `http://127.0.0.1:${control}`;
+  const ports = ['--port', String(own), '--control-port', String(control)];
+  const process_ = new ServiceProcess(
+    {
+      name: `partner-${name}`,
+      entry: repositoryFile('test/partners/dist/main.js'),
+      args: [kind, ...ports, '--journal', journal, ...more],
+      env: { PATH: process.env['PATH'] },
+      readyUrl: `${controlUrl}/health`,
+    },
+    supervisor,
+  );
+  await process_.start();
+  await process_.ready();
+  return { url: `http://127.0.0.1:${own}`, controlUrl, journal, process: process_ };
 }

@@ -1,4 +1,5 @@
 import type { CatalogueDocument } from '@entente/contracts';
+import type { MorePartner } from './more-partner.ts';
 
 /**
  * A yes lasts 13 months (395 days), the longest the EDPB's and TCF's practice knows; after a no a person is left alone for
@@ -140,3 +141,31 @@ export const starterCatalogue = {
 /** Catches at compile time what the catalogue API would refuse by shape. */
 type Plain<T> = { readonly [K in keyof T]: unknown };
 starterCatalogue satisfies Plain<Omit<CatalogueDocument, 'number'>>;
+
+/** The starter catalogue, whose notice names these recipients too and whose purposes carry what is shared with them. */
+export function withMorePartners(more: readonly MorePartner[]): object {
+  if (more.length === 0) return starterCatalogue;
+  const { purposes, notices, recipients } = starterCatalogue;
+  const of = (purpose: string): readonly MorePartner[] => more.filter((each) => each.purpose === purpose);
+  return {
+    purposes: purposes.map((purpose) => ({
+      ...purpose,
+      fields: [...new Set([...purpose.fields, ...of(purpose.id).flatMap(({ fields }) => Object.keys(fields ?? {}))])],
+    })),
+    notices: notices.map((notice) => ({
+      ...notice,
+      purposes: Object.fromEntries(
+        Object.entries(notice.purposes).map(([purpose, named]) => [
+          purpose,
+          [...named, ...of(purpose).map(({ recipient }) => recipient)],
+        ]),
+      ),
+    })),
+    recipients: [
+      ...recipients,
+      ...more.map(({ recipient: id, name, kind, partner, purpose, identifiers, preloaded = false }) => ({
+        ...{ id, name, kind, partner, audience: kind, purposes: [purpose], identifiers, preloaded, active: true },
+      })),
+    ],
+  };
+}

@@ -168,3 +168,48 @@ describe('reconciliation', () => {
     await schedule.stop();
   });
 });
+
+describe('a preloaded recipient', () => {
+  let full: RuntimeUnderTest;
+  let own: TestDatabase;
+  beforeAll(async () => {
+    own = await testDatabase('compare-preloaded');
+    full = await RuntimeUnderTest.start({
+      databaseUrl: own.url,
+      definition: partner,
+      settings: new MemorySettings(),
+      purposes: [ads, mail],
+      fields: [],
+      preloaded: true,
+    });
+    full.revoker.start();
+    full.confirmer.start();
+  });
+  afterAll(async () => {
+    await full.stop();
+    await own.drop();
+  });
+
+  test('DLV-6: who was never shared by us and is served against their word is found, and revoked again', async () => {
+    const person = planted();
+    await full.change(person, 1, [ads, mail]);
+    await full.change(person, 2, [ads]);
+    await waitFor(async () => (await full.enforcements(person)).includes('accepted@2'), { what: 'the acceptance' });
+    // Its question has been answered; then somebody imports an old list.
+    await waitFor(
+      async () => {
+        await full.questionDue(person);
+        return (await full.enforcements(person)).includes('confirmed@2');
+      },
+      { what: 'the confirmation' },
+    );
+    served.set(person.identifiers.email ?? '', new Set([ads, mail]));
+    const dry = await full.reconciled(true);
+    expect(dry).toMatchObject({ dryRun: true, counts: { checked: 1, extra: 1, repaired: 1, missing: 0 } });
+    expect(servedFor(person.identifiers.email).has(mail)).toBe(true);
+    expect(await full.enforcements(person)).toEqual(['accepted@2', 'confirmed@2']);
+    const { counts } = await full.reconciled();
+    expect(counts).toMatchObject({ checked: 1, extra: 1, repaired: 1, missing: 0 });
+    await waitFor(() => !servedFor(person.identifiers.email).has(mail), { what: 'the second revocation' });
+  });
+});

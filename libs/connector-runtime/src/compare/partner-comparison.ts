@@ -47,7 +47,7 @@ interface Page {
 }
 
 /**
- * What the partner serves against what our rows allow, over the whole exposure register. By itself it repairs in the deny
+ * What the partner serves against what our rows allow, over the whole exposure register (at a preloaded recipient: everybody it may have been given). By itself it repairs in the deny
  * direction alone: who is served against our word is revoked again; everything else is reported for a person to judge.
  */
 export class PartnerComparison {
@@ -58,16 +58,19 @@ export class PartnerComparison {
   }
 
   /**
-   * Begins a run and leaves it going. @returns the id of the run and its end, or null while one runs already
+   * Begins a run and leaves it going.
+   * @param dryRun says what it would revoke again, and revokes nothing
+   * @returns the id of the run and its end, or null while one runs already
    */
   async begin(
     askedBy: ReconciliationReport['askedBy'],
     signal: AbortSignal,
+    dryRun = false,
   ): Promise<{ readonly id: string; readonly ended: Promise<void> } | null> {
     const { reports, recipient, log } = this.#options;
-    const id = await reports.begin(recipient.id, askedBy);
+    const id = await reports.begin(recipient.id, askedBy, dryRun);
     if (id === null) return null;
-    const ended = this.#whole(id, signal)
+    const ended = this.#whole(id, signal, dryRun)
       .then((reason) => reports.end(id, reason === null ? 'done' : 'failed', reason))
       .catch(async (err: unknown) => {
         log.error({ err, recipient: recipient.id }, 'comparison with the partner failed inside');
@@ -79,18 +82,19 @@ export class PartnerComparison {
   }
 
   /** @returns why it is not whole, or null */
-  async #whole(id: string, signal: AbortSignal): Promise<string | null> {
+  async #whole(id: string, signal: AbortSignal, dryRun: boolean): Promise<string | null> {
     const { reports, recipient, log } = this.#options;
     let counts: ReconciliationCounts = noCounts;
     let findings: readonly Finding[] = [];
     let after: SubjectKey | null = null;
     let blind = 0;
+    const preloaded = await this.#preloaded();
     for (;;) {
-      const rows: DeliveryRow[] = await this.#page(after);
+      const rows: DeliveryRow[] = await this.#page(after, preloaded);
       const last = rows.at(-1);
       if (last === undefined) break;
       after = last.subjectKey;
-      const page = await this.#compared(rows, signal);
+      const page = await this.#compared(rows, signal, dryRun);
       if (page === null) return 'stopping';
       const unreadable = page.findings.filter(({ kind }) => kind === 'unreadable');
       counts = counted(counts, page);
@@ -103,13 +107,20 @@ export class PartnerComparison {
     return null;
   }
 
-  async #page(after: SubjectKey | null): Promise<DeliveryRow[]> {
+  /** DLV-6: at a preloaded recipient everybody we know may be, shared by us or not. */
+  async #preloaded(): Promise<boolean> {
     const { pool, controller, recipient } = this.#options;
-    return readRegistered(pool, controller, recipient.id, after, recipient.limits.revokeBatch);
+    const catalogue = await inTransaction(pool, (tx) => catalogueForShare(tx, controller));
+    return catalogue?.recipients.get(recipient.id)?.preloaded ?? false;
+  }
+
+  async #page(after: SubjectKey | null, preloaded: boolean): Promise<DeliveryRow[]> {
+    const { pool, controller, recipient } = this.#options;
+    return readRegistered(pool, controller, recipient.id, after, recipient.limits.revokeBatch, preloaded);
   }
 
   /** Null when the service stops. */
-  async #compared(rows: readonly DeliveryRow[], signal: AbortSignal): Promise<Page | null> {
+  async #compared(rows: readonly DeliveryRow[], signal: AbortSignal, dryRun: boolean): Promise<Page | null> {
     const { recipient, pool, controller, identifiers } = this.#options;
     const known = await identifiers.of(recipient.id, rows, recipient.identifiers);
     const readFrom = await databaseNow(pool);
@@ -138,6 +149,7 @@ export class PartnerComparison {
     }
     const judged = await this.#judged(
       rows.filter(({ subjectKey }) => served.has(subjectKey)),
+      dryRun,
       (row, allowed) =>
         differences(row, {
           ...{ allowed, readFrom, questionOpen: open.has(row.subjectKey) },
@@ -174,6 +186,7 @@ export class PartnerComparison {
   /** Judged under the rows' locks, so that what changed while the partner was read is judged by its newest state. */
   async #judged(
     rows: readonly DeliveryRow[],
+    dryRun: boolean,
     differ: (row: DeliveryRow, allowed: ReturnType<typeof allowedPurposes>) => Difference[],
   ): Promise<{ readonly findings: Finding[]; readonly repaired: number }> {
     const { pool, controller, recipient, log, wake } = this.#options;
@@ -198,11 +211,13 @@ export class PartnerComparison {
         due.push({ ...before, ...delivery });
         return made.map((each) => told(before, each, now));
       });
-      await writeRows(tx, controller, due);
-      await recordEnforcements(tx, controller, enforcements);
+      if (!dryRun) {
+        await writeRows(tx, controller, due);
+        await recordEnforcements(tx, controller, enforcements);
+      }
       return { findings, repaired: due.length };
     });
-    if (judged.repaired > 0) {
+    if (judged.repaired > 0 && !dryRun) {
       log.error({ recipient: recipient.id, people: judged.repaired }, 'the partner serves what it was told to stop');
       notifyOutbox(pool, log);
       wake();

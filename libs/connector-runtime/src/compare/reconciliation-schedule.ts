@@ -50,11 +50,16 @@ export class ReconciliationSchedule {
     await Promise.all(this.#running);
   }
 
+  /** Recipients that can be read. */
+  get recipients(): readonly RecipientId[] {
+    return [...this.#options.comparisons.keys()];
+  }
+
   /** On demand. @returns the run's id; null while one runs already; undefined when this recipient cannot be read */
-  async now(recipient: RecipientId): Promise<string | null | undefined> {
+  async now(recipient: RecipientId, dryRun = false): Promise<string | null | undefined> {
     const comparison = this.#options.comparisons.get(recipient);
     if (comparison === undefined) return undefined;
-    const run = await comparison.begin('operator', this.#stop.signal);
+    const run = await comparison.begin('operator', this.#stop.signal, dryRun);
     if (run !== null) void this.#keep(run.ended);
     return run?.id ?? null;
   }

@@ -201,9 +201,10 @@ describe('REC-8: erasure', () => {
     await runtime.erase(person, 2);
     await told(person, 'confirmed@2');
     const mine = erased.filter(({ subjectKey }) => subjectKey === person.subjectKey);
-    expect(mine.map(({ version, identifiers }) => ({ version, identifiers }))).toEqual([
-      { version: 2, identifiers: [person.identifiers] },
-    ]);
+    expect(mine.length).toBeGreaterThan(0);
+    // DLV-3: with a window of exposure open when it began, it is asked for again, in the same words.
+    for (const { version, identifiers } of mine)
+      expect({ version, identifiers }).toEqual({ version: 2, identifiers: [person.identifiers] });
     expect(asksAbout(person)).toMatchObject([{ erasure: true, allowed: [] }]);
     expect(await register(person)).toBe(0);
     expect(await runtime.row(person)).toMatchObject({

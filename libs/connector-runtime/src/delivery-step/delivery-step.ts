@@ -1,7 +1,7 @@
 import type { ConsentVector, Outcome as EnforcementOutcome, PurposeId } from '@entente/contracts';
-import type { Outcome } from '../partner/outcome.ts';
+import type { RevocationOutcome } from '../partner/outcome.ts';
 import { isPending, type Delivery } from './delivery.ts';
-import { nextStep, type RetryPolicy } from './next-step.ts';
+import { nextStep, type NextStep, type RetryPolicy } from './next-step.ts';
 import { intersection, union, without } from './purpose-set.ts';
 
 /** What the rules need to know of the recipient of a row. */
@@ -187,7 +187,7 @@ export interface Ended {
   readonly token: string;
   /** The row as it was claimed. */
   readonly claimed: Pick<Delivery, 'revokeVersion' | 'revokeTo' | 'erasure' | 'attempted' | 'revoked'>;
-  readonly outcome: Outcome;
+  readonly outcome: RevocationOutcome;
   /** False when no byte of the attempt left this process. */
   readonly sent: boolean;
   /** Database time before the attempt's first byte. */
@@ -233,7 +233,7 @@ const dueAgain = (delivery: Delivery, at: number): Delivery => ({
 function acknowledged(
   delivery: Delivery,
   end: Ended,
-  outcome: 'accepted' | 'nothing-to-do',
+  outcome: Extract<NextStep, { do: 'acknowledge' }>['as'],
   overtaken: boolean,
 ): Stepped {
   if (delivery.inFlightUntil !== null && delivery.inFlightUntil > end.beganAt) {
@@ -243,7 +243,7 @@ function acknowledged(
     return unchanged({ ...again, attempts: 0, ambiguous: false });
   }
   const reference = end.outcome.kind === 'applied' ? end.outcome.reference : undefined;
-  const reason = end.outcome.kind === 'nothing-to-do' ? end.outcome.why : undefined;
+  const reason = outcome === 'accepted' || !('why' in end.outcome) ? undefined : end.outcome.why;
   const version = end.claimed.revokeVersion;
   const clean: Delivery = {
     ...delivery,

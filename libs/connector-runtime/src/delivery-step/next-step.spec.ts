@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Outcome } from '../partner/outcome.ts';
+import type { RevocationOutcome } from '../partner/outcome.ts';
 import { backoffMs } from './backoff.ts';
 import { nextStep, retryPolicy } from './next-step.ts';
 
-const outcome = (kind: Outcome['kind']): Outcome => (kind === 'applied' ? { kind } : { kind, why: 'because' });
+const outcome = (kind: RevocationOutcome['kind']): RevocationOutcome =>
+  kind === 'applied' ? { kind } : { kind, why: 'because' };
 const last = retryPolicy.maxAttempts;
 
 describe('DLV-4: the runtime alone decides', () => {
@@ -11,6 +12,7 @@ describe('DLV-4: the runtime alone decides', () => {
     ['applied', 1, 'acknowledge'],
     ['applied', last, 'acknowledge'],
     ['nothing-to-do', 1, 'acknowledge'],
+    ['not-recalled', 1, 'acknowledge'],
     ['retry', 1, 'wait'],
     ['retry', last - 1, 'wait'],
     ['retry', last, 'park'],
@@ -24,6 +26,7 @@ describe('DLV-4: the runtime alone decides', () => {
   test.each([
     ['applied', 'accepted'],
     ['nothing-to-do', 'nothing-to-do'],
+    ['not-recalled', 'not-recalled'],
   ] as const)('%s is acknowledged as %s', (kind, as) =>
     expect(nextStep(outcome(kind), 1, retryPolicy, 0)).toEqual({ do: 'acknowledge', as }),
   );

@@ -1,4 +1,4 @@
-import type { Outcome } from '../partner/outcome.ts';
+import type { RevocationOutcome } from '../partner/outcome.ts';
 import { backoffMs, type Backoff } from './backoff.ts';
 
 export interface RetryPolicy extends Backoff {
@@ -12,7 +12,7 @@ export interface RetryPolicy extends Backoff {
 export const retryPolicy: RetryPolicy = { baseMs: 500, capMs: 60_000, maxAttempts: 20, maxAskedMs: 3_600_000 };
 
 export type NextStep =
-  | { readonly do: 'acknowledge'; readonly as: 'accepted' | 'nothing-to-do' }
+  | { readonly do: 'acknowledge'; readonly as: 'accepted' | 'nothing-to-do' | 'not-recalled' }
   | { readonly do: 'wait'; readonly ms: number; readonly reason: string; readonly ambiguous: boolean }
   | { readonly do: 'park'; readonly reason: string };
 
@@ -20,12 +20,14 @@ export type NextStep =
  * What follows from an outcome (DLV-4). Retry-After is respected: the pause is never shorter than what the partner asked
  * for, so that a fleet does not return together the jitter is added on top.
  */
-export function nextStep(outcome: Outcome, attempt: number, policy: RetryPolicy, random: number): NextStep {
+export function nextStep(outcome: RevocationOutcome, attempt: number, policy: RetryPolicy, random: number): NextStep {
   switch (outcome.kind) {
     case 'applied':
       return { do: 'acknowledge', as: 'accepted' };
     case 'nothing-to-do':
       return { do: 'acknowledge', as: 'nothing-to-do' };
+    case 'not-recalled':
+      return { do: 'acknowledge', as: 'not-recalled' };
     case 'refused':
       return { do: 'park', reason: outcome.why };
     case 'retry':

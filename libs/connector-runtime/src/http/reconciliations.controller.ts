@@ -2,7 +2,7 @@ import { idPattern, recipientId, type ControllerId } from '@entente/contracts';
 import { Caller, Refusal, Scopes } from '@entente/http';
 import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { Matches } from 'class-validator';
+import { IsBoolean, IsOptional, Matches } from 'class-validator';
 import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
 import { ReconciliationReports } from '../store/reconciliation-reports.ts';
 import { controllerToken } from './tokens.ts';
@@ -11,6 +11,11 @@ export class ReconciliationDto {
   @ApiProperty()
   @Matches(new RegExp(idPattern.name))
   recipient!: string;
+
+  @ApiProperty({ required: false, description: 'Only says what it would revoke again.' })
+  @IsOptional()
+  @IsBoolean()
+  dryRun?: boolean;
 }
 
 export class BegunReconciliationDto {
@@ -42,6 +47,9 @@ export class ReconciliationReportDto {
   @ApiProperty({ enum: ['schedule', 'operator'] })
   askedBy!: string;
 
+  @ApiProperty({ description: 'It repaired nothing; `repaired` counts what would have been.' })
+  dryRun!: boolean;
+
   @ApiProperty({ enum: ['running', 'done', 'failed'] })
   state!: string;
 
@@ -59,6 +67,11 @@ export class ReconciliationReportDto {
 
   @ApiProperty({ type: [FindingDto], description: 'The first 200 of each kind; counts are whole.' })
   findings!: readonly FindingDto[];
+}
+
+export class ReadableRecipientsDto {
+  @ApiProperty({ type: [String] })
+  recipients!: readonly string[];
 }
 
 /** Our state against the partner's own store. */
@@ -85,14 +98,24 @@ export class ReconciliationsController {
   // It repairs towards denial alone (ADR 13), so an operator may ask for it.
   @Scopes('admin', 'ops:operate')
   @ApiAcceptedResponse({ type: BegunReconciliationDto, description: 'It runs; its report grows page by page.' })
-  async begin(@Caller() caller: Caller, @Body() { recipient }: ReconciliationDto): Promise<BegunReconciliationDto> {
+  async begin(
+    @Caller() caller: Caller,
+    @Body() { recipient, dryRun }: ReconciliationDto,
+  ): Promise<BegunReconciliationDto> {
     if (caller.controller !== this.#controller)
       throw new Refusal('wrong-controller', 403, 'This service works for another controller.');
-    const id = await this.#schedule.now(recipientId(recipient));
+    const id = await this.#schedule.now(recipientId(recipient), dryRun);
     if (id === undefined)
       throw new Refusal('cannot-be-read', 404, 'This is no recipient of this service whose partner can be read.');
     if (id === null) throw new Refusal('reconciliation-running', 409, 'A comparison with this recipient is running.');
     return { id };
+  }
+
+  @Get()
+  @Scopes('ops:read')
+  @ApiOkResponse({ type: ReadableRecipientsDto, description: 'Recipients of this service whose partner can be read.' })
+  readable(@Caller() caller: Caller): ReadableRecipientsDto {
+    return { recipients: caller.controller === this.#controller ? this.#schedule.recipients : [] };
   }
 
   @Get(':recipient')

@@ -1,6 +1,12 @@
 import { Deliveries1700000000001 } from './1-deliveries.ts';
 import { Confirmations1700000000002 } from './2-confirmations.ts';
 import { Traces1700000000031 } from './3-traces.ts';
+import { DryComparisons1700000000032 } from './4-dry-comparisons.ts';
 
 /** Migrations of a connector service's schema, in order. The schema is the one of the connection's search path. */
-export const connectorMigrations = [Deliveries1700000000001, Confirmations1700000000002, Traces1700000000031];
+export const connectorMigrations = [
+  Deliveries1700000000001,
+  Confirmations1700000000002,
+  Traces1700000000031,
+  DryComparisons1700000000032,
+];

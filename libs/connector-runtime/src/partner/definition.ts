@@ -8,7 +8,7 @@ import type {
 } from '@entente/contracts';
 import type { Egress, HttpRequest, Sent, Shareable } from '@entente/gate';
 import type { Logger } from '@entente/observability';
-import type { Outcome } from './outcome.ts';
+import type { Outcome, RevocationOutcome } from './outcome.ts';
 
 /** One person's data on its way to a recipient; fields are already reduced to what the purpose may carry. */
 export interface ShareItem {
@@ -54,6 +54,9 @@ export interface Confirmation {
   /** What was accepted is the deletion of the person, by `erase` where the partner has it. */
   readonly erasure?: true;
 }
+
+/** A revocation the partner has just accepted, by what can be told of it before any question. */
+export type AcceptedRevocation = Pick<Confirmation, 'reference' | 'erasure'>;
 
 /** What the partner says about the effect of an accepted revocation. */
 export type ConfirmationOutcome =
@@ -157,11 +160,15 @@ export interface PartnerDefinition<S extends object> {
   /** One outcome per item, in the same order. */
   share(batch: Shareable<ShareItem>[], context: PartnerContext<S>): Promise<ShareOutcome[]>;
   /** One outcome per item, in the same order. */
-  revoke(batch: readonly Revocation[], context: PartnerContext<S>): Promise<Outcome[]>;
+  revoke(batch: readonly Revocation[], context: PartnerContext<S>): Promise<RevocationOutcome[]>;
   /** One outcome per item, in the same order; gated like a share. */
   reinstate?(batch: readonly GatedReinstatement[], context: PartnerContext<S>): Promise<ShareOutcome[]>;
   /** Asks what became of accepted revocations, by their reference. One outcome per item, in the same order. */
   confirm?(batch: readonly Confirmation[], context: PartnerContext<S>): Promise<ConfirmationOutcome[]>;
+  /** Whether these settings let it be asked about this acceptance; without this, about each. */
+  askable?(settings: S, accepted: AcceptedRevocation): boolean;
+  /** Whether these settings let people be read back; always, without this. */
+  readable?(settings: S): boolean;
   /** Where the partner can be read: what it holds now. One answer per item, in the same order. */
   readBack?(batch: readonly ReadBackItem[], context: PartnerContext<S>): Promise<ReadBack[]>;
   /** Where the partner can delete a person; elsewhere an erasure is a revocation of everything. Same order. */

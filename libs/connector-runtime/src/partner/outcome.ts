@@ -11,6 +11,17 @@ export type Outcome =
   /** Bytes left and no clean answer came: it may or may not have happened. */
   | { readonly kind: 'unclear'; readonly why: string };
 
+/**
+ * What a revocation may come to beside: this partner has no call that takes back what it was given. The gate has closed, and
+ * that is all there is (ADR 27).
+ */
+interface NotRecalled {
+  readonly kind: 'not-recalled';
+  readonly why: string;
+}
+
+export type RevocationOutcome = Outcome | NotRecalled;
+
 /** Why of a plan without a single call. The runtime accepts it only where nothing was to be revoked. */
 export const noCallNeeded = 'no-call-needed';
 

@@ -4,6 +4,7 @@ import type { Clock, Logger } from '@entente/observability';
 import { union } from '../delivery-step/purpose-set.ts';
 import type { RecipientLimits } from '../limits/recipient-limits.ts';
 import type {
+  AcceptedRevocation,
   Confirmation,
   ConfirmationOutcome,
   Erasure,
@@ -18,7 +19,7 @@ import type {
   ShareItem,
   ShareOutcome,
 } from './definition.ts';
-import type { Outcome } from './outcome.ts';
+import type { Outcome, RevocationOutcome } from './outcome.ts';
 import { partnerHosts } from './partner-hosts.ts';
 import { confirmedByReading } from './read-back.ts';
 
@@ -42,8 +43,10 @@ export interface BoundRecipient {
   /** The hard end of one HTTP call, from its start. */
   readonly attemptTimeoutMs: number;
   readonly reinstates: boolean;
-  /** It can be asked what became of an accepted revocation: by `confirm`, or by reading the person back. */
+  /** It can be asked what became of some accepted revocation: by `confirm`, or by reading the person back. */
   readonly confirms: boolean;
+  /** Whether it can be asked about this one: what cannot be answered is never asked in vain. */
+  asks(accepted: AcceptedRevocation): boolean;
   readonly readsBack: boolean;
   readonly erases: boolean;
   /** What the partner's documentation says about its own processing time. */
@@ -51,7 +54,7 @@ export interface BoundRecipient {
   /** All purposes of this recipient in the gate's catalogue. */
   purposes(): readonly PurposeId[];
   share(batch: Shareable<ShareItem>[], scope: AttemptScope): Promise<ShareOutcome[]>;
-  revoke(batch: readonly Revocation[], scope: AttemptScope): Promise<{ outcomes: Outcome[]; sent: boolean }>;
+  revoke(batch: readonly Revocation[], scope: AttemptScope): Promise<{ outcomes: RevocationOutcome[]; sent: boolean }>;
   reinstate(batch: readonly GatedReinstatement[], scope: AttemptScope): Promise<ShareOutcome[]>;
   /** Deletes each person, where the partner can (`erases`). */
   erase(batch: readonly Erasure[], scope: AttemptScope): Promise<{ outcomes: Outcome[]; sent: boolean }>;
@@ -135,6 +138,9 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
     return shown.map((each) => (each.kind === 'read' ? { ...each, served: union(each.served, []) } : each));
   };
 
+  const readsBack = definition.readBack !== undefined && (definition.readable?.(settings) ?? true);
+  const confirms = definition.confirm !== undefined || readsBack;
+
   return {
     id,
     partner: definition.partner,
@@ -144,8 +150,9 @@ export function bindRecipient<S extends object>(options: BindOptions<S>): BoundR
     budget,
     attemptTimeoutMs,
     reinstates: definition.reinstate !== undefined,
-    confirms: definition.confirm !== undefined || definition.readBack !== undefined,
-    readsBack: definition.readBack !== undefined,
+    confirms,
+    asks: (accepted) => confirms && (definition.askable?.(settings, accepted) ?? true),
+    readsBack,
     erases: definition.erase !== undefined,
     documentedDelay: definition.documentedDelay,
     purposes,

@@ -1,6 +1,6 @@
 import type { Revocation } from '../partner/definition.ts';
 import { without } from '../delivery-step/purpose-set.ts';
-import { noCallNeeded, type Outcome } from '../partner/outcome.ts';
+import { noCallNeeded, type Outcome, type RevocationOutcome } from '../partner/outcome.ts';
 import type { AttemptScope, BoundRecipient } from '../partner/recipient.ts';
 import type { DeliveryRow } from '../store/delivery-rows.ts';
 
@@ -11,7 +11,7 @@ export interface Planned {
 }
 
 interface Told {
-  readonly outcome: Outcome;
+  readonly outcome: RevocationOutcome;
   readonly sent: boolean;
 }
 
@@ -47,10 +47,11 @@ export async function atPartner<P extends Planned>(
 }
 
 const forgotten: Outcome = { kind: 'refused', why: 'no-call-planned' };
-const isPlanless = (outcome: Outcome): boolean => outcome.kind === 'nothing-to-do' && outcome.why === noCallNeeded;
+const isPlanless = (outcome: RevocationOutcome): boolean =>
+  outcome.kind === 'nothing-to-do' && outcome.why === noCallNeeded;
 
 /** A plan that makes no call for a purpose that must stop has forgotten it: a person must look, nothing is settled. */
-const heedingPlan = (outcome: Outcome, { recipientPurposes, allowed }: Revocation): Outcome =>
+const heedingPlan = (outcome: RevocationOutcome, { recipientPurposes, allowed }: Revocation): RevocationOutcome =>
   isPlanless(outcome) && without(recipientPurposes, allowed).length > 0 ? forgotten : outcome;
 
 const planless = (outcome: Outcome): Outcome => (isPlanless(outcome) ? forgotten : outcome);

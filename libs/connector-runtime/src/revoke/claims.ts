@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { confirmPolicy } from '../delivery-step/confirm-step.ts';
 import { onClaimed, onEnded } from '../delivery-step/delivery-step.ts';
 import type { RetryPolicy } from '../delivery-step/next-step.ts';
-import type { Outcome } from '../partner/outcome.ts';
+import type { RevocationOutcome } from '../partner/outcome.ts';
 import { factsOf, told } from '../receive/change-receiver.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
 import { openQuestions, type OpenedQuestion } from '../store/confirmation-rows.ts';
@@ -37,7 +37,7 @@ export interface ClaimsOptions {
 /** One row's attempt as it ended. */
 export interface Attempted {
   readonly row: DeliveryRow;
-  readonly outcome: Outcome;
+  readonly outcome: RevocationOutcome;
   /** False when no byte left. */
   readonly sent: boolean;
   /** What is to be asked of the partner once this has settled, where it can be asked. */

@@ -1,7 +1,7 @@
 import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import type { Confirmations } from '../confirm/confirmations.ts';
 import { union } from '../delivery-step/purpose-set.ts';
-import type { Outcome } from '../partner/outcome.ts';
+import type { Outcome, RevocationOutcome } from '../partner/outcome.ts';
 import type { AttemptScope, BoundRecipient } from '../partner/recipient.ts';
 import type { Slot } from '../limits/recipient-limits.ts';
 import type { IdentifierSource, Known } from '../store/identifier-source.ts';
@@ -117,6 +117,8 @@ export class Revoker {
     attempts = spans.ended(attempts);
     const seconds = (clock.monotonic() - began) / 1000;
     for (const { outcome, sent } of attempts) {
+      // No call was made and none is missing.
+      if (outcome.kind === 'not-recalled') continue;
       const labels = { connector: recipient.id, outcome: sent ? requestOutcome(outcome) : 'error' };
       metrics.counter('consent_partner_requests_total').inc(labels);
       metrics.histogram('consent_partner_request_seconds').observe(seconds, labels);
@@ -160,9 +162,15 @@ export class Revoker {
   }
 
   /** What the partner has really accepted it will be asked about. */
-  async #question({ row, revocation }: Planned, outcome: Outcome): Promise<Pick<Attempted, 'question'>> {
+  async #question({ row, revocation }: Planned, outcome: RevocationOutcome): Promise<Pick<Attempted, 'question'>> {
     const { recipient, confirmations } = this.#options;
-    if (confirmations === undefined || !recipient.confirms || outcome.kind !== 'applied') return {};
+    if (confirmations === undefined || outcome.kind !== 'applied') return {};
+    const { reference } = outcome;
+    const accepted = {
+      ...(reference === undefined ? {} : { reference }),
+      ...(row.erasure ? { erasure: true as const } : {}),
+    };
+    if (!recipient.asks(accepted)) return {};
     return { question: await confirmations.question(row, revocation, outcome.reference) };
   }
 
@@ -208,7 +216,7 @@ export class Revoker {
 const noOutcome: Outcome = { kind: 'unclear', why: 'no-outcome' };
 
 /** ACK-TRUTH: a clean answer for some of a person's identifiers settles nothing while others are missing. */
-function forMissing(outcome: Outcome, { kind }: Known): Outcome {
+function forMissing(outcome: RevocationOutcome, { kind }: Known): RevocationOutcome {
   if (kind === 'known' || (outcome.kind !== 'applied' && outcome.kind !== 'nothing-to-do')) return outcome;
   return kind === 'lacking'
     ? { kind: 'refused', why: 'missing-identifier' }
@@ -216,7 +224,7 @@ function forMissing(outcome: Outcome, { kind }: Known): Outcome {
 }
 
 /** What the circuit breaker counts: no answer, or an error of the partner's own. */
-const countsAgainstPartner = (outcome: Outcome): boolean =>
+const countsAgainstPartner = (outcome: RevocationOutcome): boolean =>
   outcome.kind === 'unclear' ||
   (outcome.kind === 'retry' &&
     (outcome.why === 'not-sent' || outcome.why === 'partner-error' || outcome.why.startsWith('status-5')));

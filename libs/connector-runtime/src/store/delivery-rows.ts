@@ -93,11 +93,14 @@ export async function readRegistered(
   recipient: RecipientId,
   after: SubjectKey | null,
   limit: number,
+  preloaded: boolean,
 ): Promise<DeliveryRow[]> {
+  // REC-8: of somebody wiped nothing is known to be there.
+  const mayBeThere = preloaded ? 'NOT wiped AND vector IS NOT NULL' : `exposed <> '{}'`;
   const { rows } = await pool.query<DeliveryRow>({
-    name: 'delivery-read-registered',
+    name: preloaded ? 'delivery-read-preloaded' : 'delivery-read-registered',
     text: `SELECT ${rowColumns} FROM delivery
-            WHERE controller = $1 AND recipient = $2 AND subject_key > $3 AND exposed <> '{}'
+            WHERE controller = $1 AND recipient = $2 AND subject_key > $3 AND ${mayBeThere}
             ORDER BY subject_key LIMIT $4`,
     values: [controller, recipient, after ?? '', limit],
   });

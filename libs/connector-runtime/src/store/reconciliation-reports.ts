@@ -34,6 +34,8 @@ export interface ReconciliationReport {
   readonly id: string;
   readonly recipient: string;
   readonly askedBy: 'schedule' | 'operator';
+  /** It repaired nothing; "repaired" counts what would have been. */
+  readonly dryRun: boolean;
   readonly state: 'running' | 'done' | 'failed';
   readonly startedAt: string;
   readonly endedAt: string | null;
@@ -49,7 +51,7 @@ const leaseMs = 120_000;
 const keptDays = 90;
 
 const iso = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-const columns = `id, recipient, asked_by AS "askedBy", state, ${iso('started_at')} AS "startedAt",
+const columns = `id, recipient, asked_by AS "askedBy", dry_run AS "dryRun", state, ${iso('started_at')} AS "startedAt",
   ${iso('ended_at')} AS "endedAt", reason, counts, findings`;
 
 /** Reports of comparisons with partners, newest last; at most one of a recipient runs, whatever the number of processes. */
@@ -63,16 +65,20 @@ export class ReconciliationReports {
   }
 
   /** @returns the id of the new run, or null while another one runs */
-  async begin(recipient: RecipientId, askedBy: ReconciliationReport['askedBy']): Promise<string | null> {
+  async begin(
+    recipient: RecipientId,
+    askedBy: ReconciliationReport['askedBy'],
+    dryRun = false,
+  ): Promise<string | null> {
     await this.#pool.query(
       `UPDATE reconciliation SET state = 'failed', reason = 'abandoned', ended_at = clock_timestamp()
         WHERE controller = $1 AND recipient = $2 AND state = 'running' AND lease_until < clock_timestamp()`,
       [this.#controller, recipient],
     );
     const { rows } = await this.#pool.query<{ id: string }>(
-      `INSERT INTO reconciliation (id, controller, recipient, asked_by, counts, lease_until)
-       VALUES ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 ms') ON CONFLICT DO NOTHING RETURNING id`,
-      [randomUUID(), this.#controller, recipient, askedBy, JSON.stringify(noCounts), leaseMs],
+      `INSERT INTO reconciliation (id, controller, recipient, asked_by, counts, lease_until, dry_run)
+       VALUES ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 ms', $7) ON CONFLICT DO NOTHING RETURNING id`,
+      [randomUUID(), this.#controller, recipient, askedBy, JSON.stringify(noCounts), leaseMs, dryRun],
     );
     return rows[0]?.id ?? null;
   }
@@ -106,11 +112,11 @@ export class ReconciliationReports {
     return rows[0] ?? null;
   }
 
-  /** Seconds since the newest run began; null when there never was one. */
+  /** Milliseconds since the newest run that could repair began; null when there never was one. */
   async sinceNewestMs(recipient: RecipientId): Promise<number | null> {
     const { rows } = await this.#pool.query<{ ms: number | null }>(
       `SELECT (extract(epoch FROM clock_timestamp() - max(started_at)) * 1000)::float8 AS ms
-         FROM reconciliation WHERE controller = $1 AND recipient = $2`,
+         FROM reconciliation WHERE controller = $1 AND recipient = $2 AND NOT dry_run`,
       [this.#controller, recipient],
     );
     return rows[0]?.ms ?? null;
@@ -124,7 +130,7 @@ export class ReconciliationReports {
       counts: ReconciliationCounts;
     }>(
       `SELECT DISTINCT ON (recipient) recipient, extract(epoch FROM ended_at)::float8 AS "endedSeconds", counts
-         FROM reconciliation WHERE controller = $1 AND state = 'done' ORDER BY recipient, started_at DESC`,
+         FROM reconciliation WHERE controller = $1 AND state = 'done' AND NOT dry_run ORDER BY recipient, started_at DESC`,
       [this.#controller],
     );
     return rows;

@@ -78,10 +78,13 @@ export function assuranceContract<S extends ContractServer>(
         expect([await held(person, first), await held(person, second)]).toEqual([false, false]);
       });
 
-      test('a withdrawal of one purpose is confirmed though the other stays', async () => {
+      test('a withdrawal of one purpose is confirmed though the other stays, where that can be asked', async () => {
         const person = await sharedPerson();
         await runtime().change(person, 2, [second]);
-        expect(await confirmed(person)).toEqual(['accepted@2', 'confirmed@2']);
+        if (confirmation?.wholeOnly) {
+          await told(person, 'accepted@2');
+          expect(await runtime().question(person)).toBeNull();
+        } else expect(await confirmed(person)).toEqual(['accepted@2', 'confirmed@2']);
         expect(await held(person, second)).toBe(true);
       });
 

@@ -60,6 +60,8 @@ export interface ConfirmationContract {
   failLater?(server: ContractServer): Promise<void>;
   /** The operation that answers the question, as faults name it. */
   readonly operation: string;
+  /** The partner can be asked about a withdrawal of everything alone; one of a part ends in accepted. */
+  readonly wholeOnly?: true;
 }
 
 /** How the partner's own store is changed behind our back, as its other users would. */

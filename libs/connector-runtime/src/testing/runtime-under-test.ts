@@ -240,9 +240,9 @@ export class RuntimeUnderTest extends WrittenRows {
     return first.tp;
   }
 
-  /** Compares everybody registered with the partner, to the end. */
-  async reconciled(): Promise<ReconciliationReport> {
-    const run = await this.comparison.begin('operator', new AbortController().signal);
+  /** Compares everybody the partner may have been given with it, to the end. */
+  async reconciled(dryRun = false): Promise<ReconciliationReport> {
+    const run = await this.comparison.begin('operator', new AbortController().signal, dryRun);
     await run?.ended;
     const report = await this.reports.newest(this.recipient.id);
     if (report === null) throw new Error('no report was written');

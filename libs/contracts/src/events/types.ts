@@ -100,6 +100,8 @@ export const outcomes = [
   'confirmed',
   'nothing-to-do',
   'never-shared',
+  // ADR 27: nothing more leaves, and the partner offers no call to take back what it was given.
+  'not-recalled',
   'superseded',
   'parked',
 ] as const;
@@ -111,6 +113,7 @@ export const settledOutcomes: ReadonlySet<Outcome> = new Set([
   'confirmed',
   'nothing-to-do',
   'never-shared',
+  'not-recalled',
   'superseded',
 ]);
 

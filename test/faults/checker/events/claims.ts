@@ -1,7 +1,15 @@
 import type { At, OfRecipient, OfSubject } from './shapes.ts';
 
 export type TrackerStatus =
-  'waiting' | 'retrying' | 'parked' | 'accepted' | 'confirmed' | 'nothing-to-do' | 'never-shared' | 'superseded';
+  | 'waiting'
+  | 'retrying'
+  | 'parked'
+  | 'accepted'
+  | 'confirmed'
+  | 'nothing-to-do'
+  | 'never-shared'
+  | 'not-recalled'
+  | 'superseded';
 
 /** One row of the tracker as read at `at`; times in it are translated. */
 export interface TrackerRow extends At<'tracker.row'>, OfRecipient {

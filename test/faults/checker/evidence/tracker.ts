@@ -7,6 +7,7 @@ export const settledStatuses: ReadonlySet<TrackerStatus> = new Set([
   'confirmed',
   'nothing-to-do',
   'never-shared',
+  'not-recalled',
   'superseded',
 ]);
 

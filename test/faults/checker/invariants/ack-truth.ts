@@ -86,6 +86,8 @@ function settlement(claim: Claim): Violation[] {
       return stillHeld(claim);
     case 'superseded':
       return supersession(claim);
+    // It says nothing of the partner; that nothing more left is NO-LEAK's.
+    case 'not-recalled':
     case 'waiting':
     case 'retrying':
     case 'parked':

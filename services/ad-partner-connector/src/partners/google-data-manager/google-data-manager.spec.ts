@@ -1,5 +1,5 @@
 import { purposeId, subjectKey, type PurposeId } from '@entente/contracts';
-import type { Outcome, PartnerContext, Revocation } from '@entente/connector-runtime';
+import type { PartnerContext, Revocation } from '@entente/connector-runtime';
 import type { HttpRequest, Sent } from '@entente/gate';
 import { createLogger } from '@entente/observability';
 import { describe, expect, test } from '@jest/globals';
@@ -199,7 +199,7 @@ describe('revoking', () => {
   }
   const revoked = async (letters: string, context: PartnerContext<GoogleDataManagerSettings>): Promise<string[]> => {
     const batch = [...letters].map((letter) => ({ ...person(letter), recipientPurposes: [ads] }));
-    return (await googleDataManager.revoke(batch, context)).map((outcome: Outcome) => outcome.kind);
+    return (await googleDataManager.revoke(batch, context)).map(({ kind }) => kind);
   };
   const ok: Reply = { status: 200, body: { requestId: 'r' } };
 

@@ -46,6 +46,9 @@ export const amplitude = definePartner<AmplitudeSettings>({
 
   confirm: confirmRevocations,
   readBack: readUsers,
+  // A deletion is asked for by its job, everything else by the properties of the user.
+  askable: ({ profileUrl }, { reference }) => profileUrl !== undefined || reference !== undefined,
+  readable: ({ profileUrl }) => profileUrl !== undefined,
   erase: deleteUsers,
 });
 

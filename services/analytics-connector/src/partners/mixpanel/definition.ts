@@ -43,6 +43,9 @@ export const mixpanel = definePartner<MixpanelSettings>({
   revoke,
   confirm,
   readBack,
+  // A deletion is asked for by its task, everything else by the profile.
+  askable: ({ serviceAccount }, { reference }) => serviceAccount !== undefined || reference !== undefined,
+  readable: ({ serviceAccount }) => serviceAccount !== undefined,
   erase,
 });
 

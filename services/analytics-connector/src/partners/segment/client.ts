@@ -1,4 +1,11 @@
-import { failureOf, member, retryAfterMs, type Answer, type Outcome } from '@entente/connector-runtime';
+import {
+  failureOf,
+  member,
+  retryAfterMs,
+  type Answer,
+  type ConfirmationOutcome,
+  type Outcome,
+} from '@entente/connector-runtime';
 import type { HttpRequest } from '@entente/gate';
 import type { SegmentEvent } from './plan.ts';
 import type { SegmentSettings } from './settings.ts';
@@ -36,6 +43,12 @@ export const regulationOf = (
   body: JSON.stringify({ regulationType, subjectType: 'USER_ID', subjectIds: userIds }),
 });
 
+export const showRegulation = (settings: SegmentSettings, id: string): HttpRequest => ({
+  method: 'GET',
+  url: new URL(`/regulations/${encodeURIComponent(id)}`, settings.apiUrl),
+  headers: { authorization: `Bearer ${settings.token}`, accept: publicMediaType },
+});
+
 const refusalOf = (answer: Answer): Outcome => failureOf(answer, retryAfterMs(answer.headers, 0));
 
 /** Only 200 with `{"success":true}` is an acceptance; 200 with `false` is Segment's way of saying no. */
@@ -53,3 +66,28 @@ export function readRegulation(answer: Answer): Outcome {
     ? { kind: 'applied', reference }
     : { kind: 'unclear', why: 'unexpected-answer' };
 }
+
+/** How far a regulation has come (partner-apis.md §11); whatever ended without having run whole must run again. */
+export function readRegulationStatus(answer: Answer): ConfirmationOutcome {
+  if (answer.status === 404) return { kind: 'failed', why: 'regulation-not-found' };
+  if (answer.status !== 200) {
+    const refusal = refusalOf(answer);
+    return refusal.kind === 'retry' || refusal.kind === 'refused' ? refusal : unexpected;
+  }
+  switch (member(member(member(answer.json, 'data'), 'regulation'), 'overallStatus')) {
+    case 'FINISHED':
+      return { kind: 'confirmed' };
+    case 'INITIALIZED':
+    case 'INVALIDATED':
+    case 'NOT_SUPPORTED':
+    case 'RUNNING':
+      return { kind: 'pending' };
+    case 'FAILED':
+    case 'PARTIAL_SUCCESS':
+      return { kind: 'failed', why: 'regulation-failed' };
+    default:
+      return unexpected;
+  }
+}
+
+const unexpected = { kind: 'unclear', why: 'unexpected-answer' } as const;

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import {
+  answerOf,
   definePartner,
   judged,
   shareInOneRequest,
   worstOutcome,
+  type Confirmation,
+  type ConfirmationOutcome,
   type GatedReinstatement,
   type Outcome,
   type PartnerContext,
@@ -12,7 +15,7 @@ import {
   type ShareOutcome,
 } from '@entente/connector-runtime';
 import type { PurposeId } from '@entente/contracts';
-import { batchOf, readBatch, readRegulation, regulationOf } from './client.ts';
+import { batchOf, readBatch, readRegulation, readRegulationStatus, regulationOf, showRegulation } from './client.ts';
 import {
   categoryPreferences,
   eventOf,
@@ -74,7 +77,22 @@ export const segment = definePartner<SegmentSettings>({
     toTell.forEach((reinstatement, index) => outcomes.set(reinstatement, told[index] ?? noOutcome));
     return batch.map((reinstatement) => outcomes.get(reinstatement) ?? noOutcome);
   },
+
+  confirm: confirmRegulations,
+  // Preferences cannot be asked for: Segment tells only how far a regulation has come.
+  askable: (_settings, { reference }) => reference !== undefined,
 });
+
+/** One question for each regulation, however many people it is about. */
+async function confirmRegulations(batch: readonly Confirmation[], context: Context): Promise<ConfirmationOutcome[]> {
+  const told = new Map<string, ConfirmationOutcome>();
+  for (const { reference } of batch) {
+    if (reference === undefined || told.has(reference)) continue;
+    const result = answerOf(await context.call(showRegulation(context.settings, reference)));
+    told.set(reference, 'failure' in result ? result.failure : readRegulationStatus(result.answer));
+  }
+  return batch.map(({ reference = '' }) => told.get(reference) ?? { kind: 'refused', why: 'no-regulation' });
+}
 
 const noOutcome: ShareOutcome = { kind: 'unclear', why: 'no-outcome' };
 

@@ -36,4 +36,11 @@ connectorContract({
   operations: { share: 'track.batch', revoke: 'track.batch' },
   secrets: ['segment-secret-token', 'segment-secret-key'],
   tellsBadRows: false,
+  confirmation: {
+    finish: (server) => server.advanceClock(31 * 86_400_000),
+    // Segment accepts a regulation, and it fails when it runs.
+    failLater: (server) => server.setFaults({ kind: 'lie', match: 'regulations.create' } as never),
+    operation: 'regulations.read',
+    wholeOnly: true,
+  },
 });

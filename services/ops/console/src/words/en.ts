@@ -131,6 +131,7 @@ export const en = {
     confirmed: 'Confirmed',
     'nothing-to-do': 'Nothing to do',
     'never-shared': 'Never shared',
+    'not-recalled': 'Stopped, not recalled',
     superseded: 'Superseded',
   },
   blame: { pipeline: 'us', partner: 'partner', none: 'not late' },

@@ -130,6 +130,7 @@ export const fr: Words = {
     confirmed: 'Confirmé',
     'nothing-to-do': 'Rien à faire',
     'never-shared': 'Jamais transmis',
+    'not-recalled': 'Arrêté, non rappelé',
     superseded: 'Remplacé',
   },
   blame: { pipeline: 'nous', partner: 'partenaire', none: 'sans retard' },

@@ -152,7 +152,7 @@ describe('revoking', () => {
       throw new Error('no call is due');
     });
     expect(await metaConversions.revoke([revocationOf([{ 'meta-email': hash('a') }])], context)).toEqual([
-      { kind: 'refused', why: 'no-recall-call' },
+      { kind: 'not-recalled', why: 'no-recall-call' },
     ]);
   });
 

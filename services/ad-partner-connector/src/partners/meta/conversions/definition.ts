@@ -4,6 +4,7 @@ import {
   type Outcome,
   type PartnerContext,
   type Revocation,
+  type RevocationOutcome,
   type ShareItem,
   type ShareOutcome,
 } from '@entente/connector-runtime';
@@ -60,10 +61,10 @@ function sendBatch(batch: Shareable<ShareItem>[], context: Context): Promise<Sha
 }
 
 /** Out of the account's customer lists, where the settings name one; else nothing can be asked of Meta, and that is said. */
-async function optOut(batch: readonly Revocation[], context: Context): Promise<Outcome[]> {
+async function optOut(batch: readonly Revocation[], context: Context): Promise<RevocationOutcome[]> {
   const { settings } = context;
   const { optOutAccount: account } = settings;
-  if (account === undefined) return batch.map(() => ({ kind: 'refused', why: 'no-recall-call' }));
+  if (account === undefined) return batch.map(() => ({ kind: 'not-recalled', why: 'no-recall-call' }));
   // Every purpose leads to the one account.
   const purposes = batch.flatMap(({ recipientPurposes }) => recipientPurposes);
   const accounts = Object.fromEntries(purposes.map((purpose) => [purpose, account]));
