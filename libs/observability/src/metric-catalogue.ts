@@ -76,7 +76,7 @@ export const metricCatalogue = {
   },
   consent_deadline_checks_total: {
     type: 'counter',
-    help: 'Each revocation × recipient judged once when its limit passes; within = 10s, 60s, 15m or 24h.',
+    help: 'Each revocation × recipient judged once when its limit passes; within = 10s, 60s or 15m.',
     labels: ['connector', 'within', 'result', 'blame'],
   },
   consent_oldest_unenforced_revocation_age_seconds: {

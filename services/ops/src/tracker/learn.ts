@@ -78,7 +78,9 @@ export async function learn(tx: PoolClient, records: readonly Heard[]): Promise<
       ? [{ changeId: event.id, publishedAtMs: record.timestamp, change: event.data }]
       : [],
   );
-  return { changes: await recordChanges(tx, seen), settled, touched: new Set(records.flatMap(touchedBy)) };
+  const recorded = await recordChanges(tx, seen);
+  const touched = new Set(records.flatMap(touchedBy));
+  return { changes: recorded.changes, settled: [...settled, ...recorded.settled], touched };
 }
 
 const of = <T extends ReceivedEvent['type']>(records: readonly Heard[], type: T): EventData[T][] =>

@@ -211,11 +211,16 @@ describe('TRK-1: the tracker', () => {
       async () => (await pool.query('SELECT 1 FROM gate_confirmation WHERE subject_key = $1', [key])).rowCount === 1,
       { timeoutMs: 10_000, what: 'the early confirmation' },
     );
+    const measured = async () =>
+      Number(/consent_propagation_seconds_count\{[^}]*meta-ads[^}]*\} (\d+)/.exec(await metrics.text())?.[1] ?? 0);
+    const before = await measured();
     const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', change);
     await waitFor(async () => (await at(id))?.allAccepted && (await at(id))?.allGatesClosed, {
       timeoutMs: 10_000,
       what: 'both applied',
     });
+    // The fastest of all is measured like the others.
+    await waitFor(async () => (await measured()) === before + 1, { timeoutMs: 10_000, what: 'its delay' });
   });
 
   test('accepted and confirmed are two times; a partner that takes its word back opens the change again', async () => {
