@@ -27,6 +27,8 @@ export interface BenchmarkResult {
 export interface Settings {
   readonly rounds: number;
   readonly seconds: number;
+  /** Rows of an import. */
+  readonly rows: number;
   readonly say: (line: string) => void;
 }
 

@@ -8,12 +8,13 @@ import { page, type Report } from './page.ts';
 import { gateCheck } from './workloads/b4-gate.ts';
 import { propagation } from './workloads/b3-propagate.ts';
 import { ledger } from './workloads/b9-ledger.ts';
+import { bulkImport } from './workloads/b10-import.ts';
 import { opsOverhead } from './workloads/ops-overhead.ts';
 
-const all: readonly Benchmark[] = [propagation, gateCheck, ledger, opsOverhead];
+const all: readonly Benchmark[] = [propagation, gateCheck, ledger, opsOverhead, bulkImport];
 
-const usage = `npm run bench -- [B2 B3 …] [--rounds N] [--seconds N] [--page]
-  without names: all of ${all.map(({ id }) => id).join(', ')}
+const usage = `npm run bench -- [B2 B3 …] [--rounds N] [--seconds N] [--rows N] [--page]
+  --rows N of the import; without names: all of ${all.map(({ id }) => id).join(', ')}
   --page   writes docs/benchmarks.md and docs/benchmarks.json`;
 
 const { values, positionals } = parseArgs({
@@ -21,15 +22,16 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '20' },
+    rows: { type: 'string', default: '1000000' },
     page: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const chosen = positionals.length === 0 ? all : all.filter(({ id }) => positionals.includes(id));
-const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
+const [rounds, seconds, rows] = [values.rounds, values.seconds, values.rows].map(Number) as [number, number, number];
 
-if (values.help || chosen.length < positionals.length || !(rounds > 0) || !(seconds > 0)) {
+if (values.help || chosen.length < positionals.length || ![rounds, seconds, rows].every((number) => number > 0)) {
   say(usage);
   process.exitCode = values.help ? 0 : 2;
 } else {
@@ -40,7 +42,7 @@ async function run(): Promise<number> {
   const benchmarks: Report['benchmarks'][number][] = [];
   for (const { id, what, baseline, answers, run: measure } of chosen) {
     say(`${id} ${what}`);
-    benchmarks.push({ id, what, baseline, answers, ...(await measure({ rounds, seconds, say })) });
+    benchmarks.push({ id, what, baseline, answers, ...(await measure({ rounds, seconds, rows, say })) });
   }
   const report: Report = {
     at: new Date(systemClock.now()).toISOString(),

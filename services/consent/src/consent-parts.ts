@@ -24,6 +24,8 @@ import { DecisionPoint } from './reading/decision-point.ts';
 import { HistoryReader } from './reading/history.ts';
 import { EvidenceReader } from './evidence/evidence-reader.ts';
 import { Cursors } from './http/cursors.ts';
+import { BulkExport } from './export/bulk-export.ts';
+import { SubjectRecords } from './export/subject-record.ts';
 import { Importer } from './import/importer.ts';
 import { Imports } from './import/imports.ts';
 import { ImportStore } from './import/import-store.ts';
@@ -52,8 +54,8 @@ import { GateSnapshot } from './snapshot/snapshot.ts';
 
 /** Longest statement of a reader and of the background work, in milliseconds. */
 const readTimeoutMs = 5_000;
-/** Transactions of imports open at once, of all imports of this process. */
-const importConnections = 3;
+/** Transactions of imports open at once: two imports with two each, and a look at the urgent lane. */
+const importConnections = 5;
 /**
  * REL-2: what makes the server free the connections of a relay that has stopped. The lock connection adds a limit for idle
  * sessions itself; the reader and the listener are idle for as long as nothing is to be read.
@@ -90,6 +92,8 @@ export class ConsentParts {
   readonly signalViews: SignalViews;
   readonly snapshot: GateSnapshot;
   readonly imports: Imports;
+  readonly bulkExport: BulkExport;
+  readonly records: SubjectRecords;
   readonly sequencer: Sequencer;
   /** Undefined where checkpoints are not signed. */
   readonly checkpointer: Checkpointer | undefined;
@@ -162,6 +166,7 @@ export class ConsentParts {
       ...{ pool: importPool, store: importStore, ledger, clock, log, onCommitted },
       pace: new Pace({ rowsPerSecond: config.importRowsPerSecond, clock, isCrowded }),
     });
+    this.bulkExport = new BulkExport({ pool: this.#snapshotPool, identifierKeys, log });
     this.imports = new Imports(importStore, importer, this.directory, pseudonyms, clock);
     this.reader = new ConsentReader(this.pool, clock);
     this.history = new HistoryReader(this.pool);
@@ -190,11 +195,13 @@ export class ConsentParts {
         ...{ pool: this.pool, keys: logKeys, intervalMs: config.ledgerCheckpointEveryMs, log, metrics },
         directory: directory === undefined ? null : new CheckpointDirectory(directory),
       });
+    const profiles = parseReceiptProfiles(config.receiptProfiles);
     this.receipts = new Receipts({
       ...{ pool: this.pool, reader: this.reader, clock, issuer: config.receiptIssuer },
       keys: config.receiptKeys === undefined ? null : parseReceiptKeys(config.receiptKeys),
-      profiles: parseReceiptProfiles(config.receiptProfiles),
+      profiles,
     });
+    this.records = new SubjectRecords(this.pool, profiles);
     this.#outcomeWatch = new OutcomeWatch(kafka, this.pool, log);
     this.#keyExpiry = new KeyExpiry(this.pool, log);
     this.decisionPoint = new DecisionPoint({

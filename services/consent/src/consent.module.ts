@@ -9,6 +9,7 @@ import type { ConsentParts } from './consent-parts.ts';
 import type { ConsentConfig } from './config.ts';
 import { CatalogueController } from './http/catalogue.controller.ts';
 import { ConsentsController } from './http/consents.controller.ts';
+import { ExportsController } from './http/exports.controller.ts';
 import { ImportsController } from './http/imports.controller.ts';
 import { LedgerController } from './http/ledger.controller.ts';
 import { ReceiptsController } from './http/receipts.controller.ts';
@@ -20,6 +21,8 @@ import { SnapshotController } from './http/snapshot.controller.ts';
 import { SubjectsController } from './http/subjects.controller.ts';
 import { CommandMapper } from './http/to-command.ts';
 import { SubjectDirectory } from './identifiers/subject-directory.ts';
+import { BulkExport } from './export/bulk-export.ts';
+import { SubjectRecords } from './export/subject-record.ts';
 import { Imports } from './import/imports.ts';
 import { LedgerProofs } from './ledger-proofs/proofs.ts';
 import { Receipts } from './receipts/receipts.ts';
@@ -44,7 +47,8 @@ export interface ConsentModuleOptions {
 const apiControllers = [
   ...[ConsentsController, SubjectsController, PersonsController],
   ...[ReadingController, CatalogueController, SnapshotController],
-  ...[LedgerController, ReceiptsController, SignalsController, ImportsController],
+  ...[LedgerController, ReceiptsController, SignalsController],
+  ...[ImportsController, ExportsController],
 ];
 
 /** What the HTTP side is made of; the parts live longer than the app, so they are made outside it. */
@@ -85,6 +89,8 @@ export class ConsentModule {
         { provide: CatalogueWriter, useValue: parts.catalogueWriter },
         { provide: SignalIntake, useValue: parts.signalIntake },
         { provide: SignalViews, useValue: parts.signalViews },
+        { provide: BulkExport, useValue: parts.bulkExport },
+        { provide: SubjectRecords, useValue: parts.records },
         { provide: Imports, useValue: parts.imports },
         { provide: GateSnapshot, useValue: parts.snapshot },
         { provide: LedgerProofs, useValue: parts.proofs },

@@ -18,6 +18,14 @@ const checks = readinessChecks(parts);
 
 try {
   const app = await createHttpApp({ module: ConsentModule.forRoot({ config, parts, metrics, checks }), log, tracing });
+  // An upload would hold the end up for as long as it lasts.
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('preClose', (done) => {
+      parts.imports.stop();
+      done();
+    });
   await checkCatalogueAudiences(parts.pool, new Set(parseKeyRings(config.audienceKeys).keys()), log);
   parts.start(config.api === 'on');
   await runService({

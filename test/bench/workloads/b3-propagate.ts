@@ -1,23 +1,19 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { startStack, type Stack } from '@entente/local';
-import { createLogger, systemClock } from '@entente/observability';
-import { createPool, type Pool } from '@entente/postgres';
+import { startStack } from '@entente/local';
+import { createLogger } from '@entente/observability';
+import { createPool } from '@entente/postgres';
 import type { Benchmark } from '../benchmark.ts';
 import { withInfrastructure } from '../infrastructure.ts';
-import { Latencies, type Summary } from '../latencies.ts';
+import type { Summary } from '../latencies.ts';
 import { stealShare } from '../machine.ts';
-import { openLoop } from '../open-loop.ts';
 import { RawKafka } from '../raw-kafka.ts';
 import { interleaved, ratios, spread } from '../rounds.ts';
+import { withdrawals } from '../withdrawals.ts';
 
 const perSecond = 200;
 const connectors = 3;
-const settleMs = 60_000;
 
 interface Side {
-  /** From the commit (ours) or the intended produce call (baseline) to the last of the three. */
   readonly propagation: Summary;
-  /** From the intended start of the call to its answer. */
   readonly answer?: Summary;
 }
 
@@ -35,8 +31,8 @@ export const propagation: Benchmark = {
       const pool = createPool({ url: infrastructure.databaseUrl, schema: 'ops', name: 'bench', max: 1 });
       try {
         let turn = 0;
-        const ours = () => withdrawals(stack, pool, `bench-${(turn += 1)}`, seconds);
-        await withdrawals(stack, pool, 'warm-up', Math.min(5, seconds));
+        const ours = () => withdrawals(stack, pool, { name: `bench-${(turn += 1)}`, seconds, perSecond });
+        await withdrawals(stack, pool, { name: 'warm-up', seconds: Math.min(5, seconds), perSecond });
         const measured = await interleaved<Side>(
           { ours, baseline: async () => ({ propagation: await raw.round(perSecond, seconds) }) },
           rounds,
@@ -89,40 +85,3 @@ export const propagation: Benchmark = {
       }
     }),
 };
-
-async function withdrawals(stack: Stack, pool: Pool, name: string, seconds: number): Promise<Side> {
-  const client = stack.client('operator');
-  const answer = new Latencies();
-  const since = new Date(systemClock.now());
-  const paced = await openLoop({
-    perSecond,
-    seconds,
-    start: async (index, intended) => {
-      await client.withdraw(`${name}-${index}`);
-      answer.add(performance.now() - intended);
-    },
-  });
-  if (paced.failed > 0) throw new Error(`${paced.failed} withdrawals were not answered`, { cause: paced.firstFailure });
-  return { propagation: await gatesClosed(pool, since, paced.planned), answer: answer.summary() };
-}
-
-/** t4 − t1 of the last gate of each change since then, once the tracker has all of them. */
-async function gatesClosed(pool: Pool, since: Date, expected: number): Promise<Summary> {
-  const until = performance.now() + settleMs;
-  for (;;) {
-    const { rows } = await pool.query<{ ms: number }>(
-      `SELECT (extract(epoch FROM max(gate_closed_at) - min(committed_at)) * 1000)::float8 AS ms
-         FROM propagation WHERE committed_at >= $1
-        GROUP BY controller, subject_key, version
-       HAVING count(*) = $2 AND bool_and(gate_closed_by = 'confirmation')`,
-      [since, connectors],
-    );
-    if (rows.length >= expected) {
-      const latencies = new Latencies();
-      for (const { ms } of rows) latencies.add(Math.max(0, ms));
-      return latencies.summary();
-    }
-    if (performance.now() > until) throw new Error(`the gates confirmed ${rows.length} of ${expected} withdrawals`);
-    await pause(500);
-  }
-}

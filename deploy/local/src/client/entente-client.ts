@@ -159,6 +159,12 @@ const reconnectMs = 1_000;
 const isCut = (error: unknown): boolean =>
   error instanceof Unreachable || (error instanceof Error && ['TypeError', 'AbortError'].includes(error.name));
 
+/** Cuts in a row after which an export is given up. */
+const mostCuts = 5;
+
+/** A line that was cut in the middle is no JSON. */
+const isCutExport = (error: unknown): boolean => error instanceof Unreachable || error instanceof SyntaxError;
+
 /** The data of each Server-Sent Event (HTML Living Standard §9.2.6); ours are one line each. */
 async function* eventsOf<T>(body: ReadableStream<Uint8Array>): AsyncGenerator<T> {
   for await (const line of createInterface({ input: Readable.fromWeb(body), crlfDelay: Infinity }))
@@ -208,6 +214,25 @@ export class EntenteClient {
   async *rejectedRows(id: string): AsyncGenerator<RejectedRow, void, void> {
     for await (const line of this.#lines(`${this.endpoints.consentUrl}/v1/imports/${id}/rejects`))
       yield JSON.parse(line) as RejectedRow;
+  }
+
+  /** Everybody's consents as lines of NDJSON; a cut line is taken up after the last person that came. */
+  async *exported(identifiers: boolean): AsyncGenerator<string, void, void> {
+    const url = `${this.endpoints.consentUrl}/v1/exports/consents?identifiers=${identifiers}`;
+    for (let after = '', cuts = 0; ;) {
+      try {
+        for await (const line of this.#lines(after === '' ? url : `${url}&after=${after}`)) {
+          after = (JSON.parse(line) as { subjectKey: string }).subjectKey;
+          cuts = 0;
+          yield line;
+        }
+        return;
+      } catch (error) {
+        cuts += 1;
+        if (!isCutExport(error) || cuts > mostCuts) throw error;
+        await pause(reconnectMs);
+      }
+    }
   }
 
   changeCatalogue(change: object): Promise<unknown> {

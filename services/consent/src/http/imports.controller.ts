@@ -3,7 +3,6 @@ import { idPattern } from '@entente/contracts';
 import type { NoticeRef } from '@entente/contracts';
 import { Caller, Refusal, Scopes, StreamedBody } from '@entente/http';
 import { Controller, Get, Header, HttpCode, Param, Patch, Post, Query, Req, Res, StreamableFile } from '@nestjs/common';
-import type { OnModuleDestroy } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -31,15 +30,11 @@ const publicId = new RegExp(`^imp_(${idPattern.uuid.slice(1, -1)})$`);
 @ApiTags('imports')
 @ApiBearerAuth()
 @Controller('v1/imports')
-export class ImportsController implements OnModuleDestroy {
+export class ImportsController {
   readonly #imports: Imports;
 
   constructor(imports: Imports) {
     this.#imports = imports;
-  }
-
-  onModuleDestroy(): void {
-    this.#imports.stop();
   }
 
   @Post()

@@ -46,6 +46,16 @@ const fields = `id, controller, client, settings, columns, state, position, line
   rejected, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "createdAt",
   to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "updatedAt"`;
 
+const isOver = `j.updated_at < clock_timestamp() - interval '${keptDays} days'`;
+
+/** Some at a time, so that no beginning import waits for the rejects of a large one. */
+const dropRejectsSql = `
+  DELETE FROM import_reject WHERE (import_id, line) IN (
+    SELECT r.import_id, r.line FROM import_job j JOIN import_reject r ON r.import_id = j.id WHERE ${isOver} LIMIT 20000)`;
+
+const dropJobsSql = `
+  DELETE FROM import_job j WHERE ${isOver} AND NOT EXISTS (SELECT FROM import_reject r WHERE r.import_id = j.id)`;
+
 const createSql = `
   INSERT INTO import_job (id, controller, client, request_key, settings, total) VALUES ($1, $2, $3, $4, $5, $6)
   ON CONFLICT (controller, client, request_key) WHERE state = 'open' AND request_key IS NOT NULL
@@ -87,7 +97,8 @@ export class ImportStore {
     job: Pick<ImportJob, 'id' | 'controller' | 'client' | 'settings' | 'total'>,
     requestKey: string | null,
   ): Promise<ImportJob> {
-    await this.#pool.query(`DELETE FROM import_job WHERE updated_at < clock_timestamp() - interval '${keptDays} days'`);
+    await this.#pool.query(dropRejectsSql);
+    await this.#pool.query(dropJobsSql);
     const { id, controller, client, settings, total } = job;
     const values = [id, controller, client, requestKey, JSON.stringify(settings), total];
     const { rows } = await this.#pool.query<ImportJob>(createSql, values);

@@ -94,6 +94,9 @@ export class Importer {
       const job = await this.#read(claimed, holder, upload);
       if (!upload.isLast) return job;
       await store.finish(job.id, holder);
+      const { controller, id, client, settings } = job;
+      const { dryRun } = settings;
+      this.#parts.log.info({ controller, import: `imp_${id}`, client, dryRun, ...countsOf(job) }, 'import done');
       return { ...job, state: 'done' };
     } catch (error) {
       await store.forget(claimed.id, holder);

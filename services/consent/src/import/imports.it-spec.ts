@@ -276,6 +276,8 @@ describe('an upload', () => {
       return found[0]?.rows ?? 0;
     };
     while ((await settled()) < 400) await new Promise((resolve) => setTimeout(resolve, 10));
+    const other = await take(whole, 'notice=privacy@2', headers);
+    expect([other.status, other.body['type']]).toEqual([422, 'urn:entente:problem:idempotency-key-reused']);
     cut.destroy();
     await ended;
     let again = await take(whole, notice, headers);

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { uuidv7 } from '@entente/contracts';
 import type { ControllerId } from '@entente/contracts';
+import { Refusal } from '@entente/http';
 import type { Caller } from '@entente/http';
 import type { Clock } from '@entente/observability';
 import type { Pseudonyms } from '../erasure/pseudonyms.ts';
@@ -32,13 +34,20 @@ export class Imports {
     this.#clock = clock;
   }
 
-  begin(
+  /** Begins one, or finds the caller's open one of the same key, which must have been begun with the same wishes. */
+  async begin(
     { controller, clientId: client }: Caller,
     settings: ImportSettings,
     { total, key }: { readonly total: number | null; readonly key: string | null },
   ): Promise<ImportJob> {
     const id = uuidv7(this.#clock.now());
-    return this.#store.create({ id, controller, client, settings, total }, key);
+    const job = await this.#store.create({ id, controller, client, settings, total }, key);
+    if (isDeepStrictEqual(job.settings, settings)) return job;
+    throw new Refusal(
+      'idempotency-key-reused',
+      422,
+      'An import with this Idempotency-Key is open and was begun with other parameters.',
+    );
   }
 
   take(job: ImportJob, caller: Caller, upload: Omit<Upload, 'context'>): Promise<ImportJob> {

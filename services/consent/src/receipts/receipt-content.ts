@@ -20,6 +20,7 @@ import type { ReceiptProfile } from './receipt-profile.ts';
 export type LedgerEntryContent = Omit<ConsentChanged, 'sealed'> & { readonly changeId: string; readonly actor: Actor };
 
 const profileUri = 'https://w3id.org/dpv/schema/dpv-27560#receipt-eu-gdpr';
+const recordProfileUri = 'https://w3id.org/dpv/schema/dpv-27560#record-eu-gdpr';
 const contextUri = 'https://w3id.org/dpv/dpv.jsonld';
 
 /** ISO/IEC TS 27560 shaped content of a receipt, from what was recorded and the catalogue it was recorded under. */
@@ -39,6 +40,49 @@ export function receiptContent(
     processing,
     party_identification: [
       controllerParty(entry, profile),
+      ...[...named].sort().map((id) => recipientParty(id, catalogue)),
+    ],
+  };
+}
+
+/** Everything a person ever decided, in the shape a receipt has for one change. */
+export type ConsentRecord = Omit<ConsentReceipt, 'receipt_id'>;
+
+/**
+ * R-1: the record of one person, each purpose as it was last put to them, with all that happened to it, oldest first.
+ * @param entries oldest first, at least one
+ */
+export function consentRecord(
+  entries: readonly LedgerEntryContent[],
+  catalogueOf: (number: number) => Catalogue,
+  profile: ReceiptProfile,
+): ConsentRecord {
+  const last = entries.at(-1);
+  if (last === undefined) throw new Error('a record of nothing');
+  const events = new Map<string, ReceiptEvent[]>();
+  const latest = new Map<string, { readonly entry: LedgerEntryContent; readonly change: PurposeChange }>();
+  for (const entry of entries)
+    for (const change of entry.changes) {
+      const { purpose } = change;
+      events.set(purpose, [...(events.get(purpose) ?? []), eventOf(entry, change, entry.vector[purpose])]);
+      latest.set(purpose, { entry, change });
+    }
+  const processing = [...latest]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([purpose, { entry, change }]) => ({
+      ...processingOf(entry, change, catalogueOf(entry.catalogue), profile),
+      event: events.get(purpose) ?? [],
+    }));
+  const named = new Set(processing.flatMap((one) => one.recipient_third_parties));
+  const catalogue = catalogueOf(last.catalogue);
+  return {
+    '@context': contextUri,
+    schema_version: recordProfileUri,
+    record_id: `${last.subjectKey}/${last.version}`,
+    pii_principal_id: last.subjectKey,
+    processing,
+    party_identification: [
+      controllerParty(last, profile),
       ...[...named].sort().map((id) => recipientParty(id, catalogue)),
     ],
   };

@@ -6,8 +6,10 @@ import type { PurposeNames } from './purpose-names.ts';
 import { RowReading, badSubject, isObject } from './read-values.ts';
 
 const decided = ['granted', 'denied', 'withdrawn', 'objected'] as const;
-/** What our export says of a grant that is no more: nothing that anybody decided. */
+/** What our export says and nobody decided: a grant that is no more, and one lent by another id of the person. */
 const ended: readonly unknown[] = ['expired', 'erased'];
+const isUndecided = (told: unknown): boolean =>
+  isObject(told) && (ended.includes(told['decision']) || told['lent'] === true);
 /** As for `POST /v1/consents`: names longer than this cannot be purposes. */
 const longestName = 128;
 const mostDecisions = 200;
@@ -18,7 +20,7 @@ export function readDecisions(value: Readonly<Record<string, unknown>>, names: P
   const { subjectId, decisions, identifiers, evidence } = value;
   if (!Array.isArray(decisions)) return { reason: '/decisions: must be a list of decisions' };
   const told: readonly unknown[] = decisions;
-  if (told.length > 0 && told.every((one) => isObject(one) && ended.includes(one['decision']))) return 'nothing';
+  if (told.length > 0 && told.every(isUndecided)) return 'nothing';
   // A person who has been erased is in an export by their key alone.
   if (told.length === 0) return 'erasedAt' in value ? 'nothing' : { reason: '/decisions: must not be empty' };
   if (!isSubjectId(subjectId)) return { reason: badSubject };
@@ -45,7 +47,7 @@ export function readDecisions(value: Readonly<Record<string, unknown>>, names: P
 function readDecision(value: unknown, index: number, row: RowReading): RowDecision[] {
   const at = `/decisions/${index}`;
   const { purpose, decision, refusedRecipients = [] } = isObject(value) ? value : {};
-  if (ended.includes(decision)) return [];
+  if (isUndecided(value)) return [];
   const known = decided.find((one) => one === decision);
   if (typeof purpose !== 'string' || purpose === '' || purpose.length > longestName)
     row.fault(`${at}/purpose`, `must be 1 to ${longestName} characters`);

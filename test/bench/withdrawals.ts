@@ -1,0 +1,65 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Stack } from '@entente/local';
+import { systemClock } from '@entente/observability';
+import type { Pool } from '@entente/postgres';
+import { Latencies, type Summary } from './latencies.ts';
+import { openLoop } from './open-loop.ts';
+
+const connectors = 3;
+const settleMs = 60_000;
+
+export interface WithdrawalRound {
+  /** Makes the people of this round others than those of any other. */
+  readonly name: string;
+  readonly seconds: number;
+  readonly perSecond: number;
+}
+
+export interface WithdrawalTimes {
+  /** From the commit to the last gate. */
+  readonly propagation: Summary;
+  /** From the intended start of the call to its answer. */
+  readonly answer: Summary;
+}
+
+/** Withdrawals of people nobody ever shared, on a fixed schedule, until every gate has closed for each of them. */
+export async function withdrawals(
+  stack: Stack,
+  pool: Pool,
+  { name, seconds, perSecond }: WithdrawalRound,
+): Promise<WithdrawalTimes> {
+  const client = stack.client('operator');
+  const answer = new Latencies();
+  const since = new Date(systemClock.now());
+  const paced = await openLoop({
+    perSecond,
+    seconds,
+    start: async (index, intended) => {
+      await client.withdraw(`${name}-${index}`);
+      answer.add(performance.now() - intended);
+    },
+  });
+  if (paced.failed > 0) throw new Error(`${paced.failed} withdrawals were not answered`, { cause: paced.firstFailure });
+  return { propagation: await gatesClosed(pool, since, paced.planned), answer: answer.summary() };
+}
+
+/** t4 − t1 of the last gate of each change since then, once the tracker has all of them. */
+async function gatesClosed(pool: Pool, since: Date, expected: number): Promise<Summary> {
+  const until = performance.now() + settleMs;
+  for (;;) {
+    const { rows } = await pool.query<{ ms: number }>(
+      `SELECT (extract(epoch FROM max(gate_closed_at) - min(committed_at)) * 1000)::float8 AS ms
+         FROM propagation WHERE committed_at >= $1
+        GROUP BY controller, subject_key, version
+       HAVING count(*) = $2 AND bool_and(gate_closed_by = 'confirmation')`,
+      [since, connectors],
+    );
+    if (rows.length >= expected) {
+      const latencies = new Latencies();
+      for (const { ms } of rows) latencies.add(Math.max(0, ms));
+      return latencies.summary();
+    }
+    if (performance.now() > until) throw new Error(`the gates confirmed ${rows.length} of ${expected} withdrawals`);
+    await pause(500);
+  }
+}

@@ -1,0 +1,132 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { importPeople, startStack, starterCatalogue, starterNotice, type Stack } from '@entente/local';
+import { createLogger } from '@entente/observability';
+import { createPool } from '@entente/postgres';
+import type { Benchmark } from '../benchmark.ts';
+import { withInfrastructure } from '../infrastructure.ts';
+import { spread } from '../rounds.ts';
+import { withdrawals, type WithdrawalTimes } from '../withdrawals.ts';
+
+const withdrawalsPerSecond = 50;
+/** Bounds of issue "The consent record": memory, and how much slower live withdrawals may be than when nothing is imported. */
+const mostMegabytes = 300;
+const mostSlower = 2;
+
+/** A large import beside live withdrawals: its rate and memory, and what they notice of it. */
+export const bulkImport: Benchmark = {
+  id: 'import',
+  what: `an import of many rows while ${withdrawalsPerSecond} withdrawals/s go on`,
+  baseline: 'the same withdrawals when nothing is imported',
+  answers: 'It answers whether taking in a brand’s whole list keeps anybody’s withdrawal waiting.',
+  run: async ({ rounds, rows, seconds, say }) =>
+    withInfrastructure(say, async (infrastructure) => {
+      const log = createLogger({ service: 'bench', level: 'error' });
+      const environment = { consent: { IMPORT_ROWS_PER_SECOND: '1000000' } };
+      const stack = await startStack({ infrastructure, log, say: () => undefined, logLevel: 'warn', environment });
+      const pool = createPool({ url: infrastructure.databaseUrl, schema: 'ops', name: 'bench', max: 1 });
+      const directory = await mkdtemp(join(tmpdir(), 'entente-bench-'));
+      try {
+        const file = join(directory, 'people.csv');
+        await writePeople(file, rows);
+        const round = (name: string) => withdrawals(stack, pool, { name, seconds, perSecond: withdrawalsPerSecond });
+        await round('warm-up');
+        const quiet: WithdrawalTimes[] = [];
+        for (let at = 0; at < rounds; at += 1) quiet.push(await round(`quiet-${at}`));
+        const during: WithdrawalTimes[] = [];
+        const imported = takeIn(stack, file, directory, say);
+        let ended = false;
+        const end = imported.finally(() => (ended = true));
+        while (!ended) during.push(await round(`during-${during.length}`));
+        const { recorded, tookMs, peakMegabytes } = await end;
+        say(JSON.stringify({ quiet, during }));
+        const of = (some: readonly WithdrawalTimes[], side: 'propagation' | 'answer') => spread(some.map((one) => one[side].p99));
+        const compared = (side: 'propagation' | 'answer') => {
+          const [ours, baseline] = [of(during, side), of(quiet, side)];
+          const ratio = spread(during.map((one) => one[side].p99 / baseline.median));
+          return { ours, baseline, ratio, target: { of: 'ratio', atMost: mostSlower } as const };
+        };
+        return {
+          figures: [
+            {
+              what: 'rows recorded',
+              unit: '/s',
+              ours: spread([recorded / (tookMs / 1_000)]),
+              target: { of: 'ours', atLeast: 1_500 },
+            },
+            {
+              what: 'peak memory of the consent service',
+              unit: 'MB',
+              ours: spread([peakMegabytes]),
+              target: { of: 'ours', atMost: mostMegabytes },
+            },
+            { what: 'withdrawal → every gate closed, p99', unit: 'ms', ...compared('propagation') },
+            { what: 'withdrawal → answer, p99', unit: 'ms', ...compared('answer') },
+          ],
+          notes: [
+            `${rows} rows by \`entente import\`, without the limit of IMPORT_ROWS_PER_SECOND; one in ten says no, all name an e-mail address.`,
+            'The last round of withdrawals may outlast the import.',
+          ],
+        };
+      } finally {
+        await pool.end();
+        await stack.stop();
+        await rm(directory, { recursive: true, force: true });
+      }
+    }),
+};
+
+const purposes = starterCatalogue.purposes.map(({ id }) => id).join(' ');
+
+async function writePeople(file: string, rows: number): Promise<void> {
+  const out = createWriteStream(file);
+  out.write('subject_id,email,phone,granted,denied\n');
+  for (let at = 0; at < rows; at += 1) {
+    const said = at % 10 === 0 ? `,${purposes}` : `${purposes},`;
+    if (!out.write(`cust-${at},person.${at}@example.org,,${said}\n`)) await once(out, 'drain');
+  }
+  out.end();
+  await once(out, 'finish');
+}
+
+interface Taken {
+  readonly recorded: number;
+  readonly tookMs: number;
+  readonly peakMegabytes: number;
+}
+
+async function takeIn(stack: Stack, file: string, directory: string, say: (line: string) => void): Promise<Taken> {
+  const ending = new AbortController();
+  const peak = peakMemory(stack.services.consent.pid, ending.signal);
+  const began = performance.now();
+  try {
+    const { recorded, rejected } = await importPeople({
+      ...{ file, rejectsFile: join(directory, 'rejects.csv'), client: stack.client('operator'), notice: starterNotice },
+      progress: ({ rows }) => say(`  ${rows} rows, ${Math.round((performance.now() - began) / 1_000)} s`),
+    });
+    if (rejected > 0) throw new Error(`${rejected} rows were rejected`);
+    return { recorded, tookMs: performance.now() - began, peakMegabytes: await stopped(peak, ending) };
+  } finally {
+    ending.abort();
+  }
+}
+
+const stopped = (peak: Promise<number>, ending: AbortController): Promise<number> => {
+  ending.abort();
+  return peak;
+};
+
+/** The largest resident size of a process until `signal` aborts, in MB. */
+async function peakMemory(pid: number | undefined, signal: AbortSignal): Promise<number> {
+  let peak = 0;
+  while (!signal.aborted) {
+    const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
+    peak = Math.max(peak, Number(kilobytes ?? 0) / 1_024);
+    await pause(200);
+  }
+  return peak;
+}
