@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { keyObject } from './sealing/key-object.ts';
 import type { ControllerId, SubjectId, SubjectKey } from './ids.ts';
 
 /** Live HMAC keys by their number in the prefix (`k1` → 1), 32 bytes or more each. */
@@ -14,7 +15,7 @@ export function deriveSubjectKey(
   controller: ControllerId,
   subject: SubjectId,
 ): SubjectKey {
-  const digest = createHmac('sha256', key).update(controller).update('\0').update(subject).digest();
+  const digest = createHmac('sha256', keyObject(key)).update(controller).update('\0').update(subject).digest();
   return `k${number}.${digest.subarray(0, 16).toString('base64url')}` as SubjectKey;
 }
 

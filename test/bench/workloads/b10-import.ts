@@ -44,7 +44,8 @@ export const bulkImport: Benchmark = {
         while (!ended) during.push(await round(`during-${during.length}`));
         const { recorded, tookMs, peakMegabytes } = await end;
         say(JSON.stringify({ quiet, during }));
-        const of = (some: readonly WithdrawalTimes[], side: 'propagation' | 'answer') => spread(some.map((one) => one[side].p99));
+        const of = (some: readonly WithdrawalTimes[], side: 'propagation' | 'answer') =>
+          spread(some.map((one) => one[side].p99));
         const compared = (side: 'propagation' | 'answer') => {
           const [ours, baseline] = [of(during, side), of(quiet, side)];
           const ratio = spread(during.map((one) => one[side].p99 / baseline.median));
