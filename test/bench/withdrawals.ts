@@ -31,35 +31,37 @@ export async function withdrawals(
   const client = stack.client('operator');
   const answer = new Latencies();
   const since = new Date(systemClock.now());
+  const people: string[] = [];
   const paced = await openLoop({
     perSecond,
     seconds,
     start: async (index, intended) => {
-      await client.withdraw(`${name}-${index}`);
+      const { subjectKey } = await client.withdraw(`${name}-${index}`);
+      people.push(subjectKey);
       answer.add(performance.now() - intended);
     },
   });
   if (paced.failed > 0) throw new Error(`${paced.failed} withdrawals were not answered`, { cause: paced.firstFailure });
-  return { propagation: await gatesClosed(pool, since, paced.planned), answer: answer.summary() };
+  return { propagation: await gatesClosed(pool, since, people), answer: answer.summary() };
 }
 
-/** t4 − t1 of the last gate of each change since then, once the tracker has all of them. */
-async function gatesClosed(pool: Pool, since: Date, expected: number): Promise<Summary> {
+/** t4 − t1 of the last gate of each of these people’s changes since then, once the tracker has all of them. */
+async function gatesClosed(pool: Pool, since: Date, people: readonly string[]): Promise<Summary> {
   const until = performance.now() + settleMs;
   for (;;) {
     const { rows } = await pool.query<{ ms: number }>(
       `SELECT (extract(epoch FROM max(gate_closed_at) - min(committed_at)) * 1000)::float8 AS ms
-         FROM propagation WHERE committed_at >= $1
+         FROM propagation WHERE committed_at >= $1 AND subject_key = ANY ($3)
         GROUP BY controller, subject_key, version
-       HAVING count(*) = $2 AND bool_and(gate_closed_by = 'confirmation')`,
-      [since, connectors],
+       HAVING count(*) = $2 AND bool_and(gate_closed_at IS NOT NULL)`,
+      [since, connectors, people],
     );
-    if (rows.length >= expected) {
+    if (rows.length >= people.length) {
       const latencies = new Latencies();
       for (const { ms } of rows) latencies.add(Math.max(0, ms));
       return latencies.summary();
     }
-    if (performance.now() > until) throw new Error(`the gates confirmed ${rows.length} of ${expected} withdrawals`);
+    if (performance.now() > until) throw new Error(`${rows.length} of ${people.length} withdrawals closed every gate`);
     await pause(500);
   }
 }

@@ -72,8 +72,8 @@ export const propagation: Benchmark = {
             { what: 'answer, p99', unit: 'ms', ours: spread(measured.map(({ ours: side }) => side.answer!.p99)) },
           ],
           notes: [
-            'Ours counts from the commit to the moment the last gate had the change in its replica, by the gates’ confirmations ' +
-              'on the database’s clock (error about 1 ms). The baseline does nothing with a record but note its arrival.',
+            'Ours counts from the commit to the moment the last gate had the change in its replica, by the gates’ confirmations, ' +
+              'or the end of a lease, on the database’s clock (error about 1 ms). The baseline does nothing with a record but note its arrival.',
             'Each withdrawal is of a person the connectors never shared; each is recorded, relayed, enforced as never-shared, ' +
               'acknowledged and tracked by all services while the next ones come.',
           ],
