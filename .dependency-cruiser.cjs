@@ -24,7 +24,7 @@ const pureFiles = [
   '^libs/connector-runtime/src/delivery-step/',
   '^services/consent/src/ledger/(vector-access|grant-rules|evidence-rules|transition|decide-for)\\.ts$',
   '^services/consent/src/identity/(circles|decide-links|vector-merge)\\.ts$',
-  '^services/consent/src/(expiry/expired-vector|erasure/decide-erasure)\\.ts$',
+  '^services/consent/src/(expiry/expired-vector|erasure/decide-erasure|restore/(decide-restore|restored-vector|restored-catalogue|coverage))\\.ts$',
   '^services/consent/src/catalogue/consistency\\.ts$',
   '^libs/http/src/auth/auth-refusals\\.ts$',
   '^libs/config/src/convert\\.ts$',

@@ -26,5 +26,6 @@ export { referencesIn, worstOutcome } from './partner/outcome.ts';
 export { confirmedByReading } from './partner/read-back.ts';
 export type { Outcome, RevocationOutcome } from './partner/outcome.ts';
 export { connectorMigrations } from './migrations/index.ts';
+export { markRestored } from './store/known-database.ts';
 export { runConnectorService } from './service/run-connector-service.ts';
 export type { ConnectorService } from './service/run-connector-service.ts';

@@ -10,4 +10,6 @@ export { Gate } from './gate.ts';
 export type { DeniedListener, GateStatus, SeedReason } from './gate.ts';
 export type { GateOptions } from './gate-options.ts';
 export type { Allow, Decision, Deny, Intent, Stale, StaleReason } from './step/decision.ts';
+export { readStoredReplica, UnusableReplica } from './store/stored-replica.ts';
+export type { StoredReplica } from './store/stored-replica.ts';
 export type { GapReason } from './step/gap.ts';

@@ -3,7 +3,7 @@ export type { Lane, OutboxRow } from './append.ts';
 export { outboxMigrationSql, watermarkMigrationSql } from './migrations.ts';
 export { notifyOutbox } from './notify.ts';
 export { collectOutbox, pendingUrgent } from './relay/outbox-metrics.ts';
-export type { LedgerPort, PublishedVersion } from './relay/ports.ts';
+export type { LedgerPort, PublishedChange } from './relay/ports.ts';
 export { Relay } from './relay/relay.ts';
 export type { RelayOptions, RelayState } from './relay/relay.ts';
 export { relayTiming } from './relay/timing.ts';

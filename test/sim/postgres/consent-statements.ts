@@ -200,12 +200,9 @@ export const consentHandlers: Handlers = {
     const row = s.get<ChainRow>('ledger_chain', String(s.value(1)));
     return row?.hash.toString('hex') === s.value(2) ? rowsOf([{}]) : rowsOf([]);
   },
-  'AS p(controller, subject_key, version)\n    LEFT JOIN subject': (s) => {
-    const behind = s.array<string>(2).some((key, i) => {
-      const held = s.get<SubjectRow>('subject', subjectId(s.array<string>(1)[i] ?? '', key));
-      return (held?.version ?? 0) < (s.array<number>(3)[i] ?? 0);
-    });
-    return behind ? rowsOf([{}]) : rowsOf([]);
+  'AS p(change_id, place, at)\n    LEFT JOIN ledger_entry': (s) => {
+    const held = new Set(s.all<LedgerEntryRow>('ledger_entry').map(({ changeId }) => changeId));
+    return s.array<string>(1).every((changeId) => held.has(changeId)) ? rowsOf([]) : rowsOf([{}]);
   },
   'UPDATE incarnation i': (s) => {
     s.lock('incarnation', 'one');

@@ -184,7 +184,7 @@ export const deliveryHandlers: Handlers = {
     return touched(1);
   },
   'INSERT INTO quarantine': () => touched(1),
-  'SELECT document FROM catalogue WHERE controller = $1 FOR SHARE': catalogue,
+  'AS restored FROM catalogue WHERE controller = $1 FOR SHARE': catalogue,
   'SELECT document FROM catalogue WHERE controller = $1 FOR UPDATE': (s) => {
     s.lock('catalogue', 'one');
     return catalogue(s);

@@ -16,6 +16,9 @@ export const connectionFromEnvironment = (env: NodeJS.ProcessEnv = process.env):
     : {}),
 });
 
+/** For commands that run in the environment of a service. */
+export const serviceEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => env;
+
 export interface ServersGiven {
   readonly databaseUrl?: string;
   readonly bootstrap?: readonly string[];

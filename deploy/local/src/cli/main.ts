@@ -12,6 +12,7 @@ import { registerLedger } from './ledger-commands.ts';
 import { registerOperations } from './operation-commands.ts';
 import { registerReconcile } from './reconcile-command.ts';
 import { registerReceipts } from './receipt-commands.ts';
+import { registerRestore } from './restore-command.ts';
 import { registerStack } from './stack-commands.ts';
 
 const program = new Command('entente')
@@ -32,6 +33,7 @@ registerLedger(program);
 registerReceipts(program);
 registerConnector(program);
 registerReconcile(program);
+registerRestore(program);
 
 try {
   await program.parseAsync(process.argv);

@@ -100,7 +100,11 @@ function settings(port: number): string[] {
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-async function startCluster(supervisor: Supervisor, cluster: Cluster): Promise<{ server: Server; port: number }> {
+/** Starts a formatted cluster on a free port. */
+export async function startCluster(
+  supervisor: Supervisor,
+  cluster: Cluster,
+): Promise<{ server: Server; port: number }> {
   for (let attempt = 1; ; attempt += 1) {
     const [port] = (await freePorts(1)) as [number];
     const server = await supervisor.run({

@@ -11,6 +11,11 @@ const schemas = [
   { schema: 'ops', module: 'services/ops/dist/migrations/index.js', exported: 'opsMigrations' },
 ] as const;
 
+/** Those of the connectors. */
+export const connectorSchemas = schemas
+  .filter(({ exported }) => exported === 'connectorMigrations')
+  .map(({ schema }) => schema);
+
 /** Brings every service's schema up to date under an advisory lock; safe to run twice at once. */
 export async function migrateAll(options: {
   databaseUrl: string;

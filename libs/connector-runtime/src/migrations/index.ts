@@ -1,5 +1,6 @@
 import { Deliveries1700000000001 } from './1-deliveries.ts';
 import { Confirmations1700000000002 } from './2-confirmations.ts';
+import { Restores1700000000025 } from './3-restores.ts';
 import { Traces1700000000031 } from './3-traces.ts';
 import { DryComparisons1700000000032 } from './4-dry-comparisons.ts';
 
@@ -7,6 +8,7 @@ import { DryComparisons1700000000032 } from './4-dry-comparisons.ts';
 export const connectorMigrations = [
   Deliveries1700000000001,
   Confirmations1700000000002,
+  Restores1700000000025,
   Traces1700000000031,
   DryComparisons1700000000032,
 ];

@@ -8,6 +8,7 @@ import { storeCatalogue } from '../store/catalogue-store.ts';
 import { storedPositions } from '../store/log-positions.ts';
 import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
 import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
+import { foundRestored, markRestored } from '../store/known-database.ts';
 import { Reconciler } from './reconciler.ts';
 
 const mail = purposeId('mail');
@@ -247,5 +248,35 @@ describe('REC-9 and DLV-1: the catalogue', () => {
     await runtime.keeper.receive(tp, [record(5n, { number: 26 })]);
     expect(runtime.keeper.number).toBe(27);
     expect(await storedPositions(runtime.pool, [tp])).toEqual(new Map([[`${topics.catalogue}:0`, 6n]]));
+  });
+});
+
+describe('DLV-7: after a restore of this database', () => {
+  const elsewhere = `UPDATE known_database SET timeline = timeline - 1`;
+
+  test('another server, or another history of this one, is a restore; with a synchronous standby a promotion is none', async () => {
+    const { pool } = runtime;
+    expect([await foundRestored(pool), await foundRestored(pool)]).toEqual([false, false]);
+    await pool.query(`${elsewhere}, synchronous = true`);
+    expect(await foundRestored(pool)).toBe(false);
+    await pool.query(elsewhere);
+    expect([await foundRestored(pool), await foundRestored(pool)]).toEqual([true, false]);
+    await pool.query(`UPDATE known_database SET system_identifier = '1', synchronous = true`);
+    expect(await foundRestored(pool)).toBe(true);
+    await pool.query('UPDATE catalogue SET restored_at = NULL');
+  });
+
+  test('every recipient counts as preloaded: nobody knows what was shared since the backup', async () => {
+    const [before, after] = [planted(), planted()];
+    for (const person of [before, after]) await runtime.change(person, 1, [ads]);
+    await runtime.change(before, 2, []);
+    await told(before, 'never-shared@2');
+    expect(await markRestored(database.url, 'public')).toBe(false);
+    const [{ schema } = { schema: '' }] = (
+      await runtime.pool.query<{ schema: string }>('SELECT current_schema() AS schema')
+    ).rows;
+    expect(await markRestored(database.url, schema)).toBe(true);
+    await runtime.change(after, 2, []);
+    await told(after, 'accepted@2');
   });
 });

@@ -24,6 +24,7 @@ import { SharePipeline } from '../share/share-pipeline.ts';
 import { DeliveryView } from '../store/delivery-view.ts';
 import { ExposureRegister } from '../store/exposure-register.ts';
 import { IdentifierSource } from '../store/identifier-source.ts';
+import { foundRestored } from '../store/known-database.ts';
 import { IdentifierVault } from '../store/identifier-vault.ts';
 import type { ConfiguredRecipient } from './config.ts';
 import { openGround, type ConnectorPartsOptions, type Ground, type MeasuredClock } from './connector-ground.ts';
@@ -31,7 +32,8 @@ import { collectAssurance } from './assurance-gauges.ts';
 import { assuranceParts, type AssuranceParts } from './assurance-parts.ts';
 import { collectBacklog } from './backlog-gauges.ts';
 
-const clockMeasureMs = 30_000;
+/** How often the database's clock is measured, and asked whether it is still the same database. */
+const lookMs = 30_000;
 const openRetryMs = 1_000;
 const reconcileRetryMs = 5_000;
 /** Running attempts may end by themselves for so long when the service stops. */
@@ -195,8 +197,8 @@ export class ConnectorParts {
     const pending = await this.pendingMigrations();
     if (pending.length > 0)
       throw new Error(`schema ${schema} lacks migrations ${pending.join(', ')}: run entente migrate`);
-    await this.#measureClock();
-    this.#timer = setInterval(() => void this.#measureClock(), clockMeasureMs);
+    await this.#look();
+    this.#timer = setInterval(() => void this.#look(), lookMs);
     this.#timer.unref();
     this.relay.start();
     for (const revoker of this.revokers) revoker.start();
@@ -256,6 +258,18 @@ export class ConnectorParts {
       clock,
       log,
     });
+  }
+
+  async #look(): Promise<void> {
+    const { log } = this.#options;
+    await this.#measureClock();
+    try {
+      if (!(await foundRestored(this.pool))) return;
+      log.error({}, 'this database was restored: every recipient counts as preloaded (DLV-7)');
+      this.reconcile();
+    } catch (err) {
+      log.warn({ err }, 'the database was not asked who it is');
+    }
   }
 
   async #measureClock(): Promise<void> {

@@ -1,16 +1,25 @@
 import { catalogueOf, type Catalogue, type CatalogueDocument, type ControllerId } from '@entente/contracts';
 import type { Pool, PoolClient } from '@entente/postgres';
 
-/** DLV-1: the catalogue in use, held still until the transaction ends. Null before the first one is stored. */
+/**
+ * DLV-1: the catalogue in use, held still until the transaction ends. Null before the first one is stored. After a restore
+ * of this database nobody knows what was shared since the backup, so every recipient counts as preloaded (DLV-7).
+ */
 export async function catalogueForShare(tx: PoolClient, controller: ControllerId): Promise<Catalogue | null> {
-  const { rows } = await tx.query<{ document: CatalogueDocument }>({
+  const { rows } = await tx.query<{ document: CatalogueDocument; restored: boolean }>({
     name: 'catalogue-share',
-    text: 'SELECT document FROM catalogue WHERE controller = $1 FOR SHARE',
+    text: 'SELECT document, restored_at IS NOT NULL AS restored FROM catalogue WHERE controller = $1 FOR SHARE',
     values: [controller],
   });
   const [row] = rows;
-  return row === undefined ? null : catalogueOf(row.document);
+  if (row === undefined) return null;
+  return catalogueOf(row.restored ? allPreloaded(row.document) : row.document);
 }
+
+const allPreloaded = (document: CatalogueDocument): CatalogueDocument => ({
+  ...document,
+  recipients: document.recipients.map((recipient) => ({ ...recipient, preloaded: true })),
+});
 
 /** Stores a whole catalogue unless a newer one stands there. @returns whether it took its place. */
 export async function storeCatalogue(

@@ -3,7 +3,7 @@ import type { Audience, ControllerId, GateStartId, PurposeId, RecipientId, Subje
 import type { ConsentVector, Decision } from '../vector.ts';
 
 /** Why a state changed; every transition is an event with its cause. */
-export const causes = ['person', 'signal', 'import', 'expiry', 'catalogue', 'merge', 'erasure'] as const;
+export const causes = ['person', 'signal', 'import', 'expiry', 'catalogue', 'merge', 'erasure', 'restore'] as const;
 export type Cause = (typeof causes)[number];
 
 /** One purpose's transition inside a change. */

@@ -8,8 +8,8 @@ import type { Batch, Replica, Resumed, StoredPartition } from './replica.ts';
 import { toRow, vectorOf, type SubjectRow } from './subject-row.ts';
 
 /** Layout of the store; another number means: empty it and seed again. */
-const layout = 2;
-const file = 'replica.mdb';
+export const layout = 2;
+export const replicaFile = 'replica.mdb';
 /** Enough for an operator to see what is wrong; more of the same is only counted. */
 const maxQuarantined = 10_000;
 const maxQuarantinedBytes = 65_536;
@@ -41,8 +41,8 @@ export class LmdbReplica implements Replica {
   /** The caller holds the directory's lock. A store of another controller or layout is emptied. */
   constructor(directory: string, controller: ControllerId, boot: string | null = hostBoot()) {
     this.controller = controller;
-    dropAfterHostRestart(directory, [file, `${file}-lock`], boot);
-    this.#root = open({ path: join(directory, file), maxDbs: 8, noSync: true, overlappingSync: false });
+    dropAfterHostRestart(directory, [replicaFile, `${replicaFile}-lock`], boot);
+    this.#root = open({ path: join(directory, replicaFile), maxDbs: 8, noSync: true, overlappingSync: false });
     this.#subjects = this.#root.openDB<SubjectRow, string>({ name: 'subjects', encoding: 'msgpack' });
     this.#closed = this.#root.openDB<string, string>({ name: 'closed', encoding: 'msgpack' });
     this.#quarantine = this.#root.openDB<StoredQuarantine, string>({ name: 'quarantine', encoding: 'msgpack' });

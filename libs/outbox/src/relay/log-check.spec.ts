@@ -6,19 +6,19 @@ import { keyOf } from '../testing/harness.ts';
 import { judge, logEnd } from './log-check.ts';
 import type { LedgerPort } from './ports.ts';
 
-const record = (key: string, type: EventType, data: object | null): InRecord => ({
+const record = (key: string, type: EventType, data: object | null, id = '1'): InRecord => ({
   ...{ topic: topics.revocations, partition: 0, offset: 0n, timestamp: 0, key: Buffer.from(key) },
   value: data === null ? null : Buffer.from(JSON.stringify(data)),
   headers: cloudEventHeaders({
-    id: '1',
+    id,
     source: 'urn:entente:consent',
     type,
     subject: key,
     time: '2026-01-01T00:00:00Z',
   }),
 });
-const change = (subject: number, version: unknown) =>
-  record(keyOf(subject), 'org.entente.consent.changed.v1', { controller: 'acme', subjectKey: keyOf(subject), version });
+const idOf = (n: number): string => `0193a000-0000-7000-8000-${String(n).padStart(12, '0')}`;
+const change = (n: number) => record(keyOf(n), 'org.entente.consent.changed.v1', { subjectKey: keyOf(n) }, idOf(n));
 const mark = (incarnation: number, number: number) =>
   record(watermarkKey, 'org.entente.relay.watermark.v1', {
     ...{
@@ -41,49 +41,43 @@ describe('RST-4: the end of a partition’s logs', () => {
     { what: 'the higher incarnation', records: [mark(1, 1), mark(0, 9)], newest: 1 },
   ])('newest watermark: $what', ({ records, newest }) => expect(logEnd(records).watermark?.number).toBe(newest));
 
-  test('the highest version of each subject; what cannot be read says nothing', () => {
-    const unreadable = { ...change(3, 1), value: Buffer.from('{') };
-    const { versions } = logEnd([
-      change(1, 3),
-      change(1, 2),
-      change(2, 7),
-      change(4, 'x'),
-      unreadable,
-      { ...change(5, 1), value: null },
-    ]);
-    expect(versions.map(({ subjectKey, version }) => [subjectKey, version])).toEqual([
-      [keyOf(1), 3],
-      [keyOf(2), 7],
+  test('every change by its id and place; what has none says nothing', () => {
+    const foreign = { ...change(3), headers: { ce_type: 'something.else', ce_id: idOf(3) } };
+    const nameless = { ...change(4), headers: { ...change(4).headers, ce_id: 'four' } };
+    const { changes } = logEnd([change(1), { ...change(2), offset: 7n }, foreign, nameless]);
+    expect(changes.map(({ changeId, offset }) => [changeId, offset])).toEqual([
+      [idOf(1), 0n],
+      [idOf(2), 7n],
     ]);
   });
 
   test.each([
-    { what: 'an empty log', records: [], holdsHead: false, holdsVersions: false, verdict: { kind: 'sound' } },
+    { what: 'an empty log', records: [], holdsHead: false, holdsChanges: false, verdict: { kind: 'sound' } },
     {
       what: 'all held',
-      records: [mark(0, 1), change(1, 1)],
+      records: [mark(0, 1), change(1)],
       holdsHead: true,
-      holdsVersions: true,
+      holdsChanges: true,
       verdict: { kind: 'sound' },
     },
     {
       what: 'a foreign head',
       records: [mark(0, 1)],
       holdsHead: false,
-      holdsVersions: true,
+      holdsChanges: true,
       verdict: { kind: 'lost', why: 'head' },
     },
     {
-      what: 'a version from the future',
-      records: [mark(0, 1), change(1, 9)],
+      what: 'a change that the ledger does not hold',
+      records: [mark(0, 1), change(1)],
       holdsHead: true,
-      holdsVersions: false,
-      verdict: { kind: 'lost', why: 'version' },
+      holdsChanges: false,
+      verdict: { kind: 'lost', why: 'change' },
     },
-  ])('$what', async ({ records, holdsHead, holdsVersions, verdict }) => {
-    const ledger: Pick<LedgerPort, 'holdsHead' | 'holdsVersions'> = {
+  ])('$what', async ({ records, holdsHead, holdsChanges, verdict }) => {
+    const ledger: Pick<LedgerPort, 'holdsHead' | 'holdsChanges'> = {
       holdsHead: () => Promise.resolve(holdsHead),
-      holdsVersions: () => Promise.resolve(holdsVersions),
+      holdsChanges: () => Promise.resolve(holdsChanges),
     };
     expect(await judge(logEnd(records), {} as Client, ledger)).toEqual(verdict);
   });

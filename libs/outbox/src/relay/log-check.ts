@@ -2,7 +2,7 @@ import { decodeEvent, topics, UndecodableRecord, watermarkKey } from '@entente/c
 import type { Watermark } from '@entente/contracts';
 import type { Admin, InRecord, Kafka, OffsetRange } from '@entente/kafka';
 import type { Client } from '@entente/postgres';
-import type { LedgerPort, PublishedVersion } from './ports.ts';
+import type { LedgerPort, PublishedChange } from './ports.ts';
 
 /** Records of the first look back; each further look is eight times as long. */
 const firstLook = 64;
@@ -15,15 +15,15 @@ const longestLook = 4_096;
 /** The end of one partition of both logs, as RST-4 wants to know it. */
 export interface LogEnd {
   readonly watermark: Watermark | null;
-  readonly versions: readonly PublishedVersion[];
+  readonly changes: readonly PublishedChange[];
 }
 
-export type LogVerdict = { readonly kind: 'sound' } | { readonly kind: 'lost'; readonly why: 'head' | 'version' };
+export type LogVerdict = { readonly kind: 'sound' } | { readonly kind: 'lost'; readonly why: 'head' | 'change' };
 
 const isWatermark = (record: InRecord): boolean => record.key?.toString() === watermarkKey;
 
 /** What a record of the logs says, if it says something RST-4 asks for. */
-type Told = { readonly watermark: Watermark } | { readonly published: PublishedVersion } | null;
+type Told = { readonly watermark: Watermark } | { readonly published: PublishedChange } | null;
 
 function told(record: InRecord): Told {
   try {
@@ -31,29 +31,29 @@ function told(record: InRecord): Told {
       const event = decodeEvent(record.headers, record.value);
       return event.type === 'org.entente.relay.watermark.v1' ? { watermark: event.data } : null;
     }
-    return record.headers['ce_type'] === 'org.entente.consent.changed.v1' ? publishedIn(record.value) : null;
+    return record.headers['ce_type'] === 'org.entente.consent.changed.v1' ? publishedIn(record) : null;
   } catch (error) {
     // What cannot be read says nothing about the ledger; consumers quarantine it.
-    if (error instanceof UndecodableRecord || error instanceof SyntaxError) return null;
+    if (error instanceof UndecodableRecord) return null;
     throw error;
   }
 }
 
-/** Thousands of these are read at a takeover, and only three members are wanted: no schema is asked. */
-function publishedIn(value: Buffer | null): Told {
-  const data = JSON.parse(value?.toString() ?? 'null') as Partial<PublishedVersion> | null;
-  const { controller, subjectKey, version } = data ?? {};
-  if (typeof controller !== 'string' || typeof subjectKey !== 'string' || typeof version !== 'number') return null;
-  return { published: { controller, subjectKey, version } };
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Thousands of these are read at a takeover, and only the change's id is wanted: the value is not looked at. */
+function publishedIn({ headers, topic, partition, offset }: InRecord): Told {
+  const changeId = headers['ce_id'];
+  return changeId !== undefined && uuid.test(changeId) ? { published: { changeId, topic, partition, offset } } : null;
 }
 
 const newer = (a: Watermark, b: Watermark | null): boolean =>
   b === null || a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.number > b.number);
 
-/** The newest watermark among the records and the highest version of each subject. */
+/** The newest watermark among the records, and every change. */
 export function logEnd(records: readonly InRecord[]): LogEnd {
   let watermark: Watermark | null = null;
-  const versions = new Map<string, PublishedVersion>();
+  const changes: PublishedChange[] = [];
   for (const record of records) {
     const what = told(record);
     if (what === null) continue;
@@ -61,11 +61,9 @@ export function logEnd(records: readonly InRecord[]): LogEnd {
       if (newer(what.watermark, watermark)) watermark = what.watermark;
       continue;
     }
-    const { published } = what;
-    const subject = `${published.controller}/${published.subjectKey}`;
-    if (published.version > (versions.get(subject)?.version ?? 0)) versions.set(subject, published);
+    changes.push(what.published);
   }
-  return { watermark, versions: [...versions.values()] };
+  return { watermark, changes };
 }
 
 type Reader = Pick<Kafka, 'readRange'>;
@@ -106,13 +104,13 @@ async function rangeOf(admin: Admin, topic: string, partition: number): Promise<
   return range;
 }
 
-type Heads = Pick<LedgerPort, 'holdsHead' | 'holdsVersions'>;
+type Heads = Pick<LedgerPort, 'holdsHead' | 'holdsChanges'>;
 
 /** RST-4. An empty log agrees with every ledger. */
 export async function judge(end: LogEnd, client: Client, ledger: Heads): Promise<LogVerdict> {
-  const { watermark, versions } = end;
+  const { watermark, changes } = end;
   if (watermark !== null && !(await ledger.holdsHead(client, watermark.ledger, watermark.incarnation)))
     return { kind: 'lost', why: 'head' };
-  if (versions.length > 0 && !(await ledger.holdsVersions(client, versions))) return { kind: 'lost', why: 'version' };
+  if (changes.length > 0 && !(await ledger.holdsChanges(client, changes))) return { kind: 'lost', why: 'change' };
   return { kind: 'sound' };
 }

@@ -1,11 +1,12 @@
-import type { ControllerId, LedgerHead, SubjectKey } from '@entente/contracts';
+import type { LedgerHead } from '@entente/contracts';
 import type { Client } from '@entente/postgres';
 
-/** A version that Kafka has shown to the world. */
-export interface PublishedVersion {
-  readonly controller: ControllerId;
-  readonly subjectKey: SubjectKey;
-  readonly version: number;
+/** A change that Kafka has shown to the world, and where. */
+export interface PublishedChange {
+  readonly changeId: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
 }
 
 /** What the relay asks of the service that owns the ledger. Every call is made on the relay's lock connection. */
@@ -21,8 +22,11 @@ export interface LedgerPort {
    * as held.
    */
   holdsHead(client: Client, head: LedgerHead, incarnation: number): Promise<boolean>;
-  /** RST-4: is every one of these subjects at this version or above? */
-  holdsVersions(client: Client, published: readonly PublishedVersion[]): Promise<boolean>;
+  /**
+   * RST-4: is every one of these changes in the ledger, or in a part of the logs that `entente restore` has merged? By its id:
+   * a subject's version may have been raised again since the loss, and would hide it (ADR 25).
+   */
+  holdsChanges(client: Client, published: readonly PublishedChange[]): Promise<boolean>;
   /**
    * REL-5: the log of this shard was lost. Puts into the outbox, both lanes, the present state of every subject of the shard
    * whose ledger rows are numbered above `since` (or not yet numbered). In its own transaction; may be called again.

@@ -20,7 +20,7 @@ const unused = () => Promise.reject(new Error('a pass does not ask this'));
 const ledger: LedgerPort = {
   facts: () => Promise.resolve({ catalogue: 1, ledger: { number: 0, hash: '0'.repeat(64) }, incarnation: 0 }),
   holdsHead: unused,
-  holdsVersions: unused,
+  holdsChanges: unused,
   republish: unused,
 };
 

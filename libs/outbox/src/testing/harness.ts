@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { appendOutbox, type Lane, type OutboxRow } from '../append.ts';
 import { outboxMigrationSql, watermarkMigrationSql } from '../migrations.ts';
 import { notifyOutbox } from '../notify.ts';
-import type { LedgerPort, PublishedVersion } from '../relay/ports.ts';
+import type { LedgerPort, PublishedChange } from '../relay/ports.ts';
 import { Relay, type RelayOptions } from '../relay/relay.ts';
 
 const schema = 'consent';
@@ -22,7 +22,7 @@ export const keyOf = (n: number): string =>
 /** A ledger in one table: every change gets the next number; enough of the consent service for the relay's ports. */
 const ledgerSql = [
   `CREATE TABLE consent.subject (subject_key text PRIMARY KEY, version bigint NOT NULL)`,
-  `CREATE TABLE consent.ledger (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, subject_key text, version bigint)`,
+  `CREATE TABLE consent.ledger (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, subject_key text, version bigint, change_id uuid)`,
   `CREATE TABLE consent.incarnation (value int NOT NULL)`,
   `INSERT INTO consent.incarnation VALUES (0)`,
 ];
@@ -46,11 +46,11 @@ export const testLedger: LedgerPort & { republished: { shard: number; since: num
     );
     return rows[0]?.holds === true && head.hash === hashOf(head.number);
   },
-  holdsVersions: async (client, published: readonly PublishedVersion[]) => {
+  holdsChanges: async (client, published: readonly PublishedChange[]) => {
     const { rows } = await client.query<{ missing: number }>(
-      `SELECT count(*)::int AS missing FROM unnest($1::text[], $2::bigint[]) AS p(key, version)
-        WHERE NOT EXISTS (SELECT FROM subject AS s WHERE s.subject_key = p.key AND s.version >= p.version)`,
-      [published.map((p) => p.subjectKey), published.map((p) => p.version)],
+      `SELECT count(*)::int AS missing FROM unnest($1::uuid[]) AS p(id)
+        WHERE NOT EXISTS (SELECT FROM ledger AS l WHERE l.change_id = p.id)`,
+      [published.map(({ changeId }) => changeId)],
     );
     return rows[0]?.missing === 0;
   },
@@ -131,8 +131,9 @@ async function withdraw(pool: Pool, subject: number): Promise<{ key: string; ver
       [key],
     );
     const version = rows[0]?.version ?? 0;
-    await tx.query('INSERT INTO ledger (subject_key, version) VALUES ($1, $2)', [key, version]);
-    const committedAt = await appendOutbox(tx, denyRows(key, version));
+    const eventId = uuidv7(systemClock.now());
+    await tx.query('INSERT INTO ledger (subject_key, version, change_id) VALUES ($1, $2, $3)', [key, version, eventId]);
+    const committedAt = await appendOutbox(tx, denyRows(key, version, eventId));
     return { key, version, committedAt };
   });
   notifyOutbox(pool, log);
@@ -140,8 +141,7 @@ async function withdraw(pool: Pool, subject: number): Promise<{ key: string; ver
 }
 
 /** Both lanes of one deny (REC-6). */
-function denyRows(key: string, version: number): OutboxRow[] {
-  const eventId = uuidv7(systemClock.now());
+function denyRows(key: string, version: number, eventId: string): OutboxRow[] {
   const row = (lane: Lane, topic: string): OutboxRow => ({
     ...{ eventId, topic, key, lane, shard: partitionOf(key, partitionCount), type: 'org.entente.consent.changed.v1' },
     payload: {

@@ -8,7 +8,7 @@ import type { Pool, PoolClient } from '@entente/postgres';
 import type { IncarnationCheck } from '../ledger/incarnation.ts';
 import { loadCatalogues } from './catalogue-store.ts';
 import { decideCatalogueChange } from './decide.ts';
-import type { CatalogueCommand, CatalogueDifference } from './decide.ts';
+import type { CatalogueCommand } from './decide.ts';
 import { noticeHash } from './notice-hash.ts';
 
 /** The number in force after the request, and whether this request made it. */
@@ -72,7 +72,7 @@ export class CatalogueWriter {
     client: string,
     command: CatalogueCommand,
   ): Promise<CatalogueAnswer> {
-    await tx.query(lockSql);
+    await lockCatalogue(tx);
     const catalogues = await loadCatalogues(tx);
     const { audiences } = this.#parts;
     const decision = decideCatalogueChange(command, {
@@ -87,37 +87,46 @@ export class CatalogueWriter {
         });
       case 'unchanged':
         return { number: catalogues.number, changed: false };
-      case 'changed':
-        return {
-          number: await this.#store(tx, controller, client, catalogues.number + 1, decision.difference),
-          changed: true,
-        };
+      case 'changed': {
+        const number = catalogues.number + 1;
+        const eventId = uuidv7(this.#parts.clock.now());
+        await storeCatalogueChange(tx, { eventId, client, change: { controller, number, ...decision.difference } });
+        return { number, changed: true };
+      }
     }
   }
+}
 
-  async #store(
-    tx: PoolClient,
-    controller: ControllerId,
-    client: string,
-    number: number,
-    difference: CatalogueDifference,
-  ): Promise<number> {
-    const eventId = uuidv7(this.#parts.clock.now());
-    const change: CatalogueChange = { controller, number, ...difference };
-    const items = [difference.purposes, difference.notices, difference.recipients].map((list) => JSON.stringify(list));
-    await tx.query(storeSql, [number, controller, ...items, eventId, client, JSON.stringify(change)]);
-    await appendOutbox(tx, [
-      {
-        eventId,
-        topic: topics.catalogue,
-        key: controller,
-        type: 'org.entente.catalogue.changed.v1',
-        payload: change,
-        lane: 'urgent',
-        // The topic has one partition.
-        shard: 0,
-      },
-    ]);
-    return number;
-  }
+/** Whoever changes the catalogue takes turns; call before it is read. */
+export async function lockCatalogue(tx: PoolClient): Promise<void> {
+  await tx.query(lockSql);
+}
+
+export interface CatalogueRecord {
+  readonly eventId: string;
+  /** Who changed it. */
+  readonly client: string;
+  readonly change: CatalogueChange;
+}
+
+/** REC-9: the items, the number, and the record that tells of them. */
+export async function storeCatalogueChange(
+  tx: PoolClient,
+  { eventId, client, change }: CatalogueRecord,
+): Promise<void> {
+  const { controller, number, purposes, notices, recipients } = change;
+  const items = [purposes, notices, recipients].map((list) => JSON.stringify(list));
+  await tx.query(storeSql, [number, controller, ...items, eventId, client, JSON.stringify(change)]);
+  await appendOutbox(tx, [
+    {
+      eventId,
+      topic: topics.catalogue,
+      key: controller,
+      type: 'org.entente.catalogue.changed.v1',
+      payload: change,
+      lane: 'urgent',
+      // The topic has one partition.
+      shard: 0,
+    },
+  ]);
 }

@@ -17,7 +17,7 @@ interface CatalogueFault {
 }
 
 /** What really differs from what is held. */
-export interface CatalogueDifference {
+interface CatalogueDifference {
   readonly purposes: readonly Purpose[];
   readonly notices: readonly Notice[];
   readonly recipients: readonly Recipient[];

@@ -14,7 +14,7 @@ const weight: Readonly<Record<Decision, number>> = {
 
 const ends = (state: PurposeState): number =>
   state.validUntil === undefined ? Infinity : Date.parse(state.validUntil);
-const purposesOf = (...vectors: readonly ConsentVector[]): PurposeId[] =>
+export const purposesOf = (...vectors: readonly ConsentVector[]): PurposeId[] =>
   [...new Set(vectors.flatMap((vector) => Object.keys(vector)))].sort() as PurposeId[];
 
 /** Who a notice names as receivers for one purpose. */
@@ -47,7 +47,7 @@ function narrowed(
 }
 
 /** REC-7 for one purpose and one side: a refusal on either side wins, and of two grants what both allow is left. */
-function mergedState(
+export function mergedState(
   own: PurposeState | undefined,
   other: PurposeState | undefined,
   purpose: PurposeId,

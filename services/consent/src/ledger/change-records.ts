@@ -4,6 +4,7 @@ import { partitionOf } from '@entente/kafka';
 import type { Logger } from '@entente/observability';
 import { concernedRecipients, sealForAudiences } from '../identifiers/subject-identifiers.ts';
 import type { AudienceKeys } from '../identifiers/subject-identifiers.ts';
+import type { LostState } from '../restore/lost-change.ts';
 import type { EvidenceRecord } from './evidence-record.ts';
 import type { Change } from './fold.ts';
 
@@ -32,7 +33,7 @@ export async function changeEvent(
     recipients: recipients.map(({ id }) => id),
     sealed:
       identifiers === null
-        ? {}
+        ? (lostStateIn(change)?.sealed ?? {})
         : await sealForAudiences(audienceKeys, identifiers, recipients, (audience) =>
             log.error({ audience }, 'no key for an audience of the catalogue'),
           ),
@@ -50,12 +51,22 @@ export const ledgerEntry = (
   change: Change,
   { sealed: _sealed, ...event }: UnstampedChange,
   evidence: EvidenceRecord,
-): object => ({
-  changeId: change.changeId,
-  ...event,
-  actor: change.command.actor,
-  ...evidence,
-});
+): object => {
+  const lost = lostStateIn(change);
+  return {
+    changeId: change.changeId,
+    ...event,
+    actor: change.command.actor,
+    ...evidence,
+    // RST-4: which lost change this one makes good for.
+    ...(lost === null ? {} : { restored: { changeId: lost.changeId, version: lost.version } }),
+  };
+};
+
+function lostStateIn({ command, subjectKey }: Change): LostState | null {
+  const { event } = command;
+  return event?.kind === 'restore' && event.lost.subjectKey === subjectKey ? event.lost : null;
+}
 
 /** REC-6: a deny-direction change travels twice, urgent first; every other change in the complete log alone. */
 export function outboxRecords(change: Change, event: UnstampedChange): object[] {

@@ -1,5 +1,6 @@
 import type { Cause, ControllerId, NoticeRef, PurposeId, RecipientId, SubjectId, SubjectKey } from '@entente/contracts';
 import type { FieldFault } from './answer.ts';
+import type { LostState } from '../restore/lost-change.ts';
 import type { Evidence } from './evidence.ts';
 
 /** The denying part of a request; judged by state alone (REC-3). */
@@ -79,7 +80,9 @@ export type SubjectEvent =
   /** REC-7: from now on the two are one person. */
   | { readonly kind: 'merge'; readonly other: OtherSubject; readonly preconditions: Preconditions }
   /** The other is no longer this person. */
-  | { readonly kind: 'split'; readonly other: OtherSubject };
+  | { readonly kind: 'split'; readonly other: OtherSubject }
+  /** RST-4: the database lost what the logs say of the person. */
+  | { readonly kind: 'restore'; readonly lost: LostState };
 
 /** One request to change one person's consent: decisions (at least one of `deny` and `grant`) or an `event`. */
 export interface Command {

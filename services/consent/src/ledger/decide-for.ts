@@ -2,6 +2,7 @@ import { decideErasure } from '../erasure/decide-erasure.ts';
 import { expiredVector } from '../expiry/expired-vector.ts';
 import { decideMerge, decideSplit } from '../identity/decide-links.ts';
 import { spread } from '../identity/vector-merge.ts';
+import { decideRestore } from '../restore/decide-restore.ts';
 import type { Command } from './command.ts';
 import { decide, denyPart } from './decide.ts';
 import type { Decided } from './decide.ts';
@@ -27,6 +28,8 @@ export function decideFor<S extends Subject>(
       return decideMerge(people, command.event.preconditions, key, context);
     case 'split':
       return decideSplit(people, context);
+    case 'restore':
+      return decideRestore(people, command.event.lost, context);
   }
 }
 

@@ -256,7 +256,8 @@ function relink(
 ): void {
   const { controller, event } = command;
   if (event === undefined || made.length === 0) return;
-  if (event.kind === 'erasure') for (const { subject } of made) circles.part(rowId(controller, subject.subjectKey));
+  const erases = event.kind === 'erasure' || (event.kind === 'restore' && made.some((transition) => transition.erases));
+  if (erases) for (const { subject } of made) circles.part(rowId(controller, subject.subjectKey));
   if (otherKey === undefined) return;
   if (event.kind === 'merge') circles.link(rowId(controller, subjectKey), rowId(controller, otherKey));
   if (event.kind === 'split') circles.part(rowId(controller, otherKey));

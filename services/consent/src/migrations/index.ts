@@ -3,6 +3,7 @@ import { ConsentSchema1763700000000 } from './1763700000000-consent-schema.ts';
 import { LedgerProofs1763800000000 } from './1763800000000-ledger-proofs.ts';
 import { Signals1763810000000 } from './1763810000000-signals.ts';
 import { IdentityErasureExpiry1763820000000 } from './1763820000000-identity-erasure-expiry.ts';
+import { Restores1763830000000 } from './1763830000000-restores.ts';
 import { Imports1763840000000 } from './1763840000000-imports.ts';
 
 export { CONSENT_SCHEMA } from './schema.ts';
@@ -13,5 +14,6 @@ export const consentMigrations: readonly MigrationClass[] = [
   LedgerProofs1763800000000,
   Signals1763810000000,
   IdentityErasureExpiry1763820000000,
+  Restores1763830000000,
   Imports1763840000000,
 ];

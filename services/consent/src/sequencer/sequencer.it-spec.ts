@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createLogger } from '@entente/observability';
 import { createClient } from '@entente/postgres';
 import type { Client } from '@entente/postgres';
-import { parseKeyRing, subjectKey } from '@entente/contracts';
-import type { ControllerId } from '@entente/contracts';
+import { parseKeyRing, topics } from '@entente/contracts';
 import { partitionOf } from '@entente/kafka';
 import { parseKeyRings } from '../config.ts';
 import { CONSENT_SCHEMA } from '../migrations/schema.ts';
@@ -40,7 +39,7 @@ describe('REC-5 the sequencer', () => {
   test('an empty ledger has head 0 of zeros', async () => {
     const facts = await port.facts(client);
     expect(facts).toEqual({ catalogue: 1, incarnation: 0, ledger: { number: 0, hash: '0'.repeat(64) } });
-    expect(await port.holdsHead(client, facts.ledger)).toBe(true);
+    expect(await port.holdsHead(client, facts.ledger, 0)).toBe(true);
   });
 
   test('several sequencers under concurrent writes: no gap, no entry twice, hashes right', async () => {
@@ -75,9 +74,9 @@ describe('REC-5 the sequencer', () => {
     }
     const { ledger } = await port.facts(client);
     expect(ledger).toEqual({ number: rows.length, hash: hash.toString('hex') });
-    expect(await port.holdsHead(client, ledger)).toBe(true);
-    expect(await port.holdsHead(client, { ...ledger, hash: 'f'.repeat(64) })).toBe(false);
-    expect(await port.holdsHead(client, { ...ledger, number: ledger.number + 1 })).toBe(false);
+    expect(await port.holdsHead(client, ledger, 0)).toBe(true);
+    expect(await port.holdsHead(client, { ...ledger, hash: 'f'.repeat(64) }, 0)).toBe(false);
+    expect(await port.holdsHead(client, { ...ledger, number: ledger.number + 1 }, 0)).toBe(false);
   });
 
   test('the ledger is append-only', async () => {
@@ -105,14 +104,24 @@ test('Idempotency-Keys are forgotten after two days, not before', async () => {
 });
 
 describe('what the relay asks', () => {
-  test('RST-4 versions above the database’s are seen', async () => {
+  test('RST-4 a published change that the ledger does not hold is seen, until a restore has merged that part of the log', async () => {
     const { body } = await consent.post('/v1/withdrawals', { subjectId: 'versions' });
-    const known = { controller: 'acme' as ControllerId, subjectKey: subjectKey(String(body['subjectKey'])) };
-    expect(await port.holdsVersions(client, [{ ...known, version: 1 }])).toBe(true);
-    expect(await port.holdsVersions(client, [{ ...known, version: 2 }])).toBe(false);
-    const unknown = { ...known, subjectKey: subjectKey('k1.AAAAAAAAAAAAAAAAAAAAAA'), version: 1 };
-    expect(await port.holdsVersions(client, [unknown])).toBe(false);
-    expect(await port.holdsVersions(client, [])).toBe(true);
+    const place = { topic: topics.changes, partition: 3, offset: 41n };
+    const held = { ...place, changeId: String(body['changeId']).slice('chg_'.length) };
+    const lost = { ...place, changeId: randomUUID() };
+    expect(await port.holdsChanges(client, [held])).toBe(true);
+    expect(await port.holdsChanges(client, [held, lost])).toBe(false);
+    expect(await port.holdsChanges(client, [])).toBe(true);
+    const foreign = { number: 7, hash: 'f'.repeat(64) };
+    const merged = (ends: object) =>
+      client.query(`INSERT INTO restore (merged_below, ends, report) VALUES (1, $1, '{}')`, [ends]);
+    await merged({ 'consent.changes.v1:3': '41' });
+    expect(await port.holdsChanges(client, [lost])).toBe(false);
+    expect(await port.holdsHead(client, foreign, 0)).toBe(true);
+    expect(await port.holdsHead(client, foreign, 1)).toBe(false);
+    await merged({ 'consent.changes.v1:3': '42' });
+    expect(await port.holdsChanges(client, [lost])).toBe(true);
+    expect(await port.holdsChanges(client, [{ ...lost, topic: topics.revocations }])).toBe(false);
   });
 
   test('REL-5 the present state of a lost shard goes out again on both lanes', async () => {
