@@ -1,6 +1,7 @@
 import {
   catalogueOf,
   isDenyDirection,
+  nextVersion,
   permission,
   purposeId,
   recipientId,
@@ -10,6 +11,8 @@ import {
 import type { Catalogue, CatalogueDocument, NoticeRef, PurposeId, SubjectKey } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { newerOf } from '../restore/lost-change.ts';
+import type { LostState } from '../restore/lost-change.ts';
 import { ReferenceModel } from '../testing/reference-model.ts';
 import { acme } from '../testing/samples.ts';
 import type { Command, SubjectEvent } from './command.ts';
@@ -56,8 +59,12 @@ type Step =
   | { readonly do: 'refuse recipient'; who: string; recipient: string }
   | { readonly do: 'merge' | 'split'; who: string; other: string }
   | { readonly do: 'erase' | 'sweep'; who: string }
+  | { readonly do: 'back up' | 'restore' }
   | { readonly do: 'wait'; days: number }
   | { readonly do: 'replay'; back: number };
+
+/** A step that is a request about a person. */
+type OneRequest = Exclude<Step, { do: 'wait' | 'replay' | 'back up' | 'restore' }>;
 
 const who = fc.constantFrom(...people);
 const some = fc.subarray(purposes, { minLength: 1 });
@@ -86,6 +93,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('erase'), who }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('sweep'), who }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait'), days: fc.integer({ min: 1, max: 4 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('back up', 'restore') }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('replay'), back: fc.integer({ min: 1, max: 6 }) }) },
 ) as fc.Arbitrary<Step>;
 
@@ -96,7 +104,42 @@ class Service {
   );
   readonly answered = new Map<string, AnsweredKey>();
   readonly suppressed = new Set<string>();
+  /** What the logs tell of everybody since the backup. */
+  readonly lost = new Map<SubjectKey, LostState>();
+  incarnation = 0;
   #made = 0;
+  #backup: Pick<Service, 'rows' | 'answered' | 'suppressed'> | undefined;
+
+  backUp(): void {
+    this.lost.clear();
+    const { rows, answered, suppressed } = this;
+    this.#backup = { rows: new Map(rows), answered: new Map(answered), suppressed: new Set(suppressed) };
+  }
+
+  /** RST-4: the backup takes the place of everything, and the lost changes are merged into it. */
+  restore(day: number): void {
+    if (this.#backup === undefined) return;
+    const lost = [...this.lost.values()].sort((a, b) => (a.subjectKey < b.subjectKey ? -1 : 1));
+    for (const name of ['rows', 'answered'] as const) this[name].clear();
+    this.suppressed.clear();
+    for (const [key, row] of this.#backup.rows) this.rows.set(key, row);
+    for (const [id, answer] of this.#backup.answered) this.answered.set(id, answer);
+    for (const mail of this.#backup.suppressed) this.suppressed.add(mail);
+    this.incarnation += 1;
+    const actor = { client: 'entente', route: 'restore' };
+    const commands = lost.map(({ subjectKey: key, ...one }): Command => ({
+      ...{ controller: acme, candidates: [key], actor, cause: 'restore' },
+      event: { kind: 'restore', lost: { ...one, subjectKey: key } },
+    }));
+    const { changes } = this.run(commands, day);
+    // Above everything the world has seen, for everybody it may have seen.
+    for (const one of lost) {
+      const made = changes.findLast(({ subjectKey: key }) => key === one.subjectKey);
+      expect(made?.version).toBeGreaterThan(one.version);
+      expect(made?.direction).toBe('deny');
+    }
+    this.backUp();
+  }
 
   run(commands: readonly Command[], day: number): Folded {
     const addressed = commands.map((command) => {
@@ -108,9 +151,21 @@ class Service {
       };
     });
     const folded = fold([...this.rows.values()], addressed, this.answered, {
-      ...{ incarnation: 0, now: instantOf(day), catalogue: () => catalogue, suppressed: this.suppressed },
+      ...{
+        incarnation: this.incarnation,
+        now: instantOf(day),
+        catalogue: () => catalogue,
+        suppressed: this.suppressed,
+      },
       newChangeId: () => `id-${(this.#made += 1)}`,
     });
+    for (const { command, changeId, subjectKey: key, version, vector, changes } of folded.changes) {
+      const erased = changes.some(({ to }) => to === 'erased');
+      const one = { controller: command.controller, subjectKey: key, changeId, version, vector, erased };
+      const before = this.lost.get(key);
+      const after = { ...one, merged: false, sealed: {} };
+      this.lost.set(key, before === undefined ? after : newerOf(before, after));
+    }
     commands.forEach((command, index) => this.#remember(command, folded.outcomes[index]));
     for (const state of folded.states.values()) {
       const { version, vector, erasedAt } = state;
@@ -145,7 +200,7 @@ const requestId = (command: Command): string | undefined => {
   return key?.kind === 'given' ? keyId(acme, actor, key.key) : undefined;
 };
 
-function commandOf(step: Exclude<Step, { do: 'wait' | 'replay' }>, number: number, day: number): Command {
+function commandOf(step: OneRequest, number: number, day: number): Command {
   const base = {
     ...{ controller: acme, subjectId: subjectId(step.who), candidates: [keyOf(step.who)] as const },
     actor: { client: 'test', route: 'x' },
@@ -193,7 +248,7 @@ function commandOf(step: Exclude<Step, { do: 'wait' | 'replay' }>, number: numbe
   }
 }
 
-function applyToModel(model: ReferenceModel, step: Exclude<Step, { do: 'wait' | 'replay' }>): void {
+function applyToModel(model: ReferenceModel, step: OneRequest): void {
   switch (step.do) {
     case 'grant':
     case 'import':
@@ -247,15 +302,18 @@ function tooMuch(service: Service, model: ReferenceModel): string[] {
 
 /** Runs the steps against both; `size` commands at most share a transaction. Throws at the first thing too many. */
 function compare(all: readonly Step[], size: number): { allowed: number } {
-  const [service, model] = [new Service(), new ReferenceModel()];
-  const sent: { readonly command: Command; readonly step: Exclude<Step, { do: 'wait' | 'replay' }> }[] = [];
+  const service = new Service();
+  let model = new ReferenceModel();
+  let backup = model.copy();
+  service.backUp();
+  const sent: { readonly command: Command; readonly step: OneRequest }[] = [];
   let waiting: Command[] = [];
   const commit = () => {
     const before = new Map(service.rows);
     const folded = service.run(waiting, model.day);
     waiting = [];
     model.answered();
-    checkChanges(before, folded);
+    checkChanges(before, folded, service.incarnation);
     expect(tooMuch(service, model)).toEqual([]);
   };
   const send = ({ command, step }: (typeof sent)[number]) => {
@@ -270,6 +328,25 @@ function compare(all: readonly Step[], size: number): { allowed: number } {
     if (step.do === 'wait') {
       commit();
       model.day += step.days;
+    } else if (step.do === 'back up') {
+      commit();
+      service.backUp();
+      backup = model.copy();
+    } else if (step.do === 'restore') {
+      commit();
+      const lost = [...service.lost.values()].sort((a, b) => (a.subjectKey < b.subjectKey ? -1 : 1));
+      service.restore(model.day);
+      const was = model;
+      model = backup.copy();
+      model.day = was.day;
+      for (const { subjectKey: key, erased } of lost) {
+        const one = key.charAt(3);
+        if (erased) model.erase(one, purposes, mailOf);
+        else model.restore(was, one, purposes);
+      }
+      model.answered();
+      backup = model.copy();
+      expect(tooMuch(service, model)).toEqual([]);
     } else if (step.do === 'replay') {
       const earlier = sent.at(-step.back);
       // What ended before it came is refused; the model knows no such thing as a grant that never was.
@@ -291,12 +368,12 @@ function compare(all: readonly Step[], size: number): { allowed: number } {
 }
 
 /** Every version is the next, every transition has its cause, and whatever allows less says so. */
-function checkChanges(before: ReadonlyMap<SubjectKey, LockedSubject>, { changes }: Folded): void {
+function checkChanges(before: ReadonlyMap<SubjectKey, LockedSubject>, { changes }: Folded, incarnation: number): void {
   const held = new Map(before);
   for (const change of changes) {
     const row = held.get(change.subjectKey);
     if (row === undefined) throw new Error('a change of nobody');
-    expect(change.version).toBe(row.version + 1);
+    expect(change.version).toBe(nextVersion(row.version, incarnation));
     for (const { cause } of change.changes) expect(cause).toBeTruthy();
     if (isDenyDirection(row.vector, change.vector)) expect(change.direction).toBe('deny');
     held.set(change.subjectKey, { ...row, version: change.version, vector: change.vector });
@@ -304,7 +381,7 @@ function checkChanges(before: ReadonlyMap<SubjectKey, LockedSubject>, { changes 
 }
 
 describe('no state is ever more permissive than the reference model allows', () => {
-  test('for any interleaving of decisions, signals, imports, merges, splits, expiries, erasures and replays', () => {
+  test('for any interleaving of decisions, signals, imports, merges, splits, expiries, erasures, replays and restores', () => {
     let allowed = 0;
     fc.assert(
       fc.property(fc.array(steps, { maxLength: 30 }), fc.constantFrom(1, 3, 200), (all, size) => {
@@ -320,7 +397,7 @@ describe('no state is ever more permissive than the reference model allows', () 
     fc.assert(
       fc.property(fc.array(steps, { maxLength: 20 }), who, (all, one) => {
         const [service, day] = [new Service(), 50];
-        const begun = all.filter((step) => step.do !== 'wait' && step.do !== 'replay');
+        const begun = all.filter((step): step is OneRequest => 'who' in step);
         begun.forEach((step, number) => service.run([commandOf(step, number, 0)], 0));
         const grant: Step = {
           do: 'grant',

@@ -53,12 +53,13 @@ const readSql = `
    WHERE controller = $1 AND subject_key = ANY ($2) AND version > 0`;
 
 const readAtSql = `
-  SELECT s.subject_key AS "subjectKey", e.version, e.entry::jsonb -> 'vector' AS vector,
+  SELECT s.subject_key AS "subjectKey", e.version, COALESCE(e.entry::jsonb -> 'vector', '{}') AS vector,
          (e.entry::jsonb ->> 'catalogue')::bigint AS catalogue,
-         CASE WHEN e.entry::jsonb @> '{"changes": [{"cause": "erasure"}]}' THEN ${iso('e.committed_at')} END AS "erasedAt"
+         CASE WHEN e.erased_at IS NOT NULL THEN ${iso('e.erased_at')}
+              WHEN e.entry::jsonb @> '{"changes": [{"cause": "erasure"}]}' THEN ${iso('e.committed_at')} END AS "erasedAt"
     FROM unnest($2::text[]) WITH ORDINALITY AS s(subject_key, place)
     JOIN LATERAL (
-      SELECT version, entry, committed_at FROM ledger_entry l
+      SELECT version, entry, committed_at, erased_at FROM ledger_entry l
        WHERE l.controller = $1 AND l.subject_key = s.subject_key AND l.committed_at <= $3
        ORDER BY version DESC LIMIT 1) e ON true
    ORDER BY s.place LIMIT 1`;
@@ -86,7 +87,7 @@ export class ConsentReader {
 
   /**
    * G-5: as they stood at an instant of the past, from the ledger: what was recorded by then, under the catalogue of then,
-   * by the clock of then. Null when nothing had been recorded.
+   * by the clock of then. Where what it said was erased since, no purposes and when that was. Null when nothing had been recorded.
    * @param at ISO 8601 in UTC, up to microseconds
    */
   async readAt(

@@ -34,7 +34,7 @@ const pageSql = `
          e.entry ->> 'committedAt' AS "committedAt", e.entry -> 'actor' AS actor, e.entry ->> 'method' AS method,
          e.entry ->> 'channel' AS channel
     FROM (SELECT change_id, version, entry::jsonb AS entry FROM ledger_entry
-           WHERE controller = $1 AND subject_key = $2 AND version < $3 ORDER BY version DESC LIMIT $4) e`;
+           WHERE controller = $1 AND subject_key = $2 AND version < $3 AND entry IS NOT NULL ORDER BY version DESC LIMIT $4) e`;
 
 interface EntryRow extends Omit<HistoryEntry, 'method' | 'channel'> {
   readonly method: string | null;

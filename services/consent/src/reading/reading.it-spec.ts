@@ -108,6 +108,20 @@ describe('H-3, G-12 current state', () => {
   });
 });
 
+describe('G-11 what the ledger said and was erased', () => {
+  test('as of then nothing is told but that it was erased; history goes on without it', async () => {
+    const { body } = await one('blanked', 'analytics');
+    const then = String(body['committedAt']);
+    await withdraw('blanked');
+    while ((await consent.parts.sequencer.numberPending()) > 0);
+    await consent.pool.query(`SELECT erase_ledger_contents('acme', $1, 2)`, [body['subjectKey']]);
+    const answer = await consent.get(`/v1/subjects/blanked/consents?at=${then}`);
+    expect(answer).toMatchObject({ status: 200, body: { version: 1, purposes: [], erasedAt: expect.any(String) } });
+    const history = await consent.get('/v1/subjects/blanked/history');
+    expect(history.body['entries']).toMatchObject([{ version: 2 }]);
+  });
+});
+
 describe('H-4 history', () => {
   test('H-4 keyset pages, newest first, each change with its cause; stable while more is recorded', async () => {
     for (let round = 0; round < 3; round += 1) {

@@ -55,7 +55,7 @@ export class SignalIntake {
     if (subject === undefined) throw new Error('a look-up without its answer');
     const reading = readSignal(kind, signal.raw, catalogue, clock.now());
     if (reading.kind === 'unreadable') throw unusable('signal-unreadable', [reading.detail]);
-    const taken = takenAway(reading);
+    const taken = takenAway(reading, catalogue);
     refuseWorthless(reading, taken);
     const kept = await this.#keep({ controller, subjectKey: subject.subjectKey, kind, source }, signal, reading, taken);
     const recorded = await signalRecorder.record(signal, reading, taken, catalogue, kept.signalId);

@@ -29,9 +29,11 @@ const heldBack = (raw: string, more: Partial<GrantSurroundings> = {}) => Object.
 describe('SIG-1 what denies', () => {
   test('is asked for whatever else the signal says, from a valid string and an invalid one', () => {
     for (const disclosed of [[100], null])
-      expect(takenAway(read(tcString({ purposes: [8, 9], disclosed }))).deny).toEqual({
+      expect(takenAway(read(tcString({ purposes: [8, 9], disclosed })), catalogueOfSignals).deny).toEqual({
         purposes: ['ads', 'measurement', 'profiling', 'health', 'games'].map(purposeId),
         to: 'denied',
+        // Art. 21 GDPR: it rests on a legitimate interest.
+        objected: [purposeId('profiling')],
       });
   });
 });
@@ -117,7 +119,9 @@ describe('SIG-2 what may grant', () => {
 
 describe('SIG-3 recipients by name', () => {
   test('a vendor without consent is taken away from what stands, and never part of what is granted', () => {
-    expect(takenAway(read(tcString(all))).narrowed).toEqual([{ index: 0, purpose: 'ads', refused: ['vendor-404'] }]);
+    expect(takenAway(read(tcString(all)), catalogueOfSignals).narrowed).toEqual([
+      { index: 0, purpose: 'ads', refused: ['vendor-404'] },
+    ]);
     expect(judged(tcString(all)).items).toContainEqual(
       expect.objectContaining({ purpose: 'ads', refused: ['vendor-404'] }),
     );

@@ -17,14 +17,18 @@ export interface TakenAway {
   readonly narrowed: readonly GrantItem[];
 }
 
-export function takenAway({ statements }: ReadSignal): TakenAway {
+export function takenAway({ statements }: ReadSignal, { purposes }: Pick<Catalogue, 'purposes'>): TakenAway {
   const denied = statements.filter(({ says }) => says === 'denies').map(({ purpose }) => purpose);
+  // Art. 21: what does not rest on consent is objected to.
+  const objected = denied.filter((purpose) => purposes.get(purpose)?.legalBasis === 'legitimate-interest');
   const narrowed = statements.flatMap(({ purpose, says, refuses }) =>
     says === 'denies' || refuses === undefined ? [] : [{ purpose, refused: refuses }],
   );
   return {
     narrowed: narrowed.map((item, index) => ({ ...item, index })),
-    ...(denied.length === 0 ? {} : { deny: { purposes: denied, to: 'denied' } }),
+    ...(denied.length === 0
+      ? {}
+      : { deny: { purposes: denied, to: 'denied', ...(objected.length === 0 ? {} : { objected }) } }),
   };
 }
 

@@ -94,6 +94,39 @@ export class ReferenceModel {
     this.#circles = this.#circles.filter((circle) => !circle.some((one) => gone.includes(one)));
   }
 
+  /** What it says now, to go back to. */
+  copy(): ReferenceModel {
+    const copy = new ReferenceModel();
+    for (const [place, grant] of this.#grants) copy.#grants.set(place, grant);
+    for (const place of this.#refused) copy.#refused.add(place);
+    for (const who of this.#everErased) copy.#everErased.add(who);
+    for (const who of this.#awayErased) copy.#awayErased.add(who);
+    for (const mail of this.#goneMails) copy.#goneMails.add(mail);
+    copy.#circles = this.#circles.map((circle) => [...circle]);
+    copy.day = this.day;
+    return copy;
+  }
+
+  /**
+   * RST-4: this is the backup, `lost` what was in force. A refusal or an erasure of either stands, of two grants what both
+   * allow, and a grant that only `lost` knows is over.
+   */
+  restore(lost: ReferenceModel, who: string, purposes: readonly string[]): void {
+    for (const purpose of purposes) {
+      if (this.#isRefused(who, purpose)) continue;
+      const [ours, theirs] = [this.#grants.get(at(who, purpose)), lost.#grants.get(at(who, purpose))];
+      if (lost.#isRefused(who, purpose)) this.deny(who, purpose);
+      else if (ours !== undefined && theirs !== undefined) {
+        const both = {
+          to: ours.to.filter((name) => theirs.to.includes(name)),
+          until: Math.min(ours.until, theirs.until),
+        };
+        this.#set(who, purpose, { ...both, lent: ours.lent });
+        for (const linked of this.#others(who)) this.#lose(linked, purpose, ours, both);
+      }
+    }
+  }
+
   #mergePurpose(one: string, other: string, purpose: string): void {
     const [ours, theirs] = [this.#grants.get(at(one, purpose)), this.#grants.get(at(other, purpose))];
     const refusals = [this.#isRefused(one, purpose), this.#isRefused(other, purpose)];
