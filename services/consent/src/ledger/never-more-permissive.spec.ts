@@ -59,7 +59,8 @@ type Step =
   | { readonly do: 'refuse recipient'; who: string; recipient: string }
   | { readonly do: 'merge' | 'split'; who: string; other: string }
   | { readonly do: 'erase' | 'sweep'; who: string }
-  | { readonly do: 'back up' | 'restore' }
+  | { readonly do: 'back up' }
+  | { readonly do: 'restore' }
   | { readonly do: 'wait'; days: number }
   | { readonly do: 'replay'; back: number };
 
