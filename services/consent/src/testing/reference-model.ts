@@ -121,9 +121,10 @@ export class ReferenceModel {
           to: ours.to.filter((name) => theirs.to.includes(name)),
           until: Math.min(ours.until, theirs.until),
         };
-        this.#set(who, purpose, { ...both, lent: ours.lent });
-        for (const linked of this.#others(who)) this.#lose(linked, purpose, ours, both);
-      }
+        const sure = ours.sure && theirs.sure;
+        this.#set(who, purpose, { ...both, lent: ours.lent, sure });
+        if (sure) for (const linked of this.#others(who)) this.#lose(linked, purpose, ours, both);
+      } else this.#grants.delete(at(who, purpose));
     }
   }
 
