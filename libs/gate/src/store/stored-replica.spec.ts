@@ -1,4 +1,4 @@
-import type { ControllerId, PurposeId, SubjectKey } from '@entente/contracts';
+import type { ControllerId, SubjectKey } from '@entente/contracts';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
