@@ -11,7 +11,7 @@ import { Supervisor } from './supervisor.ts';
 
 const execute = promisify(execFile);
 
-export interface StandbyOptions {
+interface StandbyOptions {
   /** Of a PostgreSQL that runs natively on this machine. */
   readonly primaryUrl: string;
   /** Where the standby fetches the log: the primary's port, or that of a line which can be cut. */
