@@ -5,13 +5,15 @@ import { systemClock } from '@entente/observability';
 import type { Benchmark } from './benchmark.ts';
 import { machine } from './machine.ts';
 import { page, type Report } from './page.ts';
+import { drain } from './workloads/drain.ts';
+import { isolation } from './workloads/isolation.ts';
 import { gateCheck } from './workloads/b4-gate.ts';
 import { propagation } from './workloads/b3-propagate.ts';
 import { ledger } from './workloads/b9-ledger.ts';
 import { bulkImport } from './workloads/b10-import.ts';
 import { opsOverhead } from './workloads/ops-overhead.ts';
 
-const all: readonly Benchmark[] = [propagation, gateCheck, ledger, opsOverhead, bulkImport];
+const all: readonly Benchmark[] = [propagation, gateCheck, ledger, opsOverhead, bulkImport, isolation, drain];
 
 const usage = `npm run bench -- [B2 B3 …] [--rounds N] [--seconds N] [--rows N] [--page]
   --rows N of the import; without names: all of ${all.map(({ id }) => id).join(', ')}

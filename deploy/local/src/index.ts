@@ -15,6 +15,7 @@ export { startStandby } from './infrastructure/standby.ts';
 export type { Standby } from './infrastructure/standby.ts';
 export { Supervisor } from './infrastructure/supervisor.ts';
 export { ServiceProcess } from './stack/service-process.ts';
+export type { MorePartner } from './stack/more-partner.ts';
 export { startStack, stackRecipients } from './stack/stack.ts';
 export type { PartnerName, ServiceName, Stack, StackOptions } from './stack/stack.ts';
 export { consentEnvironment } from './stack/service-environments.ts';

@@ -1,0 +1,115 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { startStack, starterNotice, type Infrastructure, type MorePartner, type Stack } from '@entente/local';
+import { createLogger } from '@entente/observability';
+
+/** HubSpot's own limit, which the connector keeps (docs/connectors/hubspot.md). */
+export const hubspotCallsPerSecond = 19;
+const token = 'bench-token';
+const settleMs = 120_000;
+/** How many prepare at the same time. */
+const callers = 8;
+
+/** A HubSpot of its own that had everybody before Entente, so that nobody need be shared first: one call for each withdrawal. */
+const preloadedHubspot = (recipient: string): MorePartner => ({
+  ...{ recipient, name: recipient, connector: 'crm-connector', kind: 'crm', partner: 'hubspot' },
+  ...{ purpose: 'email-marketing', identifiers: ['email'], preloaded: true, fields: null },
+  server: { kind: 'hubspot', args: ['--token', token] },
+  settings: (url) => ({ baseUrl: url, token, subscriptions: { 'email-marketing': 1001 } }),
+});
+
+/** The whole system with such recipients beside the usual ones. */
+export const stackWithPreloaded = (infrastructure: Infrastructure, recipients: readonly string[]): Promise<Stack> =>
+  startStack({
+    infrastructure,
+    log: createLogger({ service: 'bench', level: 'error' }),
+    say: () => undefined,
+    logLevel: 'warn',
+    more: recipients.map(preloadedHubspot),
+  });
+
+const emailOf = (subjectId: string): string => `${subjectId}@example.org`;
+
+/** So many people agree, each with an address. @returns their ids */
+export async function agreed(stack: Stack, name: string, count: number): Promise<readonly string[]> {
+  const client = stack.client('operator');
+  const people = Array.from({ length: count }, (_, index) => `${name}-${index}`);
+  const decisions = [{ purpose: 'email-marketing', decision: 'granted' }] as const;
+  await forEach(people, (subjectId) =>
+    client.grant(
+      { subjectId, notice: starterNotice, decisions, identifiers: { email: emailOf(subjectId) } },
+      subjectId,
+    ),
+  );
+  return people;
+}
+
+export async function withdrawn(stack: Stack, people: readonly string[]): Promise<void> {
+  const client = stack.client('operator');
+  await forEach(people, (subjectId) => client.withdraw(subjectId));
+}
+
+/** A closed loop: what is only prepared goes as fast as it is answered. */
+async function forEach(people: readonly string[], act: (subjectId: string) => Promise<unknown>): Promise<void> {
+  const left = [...people].reverse();
+  const caller = async (): Promise<void> => {
+    for (let next = left.pop(); next !== undefined; next = left.pop()) await act(next);
+  };
+  await Promise.all(Array.from({ length: callers }, caller));
+}
+
+export async function setFaults(stack: Stack, recipient: string, faults: readonly object[]): Promise<void> {
+  const { controlUrl } = partnerOf(stack, recipient);
+  const answer = await fetch(`${controlUrl}/faults`, { method: 'PUT', body: JSON.stringify(faults) });
+  if (!answer.ok) throw new Error(`${controlUrl} refused the faults`);
+}
+
+const partnerOf = (stack: Stack, recipient: string): Stack['more'][number] => {
+  const found = stack.more.find((each) => each.recipient === recipient);
+  if (found === undefined) throw new Error(`no partner stands for ${recipient}`);
+  return found;
+};
+
+/** What the partner's own log says; times are CLOCK_MONOTONIC in milliseconds. */
+interface PartnerLog {
+  /** Every request it was asked. */
+  readonly requests: readonly number[];
+  /** When each person was first revoked there. */
+  readonly revoked: ReadonlyMap<string, number>;
+}
+
+async function journalOf(stack: Stack, recipient: string, people: readonly string[]): Promise<PartnerLog> {
+  const byEmail = new Map(people.map((subjectId) => [emailOf(subjectId), subjectId]));
+  const requests: number[] = [];
+  const revoked = new Map<string, number>();
+  for (const text of (await readFile(partnerOf(stack, recipient).journal, 'utf8')).split('\n').filter(Boolean)) {
+    const line = JSON.parse(text) as {
+      readonly t: string;
+      readonly ns: string;
+      readonly effects?: readonly { readonly what: string; readonly identifiers: readonly string[] }[];
+    };
+    const at = Number(BigInt(line.ns) / 1_000n) / 1_000;
+    if (line.t === 'received') requests.push(at);
+    for (const { what, identifiers } of line.t === 'effect' ? (line.effects ?? []) : [])
+      for (const subjectId of identifiers.flatMap((email) => byEmail.get(email) ?? []))
+        if (what.startsWith('unsubscribed') && !revoked.has(subjectId)) revoked.set(subjectId, at);
+  }
+  return { requests, revoked };
+}
+
+/** Waits until everybody is revoked there. */
+export async function allRevoked(
+  stack: Stack,
+  recipient: string,
+  people: readonly string[],
+  patienceMs = settleMs,
+): Promise<PartnerLog> {
+  const until = performance.now() + patienceMs;
+  for (;;) {
+    const journal = await journalOf(stack, recipient, people);
+    if (journal.revoked.size === people.length) return journal;
+    if (performance.now() > until)
+      throw new Error(`${recipient} has revoked ${journal.revoked.size} of ${people.length} people`);
+    await pause(1_000);
+  }
+}
