@@ -11,9 +11,13 @@ import { gateCheck } from './workloads/b4-gate.ts';
 import { propagation } from './workloads/b3-propagate.ts';
 import { ledger } from './workloads/b9-ledger.ts';
 import { bulkImport } from './workloads/b10-import.ts';
+import { consolePages } from './workloads/b11-console.ts';
 import { opsOverhead } from './workloads/ops-overhead.ts';
 
-const all: readonly Benchmark[] = [propagation, gateCheck, ledger, opsOverhead, bulkImport, isolation, drain];
+const all: readonly Benchmark[] = [
+  ...[propagation, gateCheck, ledger, opsOverhead, bulkImport, isolation, drain],
+  consolePages,
+];
 
 const usage = `npm run bench -- [B2 B3 …] [--rounds N] [--seconds N] [--rows N] [--page]
   --rows N of the import; without names: all of ${all.map(({ id }) => id).join(', ')}

@@ -77,12 +77,22 @@ export class OpsConfig extends ConsentClientConfig {
   @IsNotEmpty()
   canaryClientSecret?: string;
 
+  /** Fault switches for the partners of a local stack. */
+  @Env('DEMO_WORLD_URL', { example: 'http://127.0.0.1:9000', optional: true })
+  @IsUrl(url, { message: 'must be a URL' })
+  demoWorldUrl?: string;
+
+  @Env('DEMO_WORLD_TOKEN', { example: '<secret>', secret: true, optional: true })
+  @IsNotEmpty()
+  demoWorldToken?: string;
+
   crossCheck(): readonly ConfigFault[] {
     return [
       ...signInFaults(this),
       ...roleFaults(this.consoleRoles),
       ...connectorFaults(this.connectorUrls),
       ...canaryFaults(this),
+      ...demoFaults(this),
     ];
   }
 }
@@ -112,6 +122,17 @@ function signInFaults(config: OpsConfig): ConfigFault[] {
 function roleFaults(mapping: Readonly<Record<string, string>>): ConfigFault[] {
   if (Object.values(mapping).every((role) => roles.some((known) => known === role))) return [];
   return [{ variable: 'CONSOLE_ROLES', rule: `names other roles than ${roles.join(', ')}`, example: rolesExample }];
+}
+
+function demoFaults({ demoWorldUrl, demoWorldToken, isProduction }: OpsConfig): ConfigFault[] {
+  const fault = (rule: string): ConfigFault[] => [
+    { variable: 'DEMO_WORLD_URL', rule, example: 'leave it out; only `npm run dev` sets it' },
+  ];
+  if (isProduction && (demoWorldUrl !== undefined || demoWorldToken !== undefined))
+    return fault('must not be set unless NODE_ENV is development or test: it lets operators break partners');
+  return (demoWorldUrl === undefined) === (demoWorldToken === undefined)
+    ? []
+    : fault('needs DEMO_WORLD_TOKEN beside it');
 }
 
 function canaryFaults({ canaries, connectorUrls, canaryClientId, canaryClientSecret }: OpsConfig): ConfigFault[] {

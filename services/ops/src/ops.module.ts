@@ -9,6 +9,8 @@ import type { OpsConfig } from './config.ts';
 import { ConnectorApi } from './connectors/connector-api.ts';
 import { AuditController } from './http/audit.controller.ts';
 import { CanariesController } from './http/canaries.controller.ts';
+import { DemoWorld } from './demo/demo-world.ts';
+import { DemoController } from './http/demo.controller.ts';
 import { ConnectorsController } from './http/connectors.controller.ts';
 import { ConsoleController } from './http/console.controller.ts';
 import { Live } from './http/live.ts';
@@ -42,6 +44,9 @@ export class OpsModule {
     const production = config.isProduction;
     const audit = new Audit(pool);
     const signIn = configuredSignIn(config, pool, audit, log);
+    const { demoWorldUrl, demoWorldToken } = config;
+    const demo =
+      demoWorldUrl === undefined || demoWorldToken === undefined ? null : new DemoWorld(demoWorldUrl, demoWorldToken);
     registerGauges({
       metrics,
       pool,
@@ -78,6 +83,7 @@ export class OpsModule {
         PeopleController,
         AuditController,
         SessionController,
+        ...(demo === null ? [] : [DemoController]),
         SignInController,
         ConsoleController,
       ],
@@ -90,6 +96,7 @@ export class OpsModule {
         { provide: Audit, useValue: audit },
         { provide: ConnectorApi, useValue: connectors },
         { provide: Canaries, useValue: canaries },
+        ...(demo === null ? [] : [{ provide: DemoWorld, useValue: demo }]),
         Live,
       ],
     };

@@ -13,6 +13,12 @@ export class ConnectorStub {
   readonly replays: ReplayCall[] = [];
   /** What the connector would find parked; its rows are one per person, whatever the tracker counts. */
   parked = 0;
+  /** The newest comparison of hubspot-crm; null when there never was one. */
+  comparison: object | null = null;
+  /** Recipients a comparison was asked for. */
+  readonly comparisons: string[] = [];
+  /** What the demo world was last told. */
+  switched: { readonly recipient: string; readonly on: readonly string[] } | null = null;
   /** The answer's status; anything but 200 is a refusal. */
   status = 200;
   /** The key of whomever is asked for. */
@@ -51,9 +57,38 @@ export class ConnectorStub {
     }
     if (route === 'POST /v1/subject-keys') {
       const { subjectIds } = JSON.parse(body) as { subjectIds: string[] };
-      const subjects = subjectIds.map((subjectId) => ({ subjectId, subjectKey: this.subjectKey, known: true }));
+      const subjects = subjectIds.map((subjectId) => ({ subjectId, subjectKey: this.keyOf(subjectId), known: true }));
       return [200, { subjects }];
     }
+    if (route.startsWith('GET /v1/reconciliations/'))
+      return route.endsWith('/hubspot-crm') && this.comparison ? [200, this.comparison] : [404, {}];
+    if (route === 'POST /v1/reconciliations') {
+      this.comparisons.push((JSON.parse(body) as { recipient: string }).recipient);
+      return [202, { id: 'r2' }];
+    }
+    if (route === 'GET /') return [200, this.demo()];
+    if (route === 'POST /switches') {
+      this.switched = JSON.parse(body) as { recipient: string; on: string[] };
+      return [200, this.demo()];
+    }
+    if (route === 'POST /re-imports') return [200, { people: 7 }];
     return [404, {}];
+  }
+
+  /** Canaries are people of their own. */
+  private keyOf(subjectId: string): string {
+    if (!subjectId.startsWith('canary:')) return this.subjectKey;
+    return `k1.${subjectId.replaceAll(/\W/g, '').padEnd(22, 'x').slice(0, 22)}`;
+  }
+
+  private demo(): object {
+    return {
+      switches: ['slow', 'throttled', 'failing', 'down', 'late-acks', 'duplicates', 'reorders', 'lies'],
+      partners: ['hubspot-crm', 'meta-ads'].map((recipient) => ({
+        recipient,
+        on: this.switched?.recipient === recipient ? this.switched.on : [],
+        reimports: recipient === 'hubspot-crm',
+      })),
+    };
   }
 }

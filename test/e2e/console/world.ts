@@ -34,7 +34,8 @@ export interface ConsoleWorld {
 
 const log = createLogger({ service: 'console-test', level: 'error' });
 
-export async function startConsoleWorld(): Promise<ConsoleWorld> {
+/** @param more environment of the ops service, given the address where its neighbours are */
+export async function startConsoleWorld(more: (stub: string) => NodeJS.ProcessEnv = () => ({})): Promise<ConsoleWorld> {
   const controller = `console-${randomBytes(4).toString('hex')}`;
   const database = await testDatabase('console');
   const { opsMigrations } = (await import(repositoryFile('services/ops/dist/migrations/index.js'))) as {
@@ -86,6 +87,7 @@ export async function startConsoleWorld(): Promise<ConsoleWorld> {
         OIDC_DISCOVERY_URL: issuer.discoveryUrl,
         OIDC_CLIENT_ID: webClient.clientId,
         OIDC_CLIENT_SECRET: webClient.secret,
+        ...more(connectors.url),
       },
     },
     supervisor,

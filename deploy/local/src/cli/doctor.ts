@@ -1,12 +1,15 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import type { EntenteClient } from '../client/entente-client.ts';
+import { migrationsPending } from '../stack/migrations.ts';
+import { system } from './doctor-system.ts';
 import { createKafka } from '@entente/kafka';
 import { topicSettings } from '@entente/contracts';
 import type { Logger } from '@entente/observability';
 import { createPool, serverVersion } from '@entente/postgres';
 
 export interface Check {
-  readonly group: 'machine' | 'postgres' | 'kafka' | 'services';
+  readonly group: 'machine' | 'postgres' | 'kafka' | 'services' | 'system';
   readonly name: string;
   readonly ok: boolean;
   readonly detail?: string;
@@ -20,6 +23,8 @@ export async function runChecks(options: {
   databaseUrl: string | undefined;
   bootstrap: readonly string[] | undefined;
   services: Readonly<Record<string, string>>;
+  /** Asked about itself; absent where nothing runs. */
+  client?: EntenteClient;
   log: Logger;
 }): Promise<Check[]> {
   const groups = await Promise.all([
@@ -27,11 +32,13 @@ export async function runChecks(options: {
     options.databaseUrl ? postgres(options.databaseUrl) : [],
     options.bootstrap ? kafka(options.bootstrap, options.log) : [],
     services(options.services),
+    options.client ? system(options.client) : [],
   ]);
   return groups.flat();
 }
 
-async function attempt(
+/** A look that cannot throw: what it throws is what is wrong. */
+export async function attempt(
   group: Check['group'],
   name: string,
   hint: string,
@@ -80,6 +87,10 @@ async function postgres(url: string): Promise<Check[]> {
       attempt('postgres', 'answers and is 17 or newer', 'transaction_timeout needs PostgreSQL 17', async () => {
         const version = await serverVersion(pool);
         return { ok: version >= 170_000, detail: String(version) };
+      }),
+      attempt('postgres', 'schemas are up to date', 'run `entente migrate`', async () => {
+        const pending = await migrationsPending(url);
+        return { ok: pending.length === 0, detail: pending.length === 0 ? 'none pending' : pending.join(', ') };
       }),
       attempt(
         'postgres',

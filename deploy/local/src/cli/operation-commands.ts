@@ -4,7 +4,7 @@ import { Unreachable } from '../client/entente-client.ts';
 import { grantConsentRights, migrateAll } from '../stack/migrations.ts';
 import { applyTopics } from '../stack/topics.ts';
 import { connectionFromEnvironment, serversFromEnvironment, type ServersGiven } from './config.ts';
-import { runChecks } from './doctor.ts';
+import { runChecks, type Check } from './doctor.ts';
 import { exitCode } from './exit.ts';
 import { result } from './output.ts';
 import { bearerToken, connect, runningStack, type ConnectionOptions } from './running-stack.ts';
@@ -95,30 +95,33 @@ export function registerOperations(program: Command): void {
 
   program
     .command('doctor')
-    .description('checks what this machine and the given servers offer, with a hint for each fault')
+    .description('checks this machine, the given servers and the running system, with a hint for each fault')
+    .option('--pre', 'this machine alone: before anything is installed')
     .option('--database-url <url>', 'DATABASE_URL')
     .option('--bootstrap <addresses>', 'host:port,… (KAFKA_BOOTSTRAP)')
     .option('--json', 'one line of JSON on stdout')
-    .action(async (options: ServerOptions) => {
-      const given = serversFromEnvironment();
-      const note = await runningStack();
+    .action(async (options: ServerOptions & { pre?: boolean }) => {
+      const given = options.pre ? {} : serversFromEnvironment();
+      const note = options.pre ? null : await runningStack();
+      const client = note ? await connect(connectionFromEnvironment()) : undefined;
       const checks = await runChecks({
         databaseUrl: options.databaseUrl ?? given.databaseUrl ?? note?.databaseUrl,
         bootstrap: options.bootstrap?.split(',') ?? given.bootstrap ?? note?.bootstrap,
         services: note?.urls ?? {},
+        ...(client ? { client } : {}),
         log,
       });
       result({ checks }, options, () =>
-        checks
-          .map(
-            ({ group, name, ok, detail, hint }) =>
-              `${ok ? '✓' : '✗'} ${group}: ${name}${detail ? ` (${detail})` : ''}${ok || !hint ? '' : `\n    ${hint}`}`,
-          )
-          .join('\n'),
+        [...Map.groupBy(checks, ({ group }) => group)]
+          .map(([group, of]) => [group, ...of.map(checkLine)].join('\n'))
+          .join('\n\n'),
       );
       if (checks.some(({ ok }) => !ok)) process.exitCode = exitCode.checkFailed;
     });
 }
+
+const checkLine = ({ name, ok, detail, hint }: Check): string =>
+  `${ok ? '✓' : '✗'} ${name}${detail ? ` (${detail})` : ''}${ok || !hint ? '' : `\n    → ${hint}`}`;
 
 interface Status {
   readonly allEnforced: boolean;

@@ -48,7 +48,8 @@ function receiptIn(text: string): string {
   return 'receipt' in parsed && typeof parsed.receipt === 'string' ? parsed.receipt : '';
 }
 
-async function keysIn(file: string): Promise<ReceiptJwks> {
+/** @throws UnusableFile */
+export async function keysIn(file: string): Promise<ReceiptJwks> {
   const parsed = parseJson(await readFile(file, 'utf8'), file);
   if (!('keys' in parsed) || !Array.isArray(parsed.keys)) throw new UnusableFile(`${file} is not a JWK set`);
   return { keys: parsed.keys as ReceiptJwks['keys'] };

@@ -26,7 +26,10 @@ export async function runDev(options: {
   let stream: ShareStream | undefined;
   try {
     say(infrastructure.description);
-    stack = await startedUnlessAborted(startStack({ infrastructure, log, say, canaries: true }), options.signal);
+    stack = await startedUnlessAborted(
+      startStack({ infrastructure, log, say, canaries: true, faultSwitches: true }),
+      options.signal,
+    );
     const people = makePeople(devPeople);
     const file = join(stack.runDirectory, 'people.csv');
     await writeFile(

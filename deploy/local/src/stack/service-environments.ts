@@ -24,6 +24,7 @@ export interface Wiring {
   readonly runDirectory: string;
   readonly logLevel: string;
   readonly canaries: boolean;
+  readonly demoWorld?: { readonly url: string; readonly token: string };
 }
 
 /** Credentials the contract servers accept; they are no secrets, the servers exist for tests and the demo. */
@@ -80,6 +81,7 @@ export const opsEnvironment = (wiring: Wiring, port: number): NodeJS.ProcessEnv 
   OIDC_DISCOVERY_URL: wiring.issuer.discoveryUrl,
   OIDC_CLIENT_ID: consoleClientId,
   OIDC_CLIENT_SECRET: wiring.secrets.clientSecret(consoleClientId),
+  ...(wiring.demoWorld ? { DEMO_WORLD_URL: wiring.demoWorld.url, DEMO_WORLD_TOKEN: wiring.demoWorld.token } : {}),
   ...(wiring.canaries
     ? {
         CANARIES: JSON.stringify(starterCanaries),

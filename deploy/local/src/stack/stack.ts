@@ -7,6 +7,7 @@ import { EntenteClient } from '../client/entente-client.ts';
 import type { Infrastructure } from '../infrastructure/infrastructure.ts';
 import { freePorts } from '../infrastructure/ports.ts';
 import { Supervisor } from '../infrastructure/supervisor.ts';
+import { startDemoWorld, type DemoWorld } from '../demo/demo-world.ts';
 import { startIssuer, type Issuer } from '../issuer/issuer.ts';
 import { consoleClient, consoleClientId, stackClients, stackPeople, type ClientId } from './clients.ts';
 import { migrateAll } from './migrations.ts';
@@ -61,6 +62,8 @@ export interface StackOptions {
   readonly more?: readonly MorePartner[];
   /** A canary at every recipient: off where a test counts what leaves. */
   readonly canaries?: boolean;
+  /** Fault switches in the console. */
+  readonly faultSwitches?: boolean;
 }
 
 /** The whole system as separate processes on one machine, with one controller. */
@@ -98,12 +101,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     people: stackPeople(secrets.password),
     webClient: consoleClient(secrets.clientSecret(consoleClientId), opsUrl),
   });
+  const demoWorlds: DemoWorld[] = [];
   const stop = async (): Promise<void> => {
     await supervisor.finish();
-    await issuer.stop();
+    await Promise.all([issuer.stop(), ...demoWorlds.map((world) => world.stop())]);
   };
   try {
-    return { ...(await bringUp(options, { supervisor, secrets, controller, issuer, port, servicePorts })), stop };
+    return {
+      ...(await bringUp(options, { supervisor, secrets, controller, issuer, port, servicePorts, demoWorlds })),
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -117,11 +124,13 @@ interface Ground {
   readonly issuer: Issuer;
   readonly port: () => number;
   readonly servicePorts: Readonly<Record<ServiceName, number>>;
+  /** Those that were started, to be stopped. */
+  readonly demoWorlds: DemoWorld[];
 }
 
 async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stack, 'stop'>> {
   const { infrastructure, log } = options;
-  const { supervisor, secrets, controller, issuer, port, servicePorts } = ground;
+  const { supervisor, secrets, controller, issuer, port, servicePorts, demoWorlds } = ground;
   const timed = stopwatch(options.say);
   await Promise.all([
     timed('topics', applyTopics({ bootstrap: infrastructure.bootstrap, log })),
@@ -131,6 +140,21 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     'partner contract servers',
     Promise.all([startPartners(supervisor, port), startMore(options.more ?? [], supervisor, port)]),
   );
+  const demoToken = secrets.clientSecret('demo-world');
+  if (options.faultSwitches ?? false)
+    demoWorlds.push(
+      await startDemoWorld(
+        stackRecipients.map(({ recipient, partner }) => ({
+          recipient,
+          controlUrl: partners[partner].controlUrl,
+          ...(partner === 'hubspot'
+            ? { reimport: { url: partners[partner].url, token: partnerCredentials.hubspotToken } }
+            : {}),
+        })),
+        demoToken,
+      ),
+    );
+  const [demoWorld] = demoWorlds;
   const urls = perService((name) => `http://127.0.0.1:${servicePorts[name]}`);
   const wiring: Wiring = {
     databaseUrl: infrastructure.databaseUrl,
@@ -149,6 +173,7 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     runDirectory: supervisor.runDirectory,
     logLevel: options.logLevel ?? 'info',
     canaries: options.canaries ?? false,
+    ...(demoWorld ? { demoWorld: { url: demoWorld.url, token: demoToken } } : {}),
   };
   const services = perService((name) => serviceOf(name, servicePorts[name], wiring, options, supervisor));
   const relay = options.separateRelay ? relayOf(port(), wiring, supervisor) : undefined;

@@ -5,6 +5,7 @@ import { ask, problemOf, type ApiProblem } from './data/api.ts';
 import { SessionContext, signInAddress } from './data/session.ts';
 import { AuditPage } from './pages/audit.tsx';
 import { CanaryPage } from './pages/canary.tsx';
+import { DemoPage } from './pages/demo.tsx';
 import { OverviewPage } from './pages/overview.tsx';
 import { ParkedPage } from './pages/parked.tsx';
 import { PeoplePage } from './pages/people.tsx';
@@ -107,6 +108,8 @@ function Shown({ route }: { route: Route }) {
       return <CanaryPage />;
     case 'reconciliation':
       return <ReconciliationPage />;
+    case 'demo':
+      return <DemoPage />;
     case 'audit':
       return <AuditPage />;
     case 'unknown':

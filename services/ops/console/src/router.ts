@@ -8,6 +8,7 @@ export type Route =
   | { readonly page: 'withdrawal'; readonly changeId: string }
   | { readonly page: 'canary' }
   | { readonly page: 'reconciliation' }
+  | { readonly page: 'demo' }
   | { readonly page: 'people' }
   | { readonly page: 'stuck' }
   | { readonly page: 'parked' }
@@ -22,6 +23,7 @@ export function routeOf(pathname: string): Route {
   if (first === 'connectors' && detail !== '') return { page: 'connector', recipient: detail };
   if (first === 'withdrawals' && detail !== '') return { page: 'withdrawal', changeId: detail };
   if (detail !== '') return { page: 'unknown' };
+  if (first === 'break-it') return { page: 'demo' };
   switch (first) {
     case '':
       return { page: 'overview' };
@@ -52,6 +54,7 @@ export const addressOf = {
   parked: `${base}/parked`,
   canary: `${base}/canary`,
   reconciliation: `${base}/reconciliation`,
+  demo: `${base}/break-it`,
   audit: `${base}/audit`,
   connector: (recipient: string): string => `${base}/connectors/${encodeURIComponent(recipient)}`,
   withdrawal: (changeId: string): string => `${base}/withdrawals/${encodeURIComponent(changeId)}`,

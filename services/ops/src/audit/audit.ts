@@ -5,7 +5,16 @@ import { cursorOf } from '../read/cursor.ts';
 import type { AuditLine, ListPage } from '../read/views.ts';
 
 type View = 'view-withdrawal' | 'view-audit';
-type Action = 'find-person' | 'replay-dry-run' | 'replay' | 'run-canary' | 'reconcile' | 'sign-in' | 'sign-out';
+type Action =
+  | 'find-person'
+  | 'replay-dry-run'
+  | 'replay'
+  | 'run-canary'
+  | 'reconcile'
+  | 'demo-faults'
+  | 'demo-re-import'
+  | 'sign-in'
+  | 'sign-out';
 
 interface Entry {
   /** Whom or what: a subject key, a recipient. */

@@ -1,8 +1,10 @@
 import { Caller, Refusal, Scopes } from '@entente/http';
+import type { OpsConfig } from '../config.ts';
 import { Controller, Get, Inject, Req } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { SessionView } from '../read/views.ts';
+import { opsConfig } from './tokens.ts';
 import { signInToken, type SignIn } from '../sign-in/sign-in.controller.ts';
 
 /** Who is signed in. */
@@ -10,7 +12,10 @@ import { signInToken, type SignIn } from '../sign-in/sign-in.controller.ts';
 @Scopes('ops:read')
 @Controller('v1/session')
 export class SessionController {
-  constructor(@Inject(signInToken) private readonly signIn: SignIn | null) {}
+  constructor(
+    @Inject(signInToken) private readonly signIn: SignIn | null,
+    @Inject(opsConfig) private readonly config: OpsConfig,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'the person behind the session cookie' })
@@ -18,6 +23,12 @@ export class SessionController {
     const session = await this.signIn?.sessions.of(request);
     if (!session) throw new Refusal('no-session', 404, 'The caller has a token and no session.');
     const { name, role, endsAt } = session;
-    return { name, role, controller: caller.controller, endsAt: endsAt.toISOString() };
+    return {
+      name,
+      role,
+      controller: caller.controller,
+      endsAt: endsAt.toISOString(),
+      demo: this.config.demoWorldUrl !== undefined,
+    };
   }
 }

@@ -84,6 +84,8 @@ export interface SessionView {
   readonly role: 'viewer' | 'operator' | 'admin';
   readonly controller: string;
   readonly endsAt: string;
+  /** A local stack whose partners can be broken on purpose. */
+  readonly demo: boolean;
 }
 
 /** A withdrawal that one recipient has not enforced. */
@@ -273,6 +275,16 @@ export interface ReconciliationLine {
 export interface ReconciliationsView {
   readonly at: string;
   readonly recipients: readonly ReconciliationLine[];
+}
+
+/** Which faults the partners of a local stack have now. */
+export interface DemoView {
+  readonly switches: readonly string[];
+  readonly partners: readonly {
+    readonly recipient: string;
+    readonly on: readonly string[];
+    readonly reimports: boolean;
+  }[];
 }
 
 /** One change at one recipient. */

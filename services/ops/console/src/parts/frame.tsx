@@ -54,6 +54,7 @@ function Pages({ route, session }: { route: Route; session: SessionView }) {
     'canary',
     'reconciliation',
     'people',
+    ...(session.demo ? ['demo' as const] : []),
     ...(session.role === 'admin' ? ['audit' as const] : []),
   ] as const;
   return (

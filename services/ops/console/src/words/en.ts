@@ -1,8 +1,10 @@
 import { enAssurance } from './en-assurance.ts';
+import { enDemo } from './en-demo.ts';
 
 /** Every text of the console in English. French has the same names; a test compares them. */
 export const en = {
   ...enAssurance,
+  ...enDemo,
   product: 'Entente',
   console: 'Console',
   skip: 'Skip to content',
@@ -14,6 +16,7 @@ export const en = {
     canary: 'Canaries',
     reconciliation: 'Comparisons',
     people: 'Find a person',
+    demo: 'Break it',
     audit: 'Audit',
   },
   settings: {
@@ -304,6 +307,8 @@ export const en = {
       replay: 'replayed parked work',
       'run-canary': 'ran a canary',
       reconcile: 'began a comparison',
+      'demo-faults': 'switched faults of a demo partner',
+      'demo-re-import': 'imported an old list at a demo partner',
       'sign-in': 'signed in',
       'sign-out': 'signed out',
     },
@@ -316,6 +321,7 @@ export const en = {
     recipientsNeedAttention: { one: 'recipient needs attention', other: 'recipients need attention' },
     leaks: { one: 'leak', other: 'leaks' },
     recipients: { one: 'recipient', other: 'recipients' },
+    faults: { one: 'fault', other: 'faults' },
     records: { one: 'record', other: 'records' },
   },
 };

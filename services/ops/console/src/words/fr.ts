@@ -1,9 +1,11 @@
 import type { Words } from './en.ts';
 import { frAssurance } from './fr-assurance.ts';
+import { frDemo } from './fr-demo.ts';
 
 /** Tous les textes de la console en français. */
 export const fr: Words = {
   ...frAssurance,
+  ...frDemo,
   product: 'Entente',
   console: 'Console',
   skip: 'Aller au contenu',
@@ -15,6 +17,7 @@ export const fr: Words = {
     canary: 'Canaris',
     reconciliation: 'Comparaisons',
     people: 'Chercher une personne',
+    demo: 'Tout casser',
     audit: 'Journal d’audit',
   },
   settings: {
@@ -301,6 +304,8 @@ export const fr: Words = {
       replay: 'a relancé du travail en attente',
       'run-canary': 'a lancé un canari',
       reconcile: 'a lancé une comparaison',
+      'demo-faults': 'a changé les défauts d’un partenaire de démonstration',
+      'demo-re-import': 'a réimporté une liste chez un partenaire de démonstration',
       'sign-in': 's’est connecté',
       'sign-out': 's’est déconnecté',
     },
@@ -313,6 +318,7 @@ export const fr: Words = {
     recipientsNeedAttention: { one: 'destinataire demande attention', other: 'destinataires demandent attention' },
     leaks: { one: 'fuite', other: 'fuites' },
     recipients: { one: 'destinataire', other: 'destinataires' },
+    faults: { one: 'défaut', other: 'défauts' },
     records: { one: 'enregistrement', other: 'enregistrements' },
   },
 };

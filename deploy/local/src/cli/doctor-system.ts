@@ -1,0 +1,60 @@
+import type { EntenteClient } from '../client/entente-client.ts';
+import { attempt, type Check } from './doctor.ts';
+
+interface Status {
+  readonly recipients: readonly { readonly name: string; readonly status: string; readonly leaks: number }[];
+}
+
+interface Canaries {
+  readonly canaries: readonly {
+    readonly name: string;
+    readonly configured: boolean;
+    readonly runs: readonly { readonly result: string | null }[];
+  }[];
+}
+
+const notAlive = new Set(['BLIND', 'STOPPED', 'STALLED', 'PARTNER_DOWN']);
+
+/** What the running system says of itself: seen everywhere, proven by canaries, without a leak. */
+export async function system(client: EntenteClient): Promise<Check[]> {
+  return Promise.all([
+    attempt(
+      'system',
+      'every recipient is seen and takes work',
+      'docs/operations.md, “Reading the status word”',
+      async () => {
+        const { recipients } = await client.ops<Status>('/v1/status');
+        const ill = recipients.filter(({ status }) => notAlive.has(status));
+        return {
+          ok: recipients.length > 0 && ill.length === 0,
+          detail:
+            ill.length > 0
+              ? ill.map(({ name, status }) => `${name} ${status}`).join(', ')
+              : `${recipients.length} recipients`,
+        };
+      },
+    ),
+    attempt('system', 'no leak', 'docs/runbooks/ConsentLeak.md: one is an incident', async () => {
+      const { recipients } = await client.ops<Status>('/v1/status');
+      const leaks = recipients.reduce((sum, one) => sum + one.leaks, 0);
+      return { ok: leaks === 0, detail: String(leaks) };
+    }),
+    attempt('system', 'canaries are well', 'set CANARIES (docs/canaries.md), then `entente canary run`', async () => {
+      const canaries = (await client.ops<Canaries>('/v1/canaries')).canaries.filter(({ configured }) => configured);
+      const last = canaries.map(({ name, runs }) => ({
+        name,
+        result: runs.find(({ result }) => result !== null)?.result,
+      }));
+      const ill = last.filter(({ result }) => result !== 'ok');
+      return {
+        ok: canaries.length > 0 && ill.length === 0,
+        detail:
+          canaries.length === 0
+            ? 'none is configured'
+            : ill.length === 0
+              ? `${canaries.length} recipients`
+              : ill.map(({ name, result = 'no run yet' }) => `${name} ${result}`).join(', '),
+      };
+    }),
+  ]);
+}
