@@ -25,7 +25,10 @@ export function DemoPage() {
   const overview = useLive<Overview>('/v1/overview');
   const load = useCallback((asked: Promise<DemoView>): void => {
     setProblem(null);
-    asked.then(setView).catch((error: unknown) => setProblem(problemOf(error)));
+    asked.then(setView).catch((error: unknown) => {
+      setProblem(problemOf(error));
+      setView(null);
+    });
   }, []);
   useEffect(() => load(ask<DemoView>('/v1/demo')), [load]);
   const nameOf = (recipient: string): string =>
@@ -33,6 +36,14 @@ export function DemoPage() {
   const broken = view?.partners.filter(({ on }) => on.length > 0) ?? [];
   const flip = ({ recipient, on }: Partner, name: string): void => {
     const wanted = on.includes(name) ? on.filter((one) => one !== name) : [...on, name];
+    // Shown at once, and corrected by the answer.
+    setView(
+      (before) =>
+        before && {
+          ...before,
+          partners: before.partners.map((one) => (one.recipient === recipient ? { ...one, on: wanted } : one)),
+        },
+    );
     load(ask<DemoView>('/v1/demo/switches', { recipient, on: wanted }));
   };
   const reimport = (recipient: string): void => {
