@@ -1,5 +1,5 @@
 import type { EntenteClient } from '../client/entente-client.ts';
-import { attempt, type Check } from './doctor.ts';
+import { attempt, type Check } from './check.ts';
 
 interface Status {
   readonly recipients: readonly { readonly name: string; readonly status: string; readonly leaks: number }[];

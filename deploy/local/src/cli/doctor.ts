@@ -2,19 +2,12 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { EntenteClient } from '../client/entente-client.ts';
 import { migrationsPending } from '../stack/migrations.ts';
+import { attempt, type Check } from './check.ts';
 import { system } from './doctor-system.ts';
 import { createKafka } from '@entente/kafka';
 import { topicSettings } from '@entente/contracts';
 import type { Logger } from '@entente/observability';
 import { createPool, serverVersion } from '@entente/postgres';
-
-export interface Check {
-  readonly group: 'machine' | 'postgres' | 'kafka' | 'services' | 'system';
-  readonly name: string;
-  readonly ok: boolean;
-  readonly detail?: string;
-  readonly hint?: string;
-}
 
 const run = promisify(execFile);
 
@@ -35,26 +28,6 @@ export async function runChecks(options: {
     options.client ? system(options.client) : [],
   ]);
   return groups.flat();
-}
-
-/** A look that cannot throw: what it throws is what is wrong. */
-export async function attempt(
-  group: Check['group'],
-  name: string,
-  hint: string,
-  look: () => Promise<{ ok: boolean; detail?: string }>,
-): Promise<Check> {
-  try {
-    return { group, name, hint, ...(await look()) };
-  } catch (error) {
-    return {
-      group,
-      name,
-      hint,
-      ok: false,
-      detail: error instanceof Error ? error.message.split('\n')[0]! : String(error),
-    };
-  }
 }
 
 async function machine(): Promise<Check[]> {
