@@ -24,8 +24,11 @@ interface EvidenceOptions extends ConnectionOptions {
 /** Changes of one person in one bundle, the newest. */
 const mostChanges = 100;
 
-export function registerExport(program: Command): void {
-  const command = program.command('export').description('what can be shown to others');
+/** Below `export`, which by itself writes everybody's consents. */
+export function registerEvidence(program: Command): void {
+  const command = program.commands.find((one) => one.name() === 'export') ?? program.command('export');
+  // An option after the name of a subcommand is the subcommand's.
+  command.enablePositionalOptions();
   command
     .command('evidence <what>')
     .description(
