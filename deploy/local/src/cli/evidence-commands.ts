@@ -27,7 +27,6 @@ const mostChanges = 100;
 /** Below `export`, which by itself writes everybody's consents. */
 export function registerEvidence(program: Command): void {
   const command = program.commands.find((one) => one.name() === 'export') ?? program.command('export');
-  // An option after the name of a subcommand is the subcommand's.
   command.enablePositionalOptions();
   command
     .command('evidence <what>')

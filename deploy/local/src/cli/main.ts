@@ -19,6 +19,8 @@ import { registerStack } from './stack-commands.ts';
 const program = new Command('entente')
   .description('Records consent, propagates withdrawals, and shows where each has arrived.')
   .showHelpAfterError()
+  // An option after the name of a subcommand is the subcommand's.
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ writeOut: (text) => process.stdout.write(text), writeErr: (text) => process.stderr.write(text) });
 registerStack(program);
