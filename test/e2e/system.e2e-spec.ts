@@ -105,6 +105,7 @@ describe('a foreign Kafka client reads the topics', () => {
       'consent.enforcements.v1',
       'consent.gates.v1',
       'consent.revocations.v1',
+      'sharing.sends.v1',
     ]);
     expect(await schemaFaults(records)).toEqual([]);
   }, 120_000);

@@ -82,3 +82,20 @@ test('a body that comes too slowly is 408, but not where it is streamed', async 
   expect(await slowly('plain', 'application/json')).toMatch(/^HTTP\/1\.1 408 .*urn:entente:problem:request-timeout/s);
   expect(await slowly('files', 'text/csv')).toMatch(/^HTTP\/1\.1 201 .*\{"bytes":4\}/s);
 });
+
+test('a body that was answered before it was there ends with its connection, without a second answer', async () => {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  const answered = text(socket);
+  // 415 comes at once; the rest of the body never does.
+  socket.write('POST /v1/plain HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: 4\r\n\r\nx');
+  const answer = await answered.catch((error: NodeJS.ErrnoException) => error.code);
+  expect(answer).toMatch(/^ECONNRESET$|^HTTP\/1\.1 415 (?!.*HTTP\/1\.1)/s);
+});
+
+test('an injected request, which has no socket, is left alone', async () => {
+  const response = await app.inject({ method: 'POST', url: '/v1/plain', payload: { any: 'thing' } });
+  // Past the limit: what was due then would have ended the process.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(response.statusCode).toBe(201);
+});

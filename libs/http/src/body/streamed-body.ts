@@ -26,12 +26,15 @@ export function useStreamedBodies(fastify: FastifyInstance): void {
  * no routes.
  */
 export function refuseSlowBodies(fastify: FastifyInstance, timeoutMs: number): void {
-  fastify.addHook('onRequest', (request, _reply, done) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     const { raw } = request;
     const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0;
     if (hasBody && !takesStream(request)) {
       const timer = setTimeout(() => {
-        if (!raw.complete) answerClientError(new TooSlow(), raw.socket);
+        if (raw.complete) return;
+        // Answered already, so nothing more may be written: the connection ends, and with it what is still coming.
+        if (reply.raw.writableEnded) raw.destroy();
+        else answerClientError(new TooSlow(), raw.socket);
       }, timeoutMs).unref();
       raw.once('close', () => clearTimeout(timer));
     }
