@@ -27,8 +27,12 @@ export function testServers(): TestServers {
   };
 }
 
-/** Where the bootstrap wants the description written, if it runs the tests. */
-export const descriptionFile = (): string | undefined => process.env.ENTENTE_DESCRIPTION_FILE;
+/** Where the bootstrap wants the description written, if it runs the tests; told once, as tests start runs of their own. */
+export function takeDescriptionFile(): string | undefined {
+  const file = process.env.ENTENTE_DESCRIPTION_FILE;
+  delete process.env.ENTENTE_DESCRIPTION_FILE;
+  return file;
+}
 
 export const inherited = (): NodeJS.ProcessEnv => process.env;
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { announce, descriptionFile } from './config.ts';
+import { announce, takeDescriptionFile } from './config.ts';
 import { remember } from './running.ts';
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
@@ -18,6 +18,6 @@ export default async function globalSetup(): Promise<void> {
   remember(infrastructure);
   announce(infrastructure);
   process.stderr.write(`${infrastructure.description}\n`);
-  const file = descriptionFile();
+  const file = takeDescriptionFile();
   if (file) await writeFile(file, infrastructure.description);
 }

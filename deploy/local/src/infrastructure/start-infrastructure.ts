@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { readInfrastructureConfig, type InfrastructureConfig } from './config.ts';
 import { dockerKafka, dockerPostgres, whyNoDocker } from './docker.ts';
@@ -33,6 +34,8 @@ export async function startInfrastructure(options: InfrastructureOptions = {}): 
     supervisor: () => (opening ??= Supervisor.open(runDirectory, 'shared')),
     home: options.dataDir === undefined ? runDirectory : resolve(options.dataDir),
   };
+  // Before either half makes its own part: both run as other users below it.
+  if (options.dataDir !== undefined) await mkdir(start.home, { recursive: true });
   const noDocker = config.databaseUrl && config.kafkaBootstrap ? undefined : await whyNoDocker(config.env);
   const halves = await Promise.allSettled([choosePostgres(start, noDocker), chooseKafka(start, noDocker)]);
   const stop = async (): Promise<void> => {

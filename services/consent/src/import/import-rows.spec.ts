@@ -191,6 +191,20 @@ describe('REC-7, for any interleaving of a person’s own decisions with rows of
     );
   });
 
+  test('a row that was wrong in itself stays refused when a later row of the file has taken away what was wrong with it', () => {
+    const person = new Person();
+    const ranOut = row(
+      ['mail', 'profile'].map((purpose) => ({ purpose, decision: 'granted' as const })),
+      { evidence: { clientTime: instant(-60) } },
+    );
+    const commands = [ranOut, row([{ purpose: 'profile', decision: 'objected' }])].flatMap((one) =>
+      rowCommands(one, importing),
+    );
+    person.run(commands);
+    expect(person.run(commands).changes).toEqual([]);
+    expect(person.row.vector[purposeId('mail')]).toBeUndefined();
+  });
+
   test('G-6: a grant that names no end lasts from when it was given, not from when it was imported', () => {
     const given = (day: number) =>
       row([{ purpose: 'profile', decision: 'granted' }], { evidence: { clientTime: instant(day) } });

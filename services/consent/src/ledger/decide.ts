@@ -5,6 +5,7 @@ import type { Command, Deny, Grant, GrantItem } from './command.ts';
 import type { DecisionContext, KeyStanding, SubjectState } from './decision-context.ts';
 import {
   contentFaults,
+  faultsInItself,
   decidedAt,
   endOfDay,
   isRefusedStanding,
@@ -45,7 +46,7 @@ export function decide(state: SubjectState, command: Command, key: KeyStanding, 
     if (denied.named.length === 0) return { kind: 'rejected', rejection: nothingNamed(command, context) };
     return settle(state, denied.vector, { ...denied, refused: [], usesKey: false }, command);
   }
-  const open = withoutStanding(state, grant);
+  const open = withoutStanding(state, command, grant, context);
   if (open !== null) {
     const decided = decide(state, { ...command, grant: open.grant }, key, context);
     return 'refused' in decided ? { ...decided, refused: [...decided.refused, ...open.refused] } : decided;
@@ -93,15 +94,19 @@ const nothingNamed = ({ deny }: Command, { catalogue }: DecisionContext): Reject
 
 /**
  * REC-7 goes by subject × purpose: of a row of an import the other purposes are taken although one of them is refused. Null
- * where all or none of them are. What a request of its own grants is taken as a whole or not at all.
+ * where all or none of them are, or where the row is wrong in itself: a refusal that came later in the same file must not
+ * mend it when the file is taken again. What a request of its own grants is taken as a whole or not at all.
  */
 function withoutStanding(
   state: SubjectState,
+  command: Command,
   grant: Grant,
+  context: DecisionContext,
 ): { readonly grant: Grant; readonly refused: readonly RefusedGrant[] } | null {
   if (grant.key.kind !== 'by-state') return null;
   const items = grant.items.filter(({ purpose }) => !isRefusedStanding(state, purpose));
   if (items.length === 0 || items.length === grant.items.length) return null;
+  if (faultsInItself(command, grant, context) !== null) return null;
   const refused = grant.items.filter((item) => !items.includes(item));
   return { grant: { ...grant, items }, refused: refused.map(({ purpose }) => refusal(purpose, standingRefusal)) };
 }

@@ -55,10 +55,14 @@ export function contentFaults(
   grant: Grant,
   context: DecisionContext,
 ): ContentFaults | null {
+  const standing = evidenceFaultOf(command.evidence) === null ? refusedStanding(state, command, grant) : null;
+  return standing === null ? faultsInItself(command, grant, context) : wholly(grant, standing);
+}
+
+/** The same, whatever stands of the person. */
+export function faultsInItself(command: Command, grant: Grant, context: DecisionContext): ContentFaults | null {
   const wall = evidenceFaultOf(command.evidence);
   if (wall !== null) return wholly(grant, wall);
-  const standing = refusedStanding(state, command, grant);
-  if (standing !== null) return wholly(grant, standing);
   const faults = new Map<PurposeId, FieldFault>();
   const errors: FieldFault[] = [...(grant.evidenceFaults ?? [])];
   const noticeFault = faultOfNotice(grant, context);
