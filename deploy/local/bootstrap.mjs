@@ -195,13 +195,10 @@ async function check() {
   return failed.length === 0 ? 0 : 1;
 }
 
-/**
- * Integration suites wait more than they compute, so more of them than there are processors run side by side. End-to-end tests
- * kill and stop processes and measure times: one file at a time.
- */
+/** End-to-end tests kill and stop processes and measure times: one file at a time. */
 const suites = [
   { name: 'unit', jest: [] },
-  { name: 'integration', jest: ['--maxWorkers=3'] },
+  { name: 'integration', jest: [] },
   { name: 'e2e', jest: ['--runInBand'] },
 ];
 const interop = [{ name: 'interop', jest: ['--runInBand'] }];

@@ -173,7 +173,9 @@ export function assuranceContract<S extends ContractServer>(
       test('deletes the person at the partner, and the identifiers here', async () => {
         const person = await sharedPerson();
         await runtime().erase(person, 2);
-        await erased(person, accepted);
+        // Deleted before the window of their shares had ended, they are unknown when asked about once more after it (DLV-3).
+        const made = await erased(person, (said) => accepted(said) || said.includes('nothing-to-do@2'));
+        expect(await runtime().attempts(person)).toContain('applied');
         await finish();
         await until(
           'the deletion',
@@ -182,7 +184,7 @@ export function assuranceContract<S extends ContractServer>(
         );
         const row = await runtime().row(person);
         expect(row).toMatchObject({ state: 'settled', exposed: [], eventSealed: null, wiped: true });
-        if (confirms) await confirmed(person);
+        if (confirms && accepted(made)) await confirmed(person);
       });
 
       test('a lost answer is unclear; it is asked for until a clean one', async () => {
