@@ -32,7 +32,9 @@ export async function misbehaveInTurn(
     await Promise.all(
       partners.map(({ controlUrl }, index) => setFaults(controlUrl, ways[(turn + index) % ways.length]?.faults ?? [])),
     );
-    await pause(eachMs, undefined, { signal }).catch(() => undefined);
+    await pause(eachMs, undefined, { signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
   }
 }
 
@@ -42,7 +44,7 @@ export const behaveAgain = (partners: readonly MisbehavingPartner[]): Promise<un
 /** How many ways there are. */
 export const waysToMisbehave = ways.length;
 
-/** How often faults struck each partner, by the partner's own log. */
+/** What they are called, in their order. */
 export const namesOfWays = ways.map(({ name }) => name);
 
 async function setFaults(controlUrl: string, faults: readonly object[]): Promise<void> {

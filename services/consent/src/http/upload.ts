@@ -14,7 +14,7 @@ export async function* uploadedPieces(raw: IncomingMessage): AsyncGenerator<Buff
       const silence = new AbortController();
       const next = await Promise.race([
         pieces.next(),
-        pause(longestSilenceMs, null, { signal: silence.signal, ref: false }).catch(() => null),
+        pause(longestSilenceMs, null, { signal: silence.signal, ref: false }),
       ]);
       silence.abort();
       if (next === null) throw new Refusal('request-timeout', 408, 'Nothing more of the body has come for 30 seconds.');
