@@ -65,9 +65,16 @@ export function mergedState(
 
 type Side = Omit<SubjectState, 'version'>;
 
-/** REC-7: the vector of one side after a merge with the other. Neither side keeps a grant that the other refused. */
+const wasErased = ({ erasedAt }: Side): boolean => erasedAt !== undefined && erasedAt !== null;
+
+/**
+ * REC-7: the vector of one side after a merge with the other. Neither side keeps a grant that the other refused. A side that
+ * was erased refuses every purpose it has said nothing of since, so the other learns of purposes that neither vector names.
+ */
 export function mergedVector(own: Side, other: Side, catalogue: Catalogue, now: string): ConsentVector {
-  return purposesOf(own.vector, other.vector).reduce((vector, purpose) => {
+  const refusedByErasure = wasErased(other) ? [...catalogue.purposes.keys()] : [];
+  const purposes = new Set([...purposesOf(own.vector, other.vector), ...refusedByErasure]);
+  return [...purposes].sort().reduce((vector, purpose) => {
     const before = standingState(own, purpose);
     const theirs = standingState(other, purpose);
     // One side's erasure refuses for the other, and erases nothing there.

@@ -394,6 +394,17 @@ describe('no state is ever more permissive than the reference model allows', () 
     expect(allowed).toBeGreaterThan(200);
   }, 60_000);
 
+  test('who came back after an erasure refuses, for the other id they turn out to have, what they have not granted again', () => {
+    const wide = { notice: 'wide@1', mail: 'A', days: 1, refused: [] };
+    const all: Step[] = [
+      { do: 'erase', who: 'A' },
+      { do: 'grant', who: 'A', purposes: ['email'], ...wide },
+      { do: 'merge', who: 'A', other: 'C' },
+      { do: 'import', who: 'C', purposes: ['ads'], ...wide },
+    ];
+    expect(compare(all, 1)).toEqual({ allowed: 2 });
+  });
+
   test('a person’s own grant is in force at once, whatever went before, erasure and merge included', () => {
     fc.assert(
       fc.property(fc.array(steps, { maxLength: 20 }), who, (all, one) => {
