@@ -33,7 +33,8 @@ describe('a withdrawal travels the whole path', () => {
       ['meta-ads', 'accepted'],
       ['segment-analytics', 'accepted'],
     ]);
-    for (const { gateClosedMs, acceptedMs } of propagation.recipients) {
+    for (const { gateClosedMs, acceptedMs, documentedDelay } of propagation.recipients) {
+      expect(documentedDelay).toEqual({ en: expect.any(String), fr: expect.any(String) });
       expect(gateClosedMs).toBeLessThan(timing.maxStalenessMs);
       expect(acceptedMs).toBeGreaterThan(0);
     }

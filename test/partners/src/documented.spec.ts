@@ -28,7 +28,7 @@ describe('docs/connectors/README.md', () => {
       expect(service).toBe(definition.kind);
       expect(confirmed !== none).toBe(definition.confirm !== undefined || definition.readBack !== undefined);
       expect(erased !== none).toBe(definition.erase !== undefined);
-      expect(figures?.cells[1]).toBe(definition.documentedDelay);
+      expect(figures?.cells[1]).toBe(definition.documentedDelay.en);
     },
   );
 });

@@ -41,7 +41,7 @@ export const simDefinition = (taken: (sent: Sent, outcome: Outcome) => Outcome):
     settings: NoSettings,
     identifiers: ['email'],
     limits: { shareBatch: 5, revokeBatch: 5, concurrency: 4, calls: 1_000, perMs: 1_000 },
-    documentedDelay: 'none',
+    documentedDelay: { en: 'none', fr: 'aucun' },
     shareBy: 'recipient',
     share: (batch, context) =>
       shareInOneRequest(

@@ -136,7 +136,7 @@ const lines = (propagation: Propagation): string[] => [
     ? ['  grants are not tracked to partners: each is shared with when a share asks']
     : []),
   ...propagation.recipients.map(
-    ({ name, state, reason, gateClosedMs, acceptedMs }) =>
-      `  ${name.padEnd(24)} ${state.padEnd(14)} gate ${gateClosedMs === undefined ? '–' : `${gateClosedMs} ms`}, accepted ${acceptedMs === undefined ? '–' : `${acceptedMs} ms`}${reason ? ` (${reason})` : ''}`,
+    ({ name, state, reason, gateClosedMs, acceptedMs, documentedDelay }) =>
+      `  ${name.padEnd(24)} ${state.padEnd(14)} gate ${gateClosedMs === undefined ? '–' : `${gateClosedMs} ms`}, accepted ${acceptedMs === undefined ? '–' : `${acceptedMs} ms`}${reason ? ` (${reason})` : ''}${documentedDelay === undefined ? '' : `; the partner itself: ${documentedDelay.en}`}`,
   ),
 ];

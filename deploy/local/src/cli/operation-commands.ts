@@ -133,13 +133,14 @@ interface Status {
     readonly unenforced: number;
     readonly parked: number;
     readonly oldestUnenforcedS: number;
+    readonly documentedDelay: { readonly en: string } | null;
   }[];
 }
 
 const statusLines = ({ allEnforced, recipients }: Status): string[] => [
   allEnforced ? 'every withdrawal is enforced everywhere' : 'some withdrawals are not enforced yet',
   ...recipients.map(
-    ({ name, status, unenforced, parked, oldestUnenforcedS }) =>
-      `  ${name.padEnd(24)} ${status.padEnd(13)} ${unenforced} waiting (oldest ${oldestUnenforcedS.toFixed(1)} s), ${parked} parked`,
+    ({ name, status, unenforced, parked, oldestUnenforcedS, documentedDelay }) =>
+      `  ${name.padEnd(24)} ${status.padEnd(13)} ${unenforced} waiting (oldest ${oldestUnenforcedS.toFixed(1)} s), ${parked} parked${documentedDelay === null ? '' : `; the partner itself: ${documentedDelay.en}`}`,
   ),
 ];

@@ -62,6 +62,8 @@ interface RecipientProgress {
   readonly gateClosedMs?: number;
   readonly acceptedAt?: string;
   readonly acceptedMs?: number;
+  /** What the partner's documentation says about its own processing time. */
+  readonly documentedDelay?: { readonly en: string; readonly fr: string };
 }
 
 export interface Propagation {

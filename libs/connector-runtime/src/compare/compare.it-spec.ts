@@ -24,7 +24,7 @@ const partner = definePartner<MemorySettings>({
   settings: MemorySettings,
   identifiers: ['email'],
   limits: { shareBatch: 10, revokeBatch: 2, concurrency: 4, calls: 1_000, perMs: 1_000 },
-  documentedDelay: 'none',
+  documentedDelay: { en: 'none', fr: 'aucun' },
   shareBy: 'recipient',
   share: (batch) => Promise.resolve(batch.map(() => ({ kind: 'sent' }))),
   revoke: (batch) =>

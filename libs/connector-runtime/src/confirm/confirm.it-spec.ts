@@ -23,7 +23,7 @@ const partner = definePartner<MemorySettings>({
   settings: MemorySettings,
   identifiers: ['email'],
   limits: { shareBatch: 10, revokeBatch: 10, concurrency: 4, calls: 1_000, perMs: 1_000 },
-  documentedDelay: 'a while',
+  documentedDelay: { en: 'a while', fr: 'un moment' },
   shareBy: 'recipient',
   share: (batch) => Promise.resolve(batch.map(() => ({ kind: 'sent' }))),
   revoke: (batch) => Promise.resolve(batch.map(() => ({ kind: 'applied', reference: `job-${(jobs += 1)}` }))),

@@ -1,4 +1,11 @@
-import { idPattern, subjectId, type ControllerId, type RecipientId, type SubjectKey } from '@entente/contracts';
+import {
+  idPattern,
+  subjectId,
+  type ControllerId,
+  type PlainText,
+  type RecipientId,
+  type SubjectKey,
+} from '@entente/contracts';
 import { Caller, Refusal, Scopes } from '@entente/http';
 import type { Clock } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
@@ -21,7 +28,7 @@ export interface ExposureDesk {
   readonly exposureImport: Pick<ExposureImport, 'import'>;
   readonly consent: Pick<ConsentApi, 'subjectKeys'>;
   /** Recipients of this service, with what their partner is and what the catalogue says of them. */
-  readonly recipients: ReadonlyMap<RecipientId, { readonly partner: string; readonly documentedDelay: string }>;
+  readonly recipients: ReadonlyMap<RecipientId, { readonly partner: string; readonly documentedDelay: PlainText }>;
   recipient(id: RecipientId): (ImportRecipient & { readonly preloaded: boolean }) | undefined;
 }
 
@@ -46,7 +53,9 @@ export class ExposuresController {
     const held = rows.flatMap((row) => {
       const preloaded = this.#desk.recipient(row.recipient)?.preloaded ?? false;
       if (row.held === 'unrecorded' && !preloaded) return [];
-      const { partner = '', documentedDelay = '' } = recipients.get(row.recipient) ?? {};
+      const known = recipients.get(row.recipient);
+      if (known === undefined) return [];
+      const { partner, documentedDelay } = known;
       const basis = row.held === 'unrecorded' ? ('preloaded' as const) : row.held;
       const { recipient, allowed, exposures, revocation } = row;
       return [

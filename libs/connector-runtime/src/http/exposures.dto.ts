@@ -39,6 +39,14 @@ export class RevocationStandingDto {
   confirmation!: { state: string; version: number; acceptedAt: string; endedAt: string | null } | null;
 }
 
+class PlainTextDto {
+  @ApiProperty()
+  en!: string;
+
+  @ApiProperty()
+  fr!: string;
+}
+
 export class RecipientExposureDto {
   @ApiProperty()
   recipient!: string;
@@ -46,8 +54,11 @@ export class RecipientExposureDto {
   @ApiProperty()
   partner!: string;
 
-  @ApiProperty({ description: 'What the partner’s documentation says about its own processing time.' })
-  documentedDelay!: string;
+  @ApiProperty({
+    type: PlainTextDto,
+    description: 'What the partner’s documentation says about its own processing time.',
+  })
+  documentedDelay!: PlainTextDto;
 
   @ApiProperty({
     enum: ['recorded', 'preloaded', 'erased'],

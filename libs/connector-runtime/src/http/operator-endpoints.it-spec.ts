@@ -31,7 +31,7 @@ const partner = definePartner<MemorySettings>({
   settings: MemorySettings,
   identifiers: ['email'],
   limits: { shareBatch: 10, revokeBatch: 10, concurrency: 4, calls: 1_000, perMs: 1_000 },
-  documentedDelay: 'up to a day',
+  documentedDelay: { en: 'up to a day', fr: 'jusqu’à un jour' },
   shareBy: 'recipient',
   share: (batch) => Promise.resolve(batch.map(() => ({ kind: 'sent' }))),
   revoke: (batch) => {
@@ -151,7 +151,13 @@ describe('GET /v1/subjects/{subjectKey}/exposures (Art. 19)', () => {
       subjectKey: person.subjectKey,
       recipients: [
         {
-          ...{ recipient: crm, partner: 'memory', documentedDelay: 'up to a day', basis: 'recorded', allowed: [ads] },
+          ...{
+            recipient: crm,
+            partner: 'memory',
+            documentedDelay: { en: 'up to a day', fr: 'jusqu’à un jour' },
+            basis: 'recorded',
+            allowed: [ads],
+          },
           exposures: [{ purpose: mail, identifierSets: 1, imported: false }],
           revocation: {
             ...{ state: 'settled', version: 2, settledVersion: 2 },

@@ -23,7 +23,7 @@ const partner = definePartner<MemorySettings>({
   settings: MemorySettings,
   identifiers: ['email'],
   limits: { shareBatch: 1, revokeBatch: 10, concurrency, calls: 100_000, perMs: 1_000 },
-  documentedDelay: 'none',
+  documentedDelay: { en: 'none', fr: 'aucun' },
   shareBy: 'recipient',
   share: async (batch) => {
     journal.push('share');

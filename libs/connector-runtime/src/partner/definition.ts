@@ -1,6 +1,7 @@
 import type {
   IdentifierKind,
   Identifiers,
+  PlainText,
   PurposeId,
   RecipientId,
   RecipientKind,
@@ -152,7 +153,7 @@ export interface PartnerDefinition<S extends object> {
   readonly identifiers: readonly IdentifierKind[];
   readonly limits: PartnerLimits;
   /** What the partner's documentation says about its own processing time. */
-  readonly documentedDelay: string;
+  readonly documentedDelay: PlainText;
   /** `purpose`: a share request carries one purpose only. */
   readonly shareBy: 'recipient' | 'purpose';
   /** Hosts it may be reached at, where its settings hold more than addresses: `host`, `host:port` or `*.domain`. */

@@ -1,4 +1,4 @@
-import type { IdentifierKind, PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
+import type { IdentifierKind, PlainText, PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
 import type { Egress, Gate, HttpRequest, Shareable } from '@entente/gate';
 import type { Clock, Logger } from '@entente/observability';
 import { union } from '../delivery-step/purpose-set.ts';
@@ -50,7 +50,7 @@ export interface BoundRecipient {
   readonly readsBack: boolean;
   readonly erases: boolean;
   /** What the partner's documentation says about its own processing time. */
-  readonly documentedDelay: string;
+  readonly documentedDelay: PlainText;
   /** All purposes of this recipient in the gate's catalogue. */
   purposes(): readonly PurposeId[];
   share(batch: Shareable<ShareItem>[], scope: AttemptScope): Promise<ShareOutcome[]>;

@@ -26,7 +26,14 @@ async function headersSent(
   const sent: HttpRequest[] = [];
   const clock = new ManualClock();
   const definition = {
-    ...{ partner: 'p', kind: 'crm', settings: Object, identifiers: [], documentedDelay: '', shareBy: 'recipient' },
+    ...{
+      partner: 'p',
+      kind: 'crm',
+      settings: Object,
+      identifiers: [],
+      documentedDelay: { en: '', fr: '' },
+      shareBy: 'recipient',
+    },
     limits: { shareBatch: 1, revokeBatch: 10, concurrency: 1, calls: 100, perMs: 1_000 },
     share: () => Promise.resolve([]),
     revoke: async (batch, context) => {

@@ -17,7 +17,7 @@ const acme = definePartner<AcmeSettings>({
   settings: AcmeSettings,
   identifiers: ['email'],
   limits: { shareBatch: 1, revokeBatch: 1, concurrency: 1, calls: 1, perMs: 1_000 },
-  documentedDelay: 'synchronous',
+  documentedDelay: { en: 'synchronous', fr: 'immédiat' },
   shareBy: 'recipient',
   share: () => Promise.resolve([]),
   revoke: () => Promise.resolve([]),

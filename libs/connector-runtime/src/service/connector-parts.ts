@@ -31,6 +31,7 @@ import { openGround, type ConnectorPartsOptions, type Ground, type MeasuredClock
 import { collectAssurance } from './assurance-gauges.ts';
 import { assuranceParts, type AssuranceParts } from './assurance-parts.ts';
 import { collectBacklog } from './backlog-gauges.ts';
+import { RecipientDescriptions } from './recipient-descriptions.ts';
 
 /** How often the database's clock is measured, and asked whether it is still the same database. */
 const lookMs = 30_000;
@@ -46,6 +47,7 @@ export class ConnectorParts {
   readonly gate: Gate;
   readonly egress: Egress;
   readonly egressRecords: EgressRecords;
+  readonly descriptions: RecipientDescriptions;
   readonly relay: Relay;
   readonly recipients: ReadonlyMap<RecipientId, BoundRecipient>;
   readonly pipelines: ReadonlyMap<RecipientId, SharePipeline>;
@@ -76,8 +78,9 @@ export class ConnectorParts {
     this.kafka = kafka;
     this.consent = consent;
     const controller = controllerId(config.controller);
+    const publisher = kafka.publisher();
     this.egressRecords = new EgressRecords({
-      ...{ controller, gate: config.gateName, publisher: kafka.publisher(), clock, log, metrics },
+      ...{ controller, gate: config.gateName, publisher, clock, log, metrics },
       measured: () => ground.measured.offset,
       recipients: options.recipients.map(({ id }) => recipientId(id)),
     });
@@ -111,6 +114,7 @@ export class ConnectorParts {
     const register = new ExposureRegister({ pool, controller, owner: randomUUID(), log });
     const claims = new Claims({ pool, controller, log, policy: options.retryPolicy ?? retryPolicy, random });
     const bound = [...this.recipients.values()];
+    this.descriptions = new RecipientDescriptions({ controller, recipients: bound, publisher, clock, log });
     const wake = (): void => this.revokers.forEach((revoker) => revoker.wake());
     this.assurance = assuranceParts({
       ...{
@@ -203,6 +207,7 @@ export class ConnectorParts {
     this.relay.start();
     for (const revoker of this.revokers) revoker.start();
     this.assurance.start();
+    this.descriptions.start();
     void this.#openCatalogue();
     log.info({ recipients: [...this.recipients.keys()] }, 'connector started');
   }
@@ -240,6 +245,7 @@ export class ConnectorParts {
     await this.gate.close();
     this.egress.close();
     await this.egressRecords.stop();
+    await this.descriptions.stop();
     await this.pool.end();
   }
 

@@ -23,7 +23,7 @@ const partner = definePartner<MemorySettings>({
   settings: MemorySettings,
   identifiers: ['email'],
   limits: { shareBatch: 1, revokeBatch: 10, concurrency: 5, calls: 1_000, perMs: 1_000 },
-  documentedDelay: 'none',
+  documentedDelay: { en: 'none', fr: 'aucun' },
   shareBy: 'recipient',
   share: async (batch) => {
     const { promise, resolve } = Promise.withResolvers<undefined>();

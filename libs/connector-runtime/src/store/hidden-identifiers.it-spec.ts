@@ -23,7 +23,7 @@ const partner = definePartner<MemorySettings>({
   settings: MemorySettings,
   identifiers: ['email'],
   limits: { shareBatch: 10, revokeBatch: 10, concurrency: 2, calls: 1_000, perMs: 1_000 },
-  documentedDelay: 'none',
+  documentedDelay: { en: 'none', fr: 'aucun' },
   shareBy: 'recipient',
   share: (batch) => Promise.resolve(batch.map(() => ({ kind: 'sent' }))),
   revoke: (batch) => {

@@ -57,9 +57,13 @@ const channels: Readonly<Record<string, Channel>> = {
     address: topics.enforcements,
     title: 'What became of each change at each recipient',
     description:
-      'Whoever enforces says so here: our connectors, and partner teams that subscribe themselves. An outcome at a version settles every change up to it at that recipient (TRK-1). Acknowledge what has happened, never what is planned.',
-    key: 'The subjectKey.',
-    events: ['org.entente.enforcement.recorded.v1', 'org.entente.sharing.exposed.v1'],
+      'Whoever enforces says so here: our connectors, and partner teams that subscribe themselves. An outcome at a version settles every change up to it at that recipient (TRK-1). Acknowledge what has happened, never what is planned. At start and once a day it says how long its partner may take.',
+    key: 'The subjectKey; descriptions of a recipient are keyed by the recipient.',
+    events: [
+      'org.entente.enforcement.recorded.v1',
+      'org.entente.recipient.described.v1',
+      'org.entente.sharing.exposed.v1',
+    ],
     ...{ sent: true, received: true },
   },
   sends: {

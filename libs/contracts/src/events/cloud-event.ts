@@ -8,6 +8,7 @@ import type {
   GateBeat,
   GateConfirmed,
   GateSignedOff,
+  RecipientDescribed,
   ShareRequested,
   SharesSent,
   SubjectExposed,
@@ -23,6 +24,7 @@ export interface EventData {
   'org.entente.gate.confirmed.v1': GateConfirmed;
   'org.entente.gate.signed-off.v1': GateSignedOff;
   'org.entente.enforcement.recorded.v1': EnforcementRecorded;
+  'org.entente.recipient.described.v1': RecipientDescribed;
   'org.entente.sharing.exposed.v1': SubjectExposed;
   'org.entente.sharing.sent.v1': SharesSent;
   'org.entente.sharing.requested.v1': ShareRequested;

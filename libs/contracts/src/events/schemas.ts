@@ -180,6 +180,14 @@ const enforcementRecorded = object(
   },
 );
 
+const sentence = { type: 'string', minLength: 1, maxLength: 500 } as const;
+const recipientDescribed = object({
+  controller,
+  recipient: name,
+  documentedDelay: object({ en: sentence, fr: sentence }),
+  at: time,
+});
+
 const subjectExposed = object({ controller, subjectKey, recipient: name, purpose: name, at: time });
 
 const sharesSent = object({
@@ -216,6 +224,7 @@ export const eventSchemas = {
   'org.entente.gate.confirmed.v1': gateConfirmed,
   'org.entente.gate.signed-off.v1': gateSignedOff,
   'org.entente.enforcement.recorded.v1': enforcementRecorded,
+  'org.entente.recipient.described.v1': recipientDescribed,
   'org.entente.sharing.exposed.v1': subjectExposed,
   'org.entente.sharing.sent.v1': sharesSent,
   'org.entente.sharing.requested.v1': shareRequested,

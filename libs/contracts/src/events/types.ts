@@ -1,4 +1,4 @@
-import type { CatalogueChange } from '../catalogue.ts';
+import type { CatalogueChange, PlainText } from '../catalogue.ts';
 import type { Audience, ControllerId, GateStartId, PurposeId, RecipientId, SubjectKey } from '../ids.ts';
 import type { ConsentVector, Decision } from '../vector.ts';
 
@@ -142,6 +142,19 @@ export interface EnforcementRecorded {
   readonly consumedAt?: string;
   readonly at: string;
   readonly clockErrorMs: number;
+}
+
+/**
+ * `org.entente.recipient.described.v1`: what people may expect of a recipient's partner, said by whoever serves the
+ * recipient, at each start and once a day.
+ */
+export interface RecipientDescribed {
+  readonly controller: ControllerId;
+  readonly recipient: RecipientId;
+  /** What the partner's documentation says about its own processing time. */
+  readonly documentedDelay: PlainText;
+  /** The newest word counts. */
+  readonly at: string;
 }
 
 /** `org.entente.sharing.exposed.v1`: first exposure of subject × recipient × purpose (SHR-1). */

@@ -5,6 +5,7 @@ import { Contradictions1700000000021 } from './0003-contradictions.ts';
 import { Canaries1700000000031 } from './0004-canaries.ts';
 import { Leaks1700000000032 } from './0005-leaks.ts';
 import { LogHorizon1700000000033 } from './0006-log-horizon.ts';
+import { DocumentedDelays1700000000041 } from './0007-documented-delays.ts';
 
 /** What `entente migrate` applies to the schema `ops`; oldest first. */
 export const opsMigrations: MigrationClass[] = [
@@ -14,4 +15,5 @@ export const opsMigrations: MigrationClass[] = [
   Canaries1700000000031,
   Leaks1700000000032,
   LogHorizon1700000000033,
+  DocumentedDelays1700000000041,
 ];

@@ -1,7 +1,7 @@
 import { partitionCount, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { statusOf } from '../tracker/track.ts';
-import type { RecipientSummary } from './views.ts';
+import type { PlainText, RecipientSummary } from './views.ts';
 
 /** Counting stops here, so that a backlog of millions costs no more to look at than one of thousands. */
 const countedUpTo = 10_000;
@@ -20,6 +20,7 @@ interface Row {
   has_left: boolean;
   accepted_ms: number | null;
   leaks: number;
+  documented_delay: PlainText | null;
 }
 
 /** A short walk along `propagation_open_of` per state. */
@@ -40,7 +41,8 @@ const sql = `
     (SELECT (extract(epoch FROM clock_timestamp() - p.accepted_at) * 1000)::float8 FROM propagation p
       WHERE p.controller = r.controller AND p.recipient = r.id AND p.accepted_at IS NOT NULL AND NOT p.canary
       ORDER BY p.accepted_at DESC LIMIT 1) AS accepted_ms,
-    (SELECT count(*)::int FROM (SELECT FROM leak l WHERE l.controller = r.controller AND l.recipient = r.id LIMIT $2) AS first) AS leaks
+    (SELECT count(*)::int FROM (SELECT FROM leak l WHERE l.controller = r.controller AND l.recipient = r.id LIMIT $2) AS first) AS leaks,
+    (SELECT d.documented_delay FROM recipient_description d WHERE d.controller = r.controller AND d.recipient = r.id) AS documented_delay
   FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')}
   WHERE r.controller = $1 AND (r.active OR waiting.count + retrying.count + parked.count > 0) ORDER BY r.id`;
 
@@ -103,6 +105,7 @@ function summary(row: Row, trackerSees: boolean): RecipientSummary {
     oldestParkedS: parkedMs / 1000,
     gateSilentS: row.beat_ms === null ? null : Math.max(0, row.beat_ms) / 1000,
     leaks: row.leaks,
+    documentedDelay: row.documented_delay,
   };
 }
 

@@ -21,6 +21,12 @@ export type StatusReason =
 
 export type Blame = 'pipeline' | 'partner' | 'none';
 
+/** In both languages, for pages that speak either. */
+export interface PlainText {
+  readonly en: string;
+  readonly fr: string;
+}
+
 export interface RecipientSummary {
   readonly recipient: string;
   readonly name: string;
@@ -38,6 +44,8 @@ export interface RecipientSummary {
   /** Seconds since the newest beat of any gate that guards it; null when none is alive. */
   readonly gateSilentS: number | null;
   readonly leaks: number;
+  /** What the partner's documentation says about its own processing time; null until its connector has told it. */
+  readonly documentedDelay: PlainText | null;
 }
 
 export interface Percentiles {
@@ -303,6 +311,8 @@ export interface RecipientView {
   readonly confirmedAt?: string;
   /** When the partner was last found not to keep what it had accepted. */
   readonly contradictedAt?: string;
+  /** How long the partner itself says that it may take after it has accepted; absent until its connector has told it. */
+  readonly documentedDelay?: PlainText;
   readonly times: {
     readonly t1: string;
     readonly t2: string;

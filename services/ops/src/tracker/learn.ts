@@ -4,6 +4,7 @@ import {
   type CatalogueChanged,
   type EventData,
   type ReceivedEvent,
+  type RecipientDescribed,
 } from '@entente/contracts';
 import type { InRecord } from '@entente/kafka';
 import { acceptedTraceparent } from '@entente/observability';
@@ -66,6 +67,7 @@ export async function learn(tx: PoolClient, records: readonly Heard[]): Promise<
   for (const signedOff of of(records, 'org.entente.gate.signed-off.v1')) await recordSignOff(tx, signedOff);
   for (const exposed of of(records, 'org.entente.sharing.exposed.v1')) await keepExposure(tx, exposed);
   for (const changed of of(records, 'org.entente.catalogue.changed.v1')) await recordRecipients(tx, changed);
+  for (const described of of(records, 'org.entente.recipient.described.v1')) await recordDescription(tx, described);
   const outcomes = records.flatMap(({ event }): StandingRecord[] =>
     event.type === 'org.entente.enforcement.recorded.v1'
       ? [{ ...event.data, traceparent: acceptedTraceparent(event.traceparent) }]
@@ -139,3 +141,15 @@ async function recordRecipients(tx: PoolClient, { controller, recipients }: Cata
       [controller, recipient.id, recipient.name, recipient.kind, recipient.active],
     );
 }
+
+/** The newest word counts, whichever instance of the connector said it. */
+const recordDescription = (
+  tx: PoolClient,
+  { controller, recipient, documentedDelay, at }: RecipientDescribed,
+): Promise<unknown> =>
+  tx.query(
+    `INSERT INTO recipient_description AS d (controller, recipient, documented_delay, at) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (controller, recipient) DO UPDATE SET documented_delay = excluded.documented_delay, at = excluded.at
+      WHERE d.at < excluded.at`,
+    [controller, recipient, documentedDelay, at],
+  );

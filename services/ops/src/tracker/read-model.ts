@@ -1,6 +1,6 @@
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import type { PropagationView, RecipientView } from '../read/views.ts';
+import type { PlainText, PropagationView, RecipientView } from '../read/views.ts';
 
 interface Row {
   change_id: string;
@@ -25,6 +25,7 @@ interface Row {
     consumed_at: string | null;
     confirmed_at: string | null;
     contradicted_at: string | null;
+    documented_delay: PlainText | null;
     visible_at: string | null;
     settled: boolean;
     error_ms: number;
@@ -39,8 +40,9 @@ const select = `
         'gate_ms', extract(epoch FROM p.gate_closed_at - p.committed_at) * 1000,
         'accepted_at', p.accepted_at, 'accepted_ms', extract(epoch FROM p.accepted_at - p.committed_at) * 1000,
         'consumed_at', p.consumed_at, 'confirmed_at', p.confirmed_at, 'visible_at', p.visible_at,
-        'contradicted_at', p.contradicted_at, 'settled', p.settled_at IS NOT NULL, 'error_ms', p.error_ms) ORDER BY p.recipient)
+        'contradicted_at', p.contradicted_at, 'documented_delay', d.documented_delay, 'settled', p.settled_at IS NOT NULL, 'error_ms', p.error_ms) ORDER BY p.recipient)
       FROM propagation p LEFT JOIN recipient r ON r.controller = p.controller AND r.id = p.recipient
+        LEFT JOIN recipient_description d ON d.controller = p.controller AND d.recipient = p.recipient
       WHERE p.controller = c.controller AND p.subject_key = c.subject_key AND p.version = c.version), '[]') AS recipients
   FROM change c`;
 
@@ -70,6 +72,7 @@ function view(row: Row): PropagationView {
       acceptedMs: milliseconds(p.accepted_ms),
       confirmedAt: p.confirmed_at ?? undefined,
       contradictedAt: p.contradicted_at ?? undefined,
+      documentedDelay: p.documented_delay ?? undefined,
       errorMs: Math.round(p.error_ms * 100) / 100,
     }) as Omit<RecipientView, 'times'>),
     times: defined({

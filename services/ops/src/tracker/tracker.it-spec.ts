@@ -201,6 +201,25 @@ describe('TRK-1: the tracker', () => {
     expect(await metrics.text()).toMatch(/consent_propagation_seconds_count\{[^}]*connector="meta-ads"[^}]*\} 1/);
   });
 
+  test('what the partner says about its own processing time stands beside each change and recipient, the newest word of it', async () => {
+    const described = (at: string, en: string) =>
+      send(topics.enforcements, meta, 'org.entente.recipient.described.v1', {
+        ...{ controller: acme, recipient: meta, at },
+        documentedDelay: { en, fr: 'jusqu’à 24 heures' },
+      });
+    const delay = async () => (await summaries())[0]?.documentedDelay?.en;
+    const now = systemClock.now();
+    await described(iso(now), 'up to 24 hours');
+    await waitFor(async () => (await delay()) === 'up to 24 hours', { timeoutMs: 10_000, what: 'the delay' });
+    await described(iso(now - 1), 'older');
+    await described(iso(now + 1), 'up to 2 days');
+    await waitFor(async () => (await delay()) === 'up to 2 days', { timeoutMs: 10_000, what: 'the newer one' });
+    const key = person();
+    const id = await send(topics.revocations, key, 'org.entente.consent.changed.v1', withdrawal(key, 1));
+    await waitFor(async () => (await at(id)) !== null, { timeoutMs: 10_000, what: 'the change' });
+    expect((await at(id))?.recipients[0]?.documentedDelay).toEqual({ en: 'up to 2 days', fr: 'jusqu’à 24 heures' });
+  });
+
   test('an outcome or confirmation that overtakes its change is not lost', async () => {
     const key = person();
     const change = withdrawal(key, 1);

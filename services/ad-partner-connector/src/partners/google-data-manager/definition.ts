@@ -30,7 +30,10 @@ export const googleDataManager = definePartner<GoogleDataManagerSettings>({
   identifiers: ['google-email', 'google-phone'],
   // 10,000 members per request; 300 requests per minute and Cloud project, 100,000 per day.
   limits: { shareBatch: 1_000, revokeBatch: 1_000, concurrency: 4, calls: 300, perMs: 60_000 },
-  documentedDelay: 'first results after 30 minutes, up to 24 hours',
+  documentedDelay: {
+    en: 'first results after 30 minutes, up to 24 hours',
+    fr: 'premiers résultats après 30 minutes, jusqu’à 24 heures',
+  },
   shareBy: 'purpose',
   share: (batch, context) => withToken(context, batch, (token, items) => addMembers(items, token, context)),
   revoke: removePersons,

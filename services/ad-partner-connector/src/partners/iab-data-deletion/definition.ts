@@ -27,7 +27,10 @@ export const iabDataDeletion = definePartner<IabDataDeletionSettings>({
   identifiers: ['iab-email'],
   // One identifier per request; the framework names no rate, ten calls a second are our own moderation.
   limits: { shareBatch: 1, revokeBatch: 20, concurrency: 4, calls: 100, perMs: 10_000 },
-  documentedDelay: 'as the vendor says; an acknowledgement confirms receipt, not deletion',
+  documentedDelay: {
+    en: 'as the vendor says; an acknowledgement confirms receipt, not deletion',
+    fr: 'selon le fournisseur ; son accusé confirme la réception, pas la suppression',
+  },
   shareBy: 'recipient',
   // What a vendor was given went another way (a bid stream, a partner's own API): there is no call for it here.
   share: async (batch) => batch.map(() => ({ kind: 'refused', why: 'no-share-call' })),

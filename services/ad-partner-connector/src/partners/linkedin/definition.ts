@@ -25,7 +25,10 @@ export const linkedInMatchedAudiences = definePartner<LinkedInSettings>({
   identifiers: ['linkedin-email'],
   // 5,000 elements per request; 600 requests per minute and member.
   limits: { shareBatch: 1_000, revokeBatch: 1_000, concurrency: 4, calls: 600, perMs: 60_000 },
-  documentedDelay: 'list uploads up to 48 hours; for streamed members nothing is documented',
+  documentedDelay: {
+    en: 'list uploads up to 48 hours; for streamed members nothing is documented',
+    fr: 'jusqu’à 48 heures pour les listes ; rien n’est documenté pour les membres transmis un à un',
+  },
   shareBy: 'purpose',
   share: (batch, context) => withToken(context, batch, (token, items) => addMembers(items, token, context)),
   revoke: removePersons,

@@ -23,7 +23,10 @@ export const metaCustomAudiences = definePartner<MetaSettings>({
   identifiers: ['meta-email', 'meta-phone'],
   // 10,000 rows per call; standard access 190,000 calls per hour and ad account, i.e. 527 per 10 s.
   limits: { shareBatch: 1_000, revokeBatch: 1_000, concurrency: 4, calls: 500, perMs: 10_000 },
-  documentedDelay: 'usually up to 24 hours',
+  documentedDelay: {
+    en: 'usually up to 24 hours',
+    fr: 'en général jusqu’à 24 heures',
+  },
   shareBy: 'purpose',
   share: addMembers,
   revoke: removeMembers,

@@ -29,7 +29,10 @@ export const tikTokAudiences = definePartner<TikTokSettings>({
   identifiers: ['tiktok-email', 'tiktok-email-stripped', 'tiktok-phone', 'tiktok-phone-digits'],
   // TikTok publishes no limits for this call: a third party sends 1,000 rows at a time; ten calls a second are our own.
   limits: { shareBatch: 500, revokeBatch: 500, concurrency: 4, calls: 100, perMs: 10_000 },
-  documentedDelay: 'nothing published; a third party says 24 to 48 hours',
+  documentedDelay: {
+    en: 'nothing published; a third party says 24 to 48 hours',
+    fr: 'rien n’est publié ; un tiers parle de 24 à 48 heures',
+  },
   shareBy: 'purpose',
   share: addMembers,
   revoke: removePersons,

@@ -25,7 +25,10 @@ export const xAds = definePartner<XAdsSettings>({
   identifiers: ['x-email'],
   // 2,500 operations per request, 1,500 requests per minute.
   limits: { shareBatch: 1_000, revokeBatch: 1_000, concurrency: 4, calls: 1_500, perMs: 60_000 },
-  documentedDelay: 'changes of audiences run in batches every 6 to 8 hours',
+  documentedDelay: {
+    en: 'changes of audiences run in batches every 6 to 8 hours',
+    fr: 'les changements d’audience sont traités par lots toutes les 6 à 8 heures',
+  },
   shareBy: 'purpose',
   share: addUsers,
   revoke: removePersons,

@@ -27,7 +27,10 @@ export const amplitude = definePartner<AmplitudeSettings>({
   identifiers: ['subject-id'],
   // 2,000 events and 1 MB per upload, 100 users per deletion; the smallest plan takes 100 uploads and 1,000 events per second.
   limits: { shareBatch: 100, shareBytes: 800_000, revokeBatch: 100, concurrency: 4, calls: 400, perMs: 10_000 },
-  documentedDelay: 'properties within about 15 minutes; deletion within 30 days',
+  documentedDelay: {
+    en: 'properties within about 15 minutes; deletion within 30 days',
+    fr: 'propriétés en 15 minutes environ ; suppression sous 30 jours',
+  },
   shareBy: 'recipient',
 
   share: (batch, context) =>

@@ -37,7 +37,10 @@ export const ga4 = definePartner<Ga4Settings>({
   identifiers: ['subject-id'],
   // One person per request on both APIs. Deletions are further limited by Google, per property: 1.5 per second, 500 per day.
   limits: { shareBatch: 10, revokeBatch: 5, concurrency: 4, calls: 200, perMs: 10_000 },
-  documentedDelay: 'gone from reports within 72 hours, from servers at the next run, about every two months',
+  documentedDelay: {
+    en: 'gone from reports within 72 hours, from servers at the next run, about every two months',
+    fr: 'absent des rapports sous 72 heures, des serveurs au prochain passage, environ tous les deux mois',
+  },
   shareBy: 'recipient',
   share: (batch, context) => Promise.all(batch.map((item) => shareEvent(item, context))),
   revoke: deletePersons,

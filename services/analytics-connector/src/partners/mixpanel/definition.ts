@@ -36,7 +36,10 @@ export const mixpanel = definePartner<MixpanelSettings>({
   identifiers: ['subject-id'],
   // 2,000 records and 2 MB per request; 30,000 events per second. The GDPR API takes 1 request per second, then says 429.
   limits: { shareBatch: 100, shareBytes: 1_000_000, revokeBatch: 100, concurrency: 4, calls: 100, perMs: 10_000 },
-  documentedDelay: 'profile updates without a documented time; deletions of data "can take multiple weeks"',
+  documentedDelay: {
+    en: 'profile updates without a documented time; deletions of data "can take multiple weeks"',
+    fr: 'mises à jour du profil sans délai documenté ; la suppression des données « peut prendre plusieurs semaines »',
+  },
   shareBy: 'recipient',
   share,
   // What a denial wrote, the next share for that purpose writes over: there is nothing else to reinstate.

@@ -30,7 +30,10 @@ export const posthog = definePartner<PosthogSettings>({
   identifiers: ['subject-id'],
   // 20 MB per batch; 480 requests per minute on the application, none documented for capture.
   limits: { shareBatch: 100, shareBytes: 5_000_000, revokeBatch: 100, concurrency: 4, calls: 80, perMs: 10_000 },
-  documentedDelay: 'no time is documented until an event reaches its person; deletions of events run once a week',
+  documentedDelay: {
+    en: 'no time is documented until an event reaches its person; deletions of events run once a week',
+    fr: 'aucun délai documenté jusqu’à ce qu’un événement atteigne sa personne ; les événements sont supprimés une fois par semaine',
+  },
   shareBy: 'recipient',
   share,
   // What a denial wrote, the next share for that purpose writes over: there is nothing else to reinstate.

@@ -37,7 +37,10 @@ export const segment = definePartner<SegmentSettings>({
   identifiers: ['subject-id'],
   // 500 KB per batch and 5,000 user ids per regulation; no request rate is documented, so ours is modest.
   limits: { shareBatch: 100, shareBytes: 400_000, revokeBatch: 100, concurrency: 4, calls: 500, perMs: 10_000 },
-  documentedDelay: 'the consent stamp at once; suppression mostly in 24 h, up to 30 days',
+  documentedDelay: {
+    en: 'the consent stamp at once; suppression mostly in 24 h, up to 30 days',
+    fr: 'le marquage du consentement est immédiat ; la suppression prend en général 24 h, jusqu’à 30 jours',
+  },
   shareBy: 'recipient',
 
   share: (batch, context) =>

@@ -43,7 +43,10 @@ export const hubspot = definePartner<HubspotSettings>({
   identifiers: ['email'],
   // Inputs of a batch write: 100. Private apps: 190 calls per 10 s. The status API takes one address per call.
   limits: { shareBatch: 100, revokeBatch: 10, concurrency: 4, calls: 190, perMs: 10_000 },
-  documentedDelay: 'synchronous',
+  documentedDelay: {
+    en: 'synchronous',
+    fr: 'immédiat',
+  },
   shareBy: 'recipient',
 
   share: (batch, context) =>

@@ -57,7 +57,10 @@ export const klaviyo = definePartner<KlaviyoSettings>({
   // 75 calls per second and 750 per minute, per endpoint: a burst of 60 and 10 per second stay below both. A profile is one
   // call, so the batches are as large as that pace can finish within an attempt.
   limits: { shareBatch: 5, revokeBatch: 10, concurrency: 4, calls: 600, perMs: 60_000 },
-  documentedDelay: 'suppressions are an asynchronous job without a documented time; profile properties are synchronous',
+  documentedDelay: {
+    en: 'suppressions are an asynchronous job without a documented time; profile properties are synchronous',
+    fr: 'les suppressions sont une tâche asynchrone sans délai documenté ; les propriétés du profil sont immédiates',
+  },
   shareBy: 'recipient',
   share: async (batch, context) => {
     const outcomes = new Map<Shareable<ShareItem>, ShareOutcome>();

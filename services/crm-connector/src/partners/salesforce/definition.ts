@@ -35,7 +35,10 @@ export const salesforce = definePartner<SalesforceSettings>({
   // 200 records per collection. Calls are counted per rolling day and edition; the pace is ours, so that one connector
   // cannot spend a day's worth in minutes.
   limits: { shareBatch: 200, revokeBatch: 200, concurrency: 4, calls: 300, perMs: 10_000 },
-  documentedDelay: 'synchronous',
+  documentedDelay: {
+    en: 'synchronous',
+    fr: 'immédiat',
+  },
   shareBy: 'recipient',
 
   share: (batch, context) =>

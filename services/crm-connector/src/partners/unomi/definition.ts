@@ -40,7 +40,10 @@ export const unomi = definePartner<UnomiSettings>({
   identifiers: ['subject-id'],
   // One profile per call, and no documented rate limit: these numbers are ours, so that one server is not overrun.
   limits: { shareBatch: 10, revokeBatch: 10, concurrency: 4, calls: 1_000, perMs: 10_000 },
-  documentedDelay: 'synchronous',
+  documentedDelay: {
+    en: 'synchronous',
+    fr: 'immédiat',
+  },
   shareBy: 'recipient',
   share: async (batch, context) => {
     const outcomes = new Map<Shareable<ShareItem>, ShareOutcome>();

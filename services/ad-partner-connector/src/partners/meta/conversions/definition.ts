@@ -31,7 +31,10 @@ export const metaConversions = definePartner<MetaConversionsSettings>({
   identifiers: ['meta-email', 'meta-phone'],
   // 1,000 events per request; no rate is documented for this call, ours is that of the custom audiences.
   limits: { shareBatch: 500, revokeBatch: 1_000, concurrency: 4, calls: 500, perMs: 10_000 },
-  documentedDelay: 'none: nothing is sent any more at once; what was sent is not recalled',
+  documentedDelay: {
+    en: 'none: nothing is sent any more at once; what was sent is not recalled',
+    fr: 'aucun : plus rien n’est envoyé dès à présent ; ce qui a été envoyé n’est pas rappelé',
+  },
   shareBy: 'recipient',
   share: sendBatch,
   revoke: optOut,
