@@ -84,7 +84,7 @@ describe('deny-direction (design.md §1)', () => {
 
 describe('subjectKey', () => {
   const key = Buffer.alloc(32, 1);
-  test('is keyed by controller and subject and has the documented shape', () => {
+  test('K-1 is keyed by controller and subject and has the documented shape', () => {
     const made = deriveSubjectKey(1, key, acme, 'user-1' as SubjectId);
     expect(made).toMatch(/^k1\.[A-Za-z0-9_-]{22}$/);
     expect(deriveSubjectKey(1, key, 'other' as ControllerId, 'user-1' as SubjectId)).not.toBe(made);
@@ -95,7 +95,7 @@ describe('subjectKey', () => {
       deriveSubjectKey(1, key, 'ab' as ControllerId, 'c' as SubjectId),
     );
   });
-  test('look-ups try the newest key first', () => {
+  test('K-3 look-ups try the newest key first', () => {
     const keys = new Map([
       [1, key],
       [2, Buffer.alloc(32, 2)],
@@ -105,7 +105,7 @@ describe('subjectKey', () => {
 });
 
 describe('identifiers (SEAL-1)', () => {
-  test('an ad audience gets hashes, never a raw e-mail', () => {
+  test('K-4 an ad audience gets hashes, never a raw e-mail', () => {
     const derived = deriveIdentifiers({ email: ' Alice@Example.COM ', phone: '+33612345678', subjectId: 'u1' }, [
       'meta-email',
       'meta-phone',
@@ -159,7 +159,7 @@ describe('identifiers (SEAL-1)', () => {
     ['0612345678', null],
     ['+0612345678', null],
     ['hello', null],
-  ])('phone %s', (given, expected) => expect(normalisePhone(given)).toBe(expected));
+  ])('K-1 phone %s', (given, expected) => expect(normalisePhone(given)).toBe(expected));
 });
 
 describe('sealing', () => {
@@ -239,7 +239,7 @@ describe('events', () => {
     ['a year no database knows', { ce_type: type }, encoded({ passTime: '0000-01-01T00:00:00Z' })],
     ['an offset no database knows', { ce_type: type }, encoded({ passTime: '2026-01-01T00:00:00+23:59' })],
     ['prototype as type', { ce_type: 'constructor' }, Buffer.from('{}')],
-  ])('undecodable: %s', (_name, headers, value) => {
+  ])('X-1 undecodable: %s', (_name, headers, value) => {
     expect(() => decodeEvent(headers as Record<string, string>, value)).toThrow(UndecodableRecord);
   });
   test('our own data against our own schema is a fault, not an event', () => {

@@ -32,7 +32,7 @@ describe('logger', () => {
     ['two levels down', { a: { b: { identifiers: ['alice@example.com'] } } }],
     ['in headers', { req: { headers: { authorization: 'Bearer alice@example.com' } } }],
     ['in a child logger', { token: 'alice@example.com' }],
-  ])('personal data %s is redacted', (_where, fields) => {
+  ])('X-5 personal data %s is redacted', (_where, fields) => {
     const text = JSON.stringify([
       ...logging((log) => log.info(fields, 'x')),
       ...logging((log) => log.child(fields).info('x')),

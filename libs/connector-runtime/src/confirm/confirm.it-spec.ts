@@ -195,7 +195,7 @@ describe('REC-8: erasure', () => {
   const register = async (person: TestPerson): Promise<number> =>
     (await runtime.pool.query('SELECT 1 FROM exposure WHERE subject_key = $1', [person.subjectKey])).rowCount ?? 0;
 
-  test('the partner deletes the person; once accepted, nothing but the fence stays here', async () => {
+  test('G-8 the partner deletes the person; once accepted, nothing but the fence stays here', async () => {
     const person = await sharedPerson();
     expect(await register(person)).toBe(2);
     await runtime.erase(person, 2);

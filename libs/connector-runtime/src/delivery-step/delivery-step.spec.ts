@@ -114,7 +114,7 @@ describe('DLV-1: the newest desired state', () => {
     });
   });
 
-  test.each([1, 2])('an event of version %i behind version 2 changes nothing', (version) => {
+  test.each([1, 2])('X-3 an event of version %i behind version 2 changes nothing', (version) => {
     const row = deny(exposed, 2).delivery;
     expect(grant(row, version, [ads, mail])).toEqual({ delivery: row, enforcements: [] });
   });

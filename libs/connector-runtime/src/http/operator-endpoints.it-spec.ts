@@ -138,7 +138,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-describe('GET /v1/subjects/{subjectKey}/exposures (Art. 19)', () => {
+describe('G-8 GET /v1/subjects/{subjectKey}/exposures (Art. 19)', () => {
   test('names every recipient that was given something, when, and where the revocation stands', async () => {
     const person = known('anna');
     await runtime.change(person, 1, [ads, mail]);

@@ -3,7 +3,7 @@ import { answerOf, withoutAnswer } from './answer.ts';
 import { partnerHosts } from './partner-hosts.ts';
 
 describe('where a recipient may be reached', () => {
-  test('the hosts of all addresses in its settings, with their ports, and what its partner adds', () => {
+  test('D-3 the hosts of all addresses in its settings, with their ports, and what its partner adds', () => {
     const settings = {
       baseUrl: 'https://api.partner.example/v1',
       regions: [{ url: 'https://eu.partner.example:8443' }],

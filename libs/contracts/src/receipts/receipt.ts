@@ -57,7 +57,7 @@ export interface ReceiptProcessing {
   readonly event: readonly ReceiptEvent[];
 }
 
-/** ISO/IEC TS 27560:2023 record, in the shape of W3C DPV's guide to it. */
+/** What one change did, as an ISO/IEC TS 27560:2023 record in the shape of W3C DPV's guide to it. */
 export interface ConsentReceipt {
   readonly '@context': string;
   readonly schema_version: string;
@@ -111,7 +111,7 @@ const object = (required: Record<string, unknown>, optional: Record<string, unkn
   required: Object.keys(required),
   properties: { ...required, ...optional },
 });
-const list = (items: object, minItems = 0) => ({ type: 'array', items, minItems, maxItems: 1000 });
+const list = (items: object, minItems = 0, maxItems = 1000) => ({ type: 'array', items, minItems, maxItems });
 
 const event = object({
   event_time: time,
@@ -121,7 +121,7 @@ const event = object({
   event_state: { enum: receiptStates },
 });
 
-const processing = object({
+const processingWith = (events: object) => ({
   purpose: text,
   purpose_type: text,
   lawful_basis: text,
@@ -136,7 +136,7 @@ const processing = object({
   recipient_third_parties: texts,
   withdrawal_method: text,
   privacy_rights: texts,
-  event: list(event, 1),
+  event: events,
 });
 
 const party = object({
@@ -147,15 +147,17 @@ const party = object({
   party_type: { enum: ['pii_controller', 'third_party'] },
 });
 
-const receipt = object({
+const recordWith = (ownId: Record<string, unknown>, events: object) => ({
   '@context': text,
   schema_version: text,
-  receipt_id: text,
+  ...ownId,
   record_id: text,
   pii_principal_id: { type: 'string', pattern: idPattern.subjectKey },
-  processing: list(processing, 1),
+  processing: list(object(processingWith(events)), 1),
   party_identification: list(party, 1),
 });
+
+const receipt = object(recordWith({ receipt_id: text }, list(event, 1)));
 
 const outcome = object({ recipient: text, outcome: { enum: outcomes } }, { at: time, accepted_at: time, reason: text });
 
@@ -176,4 +178,18 @@ export const receiptSchema = {
     },
     { termination: object({ complete: { type: 'boolean' }, recipients: list(outcome) }) },
   ),
+};
+
+/** Most changes in one person's record, the newest of them; a person who decides daily for ten years has fewer. */
+export const mostChangesOfRecord = 5_000;
+
+/** Everything a person ever decided, in the shape a receipt has for one change. */
+export type ConsentRecord = Omit<ConsentReceipt, 'receipt_id'>;
+
+/** R-1: JSON Schema 2020-12 of a person's exported record; the committed copy is `schemas/consent-record.v1.json`. */
+export const recordSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: 'urn:entente:schema:consent-record.v1',
+  title: 'Consent record of one person, ISO/IEC TS 27560 shaped',
+  ...object(recordWith({}, list(event, 1, mostChangesOfRecord))),
 };

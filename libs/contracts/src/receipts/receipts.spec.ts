@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { CompactSign, calculateJwkThumbprint, decodeProtectedHeader } from 'jose';
 import { leafOf } from '../ledger/entry.ts';
 import { newReceiptKey, parseReceiptKeys, signReceipt } from './receipt-keys.ts';
-import { receiptSchema, receiptType } from './receipt.ts';
+import { receiptSchema, receiptType, recordSchema } from './receipt.ts';
 import type { ReceiptPayload } from './receipt.ts';
 import { verifyReceipt } from './verify-receipt.ts';
 
@@ -177,9 +177,12 @@ describe('J-2 keys', () => {
   });
 });
 
-test('R-1 the committed JSON Schema is the code’s', async () => {
-  const committed = await readFile(new URL('../../schemas/consent-receipt.v1.json', import.meta.url), 'utf8');
-  expect(JSON.parse(committed)).toEqual(receiptSchema);
+test.each([
+  ['consent-receipt.v1.json', receiptSchema],
+  ['consent-record.v1.json', recordSchema],
+])('R-1 the committed JSON Schema %s is the code’s', async (file, schema) => {
+  const committed = await readFile(new URL(`../../schemas/${file}`, import.meta.url), 'utf8');
+  expect(JSON.parse(committed)).toEqual(schema);
 });
 
 test('R-1 exactly the names of ISO/IEC TS 27560 as W3C DPV lists them', () => {

@@ -247,7 +247,7 @@ describe('broken HTTP', () => {
   });
 });
 
-describe('problems', () => {
+describe('H-1 problems', () => {
   test('a refusal carries its code, members and headers', async () => {
     const answer = await send('/v1/refused', { headers: { 'x-request-id': 'trace-0001' } });
     expect(answer.body).toEqual({
@@ -277,7 +277,7 @@ describe('problems', () => {
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
   });
 
-  test('the request log has the route pattern, never the URL', async () => {
+  test('X-5 the request log has the route pattern, never the URL', async () => {
     await send('/v1/subjects/person-4711/consents');
     expect(logged.join('')).toContain('"route":"/v1/subjects/:subjectId/consents"');
     expect(logged.join('')).not.toContain('person-4711');

@@ -141,7 +141,7 @@ describe('a good token', () => {
     expect((await call('read', `bearer ${await token({ ...changes, key })}`)).status).toBe(200);
   });
 
-  test('keys may come from the issuer’s URL, fetched once', async () => {
+  test('Z-4 keys may come from the issuer’s URL, fetched once', async () => {
     jwksRequests = 0;
     const remote = await token({ claims: { iss: 'https://remote.example' } });
     expect((await call('read', `Bearer ${remote}`)).status).toBe(200);
@@ -152,7 +152,7 @@ describe('a good token', () => {
   });
 });
 
-describe('a bad token is 401', () => {
+describe('Z-1 a bad token is 401', () => {
   test('no token: a challenge without error code', async () => {
     const answer = await call('read');
     expect(answer).toMatchObject({ status: 401, challenge: 'Bearer realm="entente"' });
@@ -201,7 +201,7 @@ describe('a bad token is 401', () => {
 });
 
 describe('scopes', () => {
-  test('too little scope is 403 with the scopes that would do', async () => {
+  test('Z-1 Z-3 too little scope is 403 with the scopes that would do', async () => {
     expect(await call('read', `Bearer ${await token({ claims: { scope: 'consent:withdraw' } })}`)).toMatchObject({
       status: 403,
       challenge: 'Bearer realm="entente", error="insufficient_scope", scope="consent:read admin"',

@@ -49,7 +49,7 @@ const source = (more: object = {}) =>
     ...more,
   });
 
-test('asks by client credentials, form-encoded, with both parts encoded before they are joined', async () => {
+test('Z-2 asks by client credentials, form-encoded, with both parts encoded before they are joined', async () => {
   expect(await source().getToken()).toBe('t1');
   const [request] = requests;
   expect(Buffer.from(request?.authorization?.replace('Basic ', '') ?? '', 'base64').toString()).toBe(

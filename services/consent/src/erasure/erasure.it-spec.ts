@@ -59,7 +59,7 @@ describe('REC-8 erasure', () => {
     expect(await kept()).toEqual([]);
   });
 
-  test('REC-8 a value with its version and an empty vector, on both lanes, to every recipient', async () => {
+  test('X-4 REC-8 a value with its version and an empty vector, on both lanes, to every recipient', async () => {
     const { body: granted } = await grant('anna');
     const { status, body } = await erase('anna');
     expect(status).toBe(200);

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { recordSchema } from '@entente/contracts';
 import { testDatabase } from '@entente/test-support';
 import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
@@ -91,7 +94,7 @@ test('fed to import again it changes nothing, dry or not', async () => {
   expect(await state()).toEqual(before);
 });
 
-test('one person’s record is shaped as ISO/IEC TS 27560, each purpose with all that happened to it', async () => {
+test('R-1 one person’s record is shaped as ISO/IEC TS 27560, each purpose with all that happened to it', async () => {
   const { status, body } = await consent.get('/v1/subjects/anna/export');
   expect(status).toBe(200);
   expect(body).toMatchObject({
@@ -109,6 +112,20 @@ test('one person’s record is shaped as ISO/IEC TS 27560, each purpose with all
   });
   expect(body).not.toHaveProperty('receipt_id');
   expect(await consent.get('/v1/subjects/nobody/export')).toMatchObject({ status: 404 });
+});
+
+test('R-1 a record validates against its committed JSON Schema, whatever happened to the person', async () => {
+  const ajv = new Ajv2020({ strict: true, strictTuples: false, strictRequired: false });
+  addFormats.default(ajv, ['date-time']);
+  const fits = ajv.compile(recordSchema);
+  for (const person of ['anna', 'bea', 'cleo', 'device']) {
+    const { body } = await consent.get(`/v1/subjects/${person}/export`);
+    expect({ person, fits: fits(body), faults: fits.errors }).toEqual({ person, fits: true, faults: null });
+  }
+  const { body } = await consent.get('/v1/subjects/anna/export');
+  const processing = body['processing'] as unknown as object[];
+  expect(fits({ ...body, processing: [{ ...processing[0], jurisdiction: undefined }] })).toBe(false);
+  expect(fits({ ...body, pii_principal_id: 'anna' })).toBe(false);
 });
 
 test.each(['?after=anna', '?limit=0', '?limit=x', '?identifiers=yes'])(

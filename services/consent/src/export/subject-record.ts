@@ -1,12 +1,10 @@
-import type { Catalogue, ControllerId, SubjectKey } from '@entente/contracts';
+import { mostChangesOfRecord } from '@entente/contracts';
+import type { Catalogue, ConsentRecord, ControllerId, SubjectKey } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { catalogueAsOf } from '../reading/catalogue-history.ts';
 import { consentRecord } from '../receipts/receipt-content.ts';
-import type { ConsentRecord, LedgerEntryContent } from '../receipts/receipt-content.ts';
+import type { LedgerEntryContent } from '../receipts/receipt-content.ts';
 import type { ReceiptProfiles } from '../receipts/receipt-profile.ts';
-
-/** Most changes in one record, the newest of them; a person who decides daily for ten years has fewer. */
-const mostChanges = 5_000;
 
 const entriesSql = `
   SELECT entry::jsonb || jsonb_build_object('changeId', change_id) AS entry FROM ledger_entry
@@ -14,7 +12,7 @@ const entriesSql = `
            SELECT subject_key FROM subject WHERE controller = $1 AND subject_key = ANY ($2) AND version > 0
             ORDER BY array_position($2, subject_key) LIMIT 1)
      AND entry IS NOT NULL
-   ORDER BY version DESC LIMIT ${mostChanges}`;
+   ORDER BY version DESC LIMIT ${mostChangesOfRecord}`;
 
 /** R-1: one person's consent as an ISO/IEC TS 27560 record, from the ledger. */
 export class SubjectRecords {

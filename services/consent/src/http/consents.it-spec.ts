@@ -36,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => consent?.stop());
 
 describe('one change', () => {
-  test('REC-1 a grant writes state, ledger, queue and one outbox row', async () => {
+  test('G-4 REC-1 a grant writes state, ledger, queue and one outbox row', async () => {
     const identifiers = { email: 'Anna@Example.com', phone: '+33 6 12 34 56 78' };
     const { status, body } = await consent.post('/v1/consents', grantAll('anna', identifiers), withKey());
     expect({ status, body }).toMatchObject({ status: 200, body: { version: 1, ignored: [] } });
@@ -55,7 +55,7 @@ describe('one change', () => {
     expect(entries[0].entry).not.toHaveProperty('sealed');
   });
 
-  test('SEAL-1 each audience gets what its recipients declare, and nothing is stored in the clear', async () => {
+  test('X-5 SEAL-1 each audience gets what its recipients declare, and nothing is stored in the clear', async () => {
     const { body } = await consent.post(
       '/v1/consents',
       grantAll('sealed-1', { email: 'Sealed@Example.com' }),
@@ -111,14 +111,14 @@ describe('one change', () => {
     ]);
   });
 
-  test('a person never heard of is recorded with everything withdrawn', async () => {
+  test('P-7 a person never heard of is recorded with everything withdrawn', async () => {
     const { body } = await consent.post('/v1/withdrawals', { subjectId: 'stranger' });
     expect(body).toMatchObject({ version: 1, decisions: [{}, {}, {}] });
     const read = await consent.get('/v1/subjects/stranger/consents');
     expect(read.body).toMatchObject({ version: 1, purposes: [{ decision: 'withdrawn', effective: false }, {}, {}] });
   });
 
-  test('REC-3 a repeated withdrawal answers with the standing change', async () => {
+  test('X-2 REC-3 a repeated withdrawal answers with the standing change', async () => {
     await consent.post('/v1/consents', grantAll('carl'), withKey());
     const first = await consent.post('/v1/withdrawals', { subjectId: 'carl', purposes: ['analytics'] });
     await consent.post('/v1/withdrawals', { subjectId: 'carl', purposes: ['ad-targeting'] });
@@ -151,7 +151,7 @@ describe('one change', () => {
   });
 });
 
-describe('Idempotency-Key', () => {
+describe('H-2 Idempotency-Key', () => {
   test('same key, same body: the same answer and one change', async () => {
     const key = withKey();
     const first = await consent.post('/v1/consents', grantAll('ida'), key);
@@ -188,7 +188,7 @@ describe('Idempotency-Key', () => {
     expect((await consent.post('/v1/consents', grantAll('iris-2'), { ...key, token })).status).toBe(200);
   });
 
-  test('REC-3 a withdrawal is recorded whatever its key says', async () => {
+  test('X-2 REC-3 a withdrawal is recorded whatever its key says', async () => {
     const key = withKey();
     await consent.post('/v1/consents', grantAll('igor'), key);
     for (const headers of [key.headers, { 'idempotency-key': 'ü', 'if-match': 'nonsense' }, { 'if-match': '"99"' }]) {
@@ -215,7 +215,7 @@ describe('Idempotency-Key', () => {
     });
   });
 
-  test('If-Match of another version stops a grant alone', async () => {
+  test('H-3 If-Match of another version stops a grant alone', async () => {
     await consent.post('/v1/consents', grantAll('ines'), withKey());
     const stale = { headers: { ...withKey().headers, 'if-match': '"7"' } };
     expect(code(await consent.post('/v1/consents', grant('ines', 'analytics'), stale))).toEqual([
@@ -224,7 +224,7 @@ describe('Idempotency-Key', () => {
     ]);
   });
 
-  test('scopes: consent:withdraw may refuse but not grant', async () => {
+  test('Z-3 scopes: consent:withdraw may refuse but not grant', async () => {
     const token = await consent.token(['consent:withdraw']);
     const denial = { subjectId: 'ingo', decisions: [{ purpose: 'analytics', decision: 'denied' }] };
     expect((await consent.post('/v1/consents', denial, { token })).status).toBe(200);
@@ -287,7 +287,7 @@ test('a denial is recorded although a key was lost: the event brings what can be
   }
 });
 
-test('a new hash key serves new people; those known before keep theirs', async () => {
+test('K-3 a new hash key serves new people; those known before keep theirs', async () => {
   const before = await consent.post('/v1/consents', grantAll('known-before'), withKey());
   const keys = `${consent.config.subjectHashKeys},2:${randomBytes(32).toString('base64url')}`;
   const rotated = await startConsent(databaseOf(consent), { env: { ...sameKeys(), SUBJECT_HASH_KEYS: keys } });

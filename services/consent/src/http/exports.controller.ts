@@ -1,13 +1,12 @@
 import { Readable } from 'node:stream';
 import { subjectId } from '@entente/contracts';
-import type { SubjectKey } from '@entente/contracts';
+import type { ConsentRecord, SubjectKey } from '@entente/contracts';
 import { Caller, Refusal, Scopes } from '@entente/http';
 import { Controller, Get, Header, Param, Query, StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { BulkExport } from '../export/bulk-export.ts';
 import { SubjectRecords } from '../export/subject-record.ts';
 import { SubjectDirectory } from '../identifiers/subject-directory.ts';
-import type { ConsentRecord } from '../receipts/receipt-content.ts';
 import { ExportQuery } from './exports.dto.ts';
 import { ApiProblems } from './problems.ts';
 import { isSubjectId } from './shapes.ts';

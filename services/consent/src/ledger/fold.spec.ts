@@ -139,7 +139,7 @@ describe('REC-2 folding', () => {
     );
   });
 
-  test('design.md §2 item 5: no precondition keeps a denial from being recorded', () => {
+  test('X-2 design.md §2 item 5: no precondition keeps a denial from being recorded', () => {
     fc.assert(
       fc.property(fc.array(commands, { minLength: 1, maxLength: 8 }), (all) => {
         const { outcomes, states } = foldNow(

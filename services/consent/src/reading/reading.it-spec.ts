@@ -80,6 +80,19 @@ describe('H-3, G-12 current state', () => {
     expect((await consent.get('/v1/subjects/tagged/consents', { headers })).status).toBe(200);
   });
 
+  test('H-6 below /v1, and nothing of a person is for a cache to keep', async () => {
+    const { body } = await one('uncached', 'analytics');
+    for (const path of [
+      ...['consents', 'history', 'export', 'signals', 'views/consent-mode', 'views/tcf', 'views/gpp'].map(
+        (what) => `/v1/subjects/uncached/${what}`,
+      ),
+      `/v1/evidence/${String(body['changeId'])}`,
+    ]) {
+      const { status, headers } = await consent.get(path);
+      expect([path, status, headers.get('cache-control')]).toEqual([path, 200, 'no-store']);
+    }
+  });
+
   test('G-6 a grant that has run out is told even to who holds its version', async () => {
     const end = '2035-01-01T00:00:00.000Z';
     const { body } = await grant('ran-out', {
@@ -93,7 +106,7 @@ describe('H-3, G-12 current state', () => {
     expect(purposesOf(answer)).toEqual([['analytics', 'granted', false]]);
   });
 
-  test('G-12 no purpose without a decision is ever returned as on', async () => {
+  test('G-12 R-4 no purpose without a decision is ever returned, on or off', async () => {
     await one('partly', 'analytics');
     expect(purposesOf(await consent.get('/v1/subjects/partly/consents'))).toEqual([['analytics', 'granted', true]]);
   });

@@ -4,6 +4,7 @@ import type {
   Cause,
   ConsentChanged,
   ConsentReceipt,
+  ConsentRecord,
   Decision,
   Notice,
   PurposeChange,
@@ -44,9 +45,6 @@ export function receiptContent(
     ],
   };
 }
-
-/** Everything a person ever decided, in the shape a receipt has for one change. */
-export type ConsentRecord = Omit<ConsentReceipt, 'receipt_id'>;
 
 /**
  * R-1: the record of one person, each purpose as it was last put to them, with all that happened to it, oldest first.

@@ -88,7 +88,7 @@ describe('R-2 a receipt for every change', () => {
     expect(JSON.stringify(receipt)).not.toContain('receipt-grant');
   });
 
-  test('X-1 L-6 nothing but pseudonyms stands in it or in the ledger', async () => {
+  test('X-5 L-6 nothing but pseudonyms stands in it or in the ledger', async () => {
     const { rows } = await consent.pool.query<{ entry: string }>('SELECT entry FROM ledger_entry');
     expect(rows.length).toBeGreaterThan(0);
     for (const { entry } of rows)

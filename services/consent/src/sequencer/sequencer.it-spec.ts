@@ -42,7 +42,7 @@ describe('REC-5 the sequencer', () => {
     expect(await port.holdsHead(client, facts.ledger, 0)).toBe(true);
   });
 
-  test('several sequencers under concurrent writes: no gap, no entry twice, hashes right', async () => {
+  test('L-2 several sequencers under concurrent writes: no gap, no entry twice, hashes right', async () => {
     const sequencers = Array.from({ length: 3 }, () => new Sequencer(consent.parts.pool, log));
     sequencers.forEach((sequencer) => sequencer.start());
     for (let round = 0; round < 5; round += 1)

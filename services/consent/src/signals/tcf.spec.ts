@@ -86,7 +86,7 @@ describe('validity', () => {
 });
 
 describe('what a string says of our purposes', () => {
-  test('a purpose is allowed when all it stands on is; U-3 unmapped purposes are not spoken of', () => {
+  test('T-4 a purpose is allowed when all it stands on is; U-3 unmapped purposes are not spoken of', () => {
     expect(saysOf(tcString(all))).toEqual({
       ...{ ads: 'allows', measurement: 'allows', analytics: 'allows', profiling: 'allows', health: 'allows' },
       games: 'allows',

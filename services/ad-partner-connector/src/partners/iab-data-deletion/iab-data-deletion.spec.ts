@@ -44,7 +44,7 @@ describe('settings', () => {
   });
 });
 
-describe('discovery: dsrdelete.json', () => {
+describe('D-2 D-3 discovery: dsrdelete.json', () => {
   const from = new URL('https://vendor.example/dsrdelete.json');
   const published = {
     endpoint: 'https://dsr.vendor.example/api/delete/',
@@ -196,7 +196,7 @@ describe('revoking', () => {
   }
   const person = (...letters: string[]) => revocationOf(letters.map((letter) => ({ 'iab-email': hash(letter) })));
 
-  test('one request per identifier, each once; a person is accepted when all of theirs are', async () => {
+  test('D-1 one request per identifier, each once; a person is accepted when all of theirs are', async () => {
     expect(deletionsOf([{ 'iab-email': 'h' }, { 'iab-email': 'h' }, { 'x-email': 'x' }])).toEqual(['h']);
     const { context, asked, discoveries } = vendor((identifier) =>
       identifier === hash('c') ? { kind: 'unclear', why: 'timeout' } : null,

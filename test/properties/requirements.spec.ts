@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import ts from 'typescript';
+
+/** How many requirements each letter has, counted from 1. */
+const counts = { X: 6, G: 12, E: 2, P: 11, A: 2, T: 7, Q: 5, R: 4, U: 3, D: 3, H: 8, Z: 5, J: 4, L: 6, K: 7 };
+const ids = Object.entries(counts).flatMap(([letter, count]) =>
+  Array.from({ length: count }, (_, index) => `${letter}-${index + 1}`),
+);
+
+const root = new URL('../../', import.meta.url);
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
+
+const proven = read('docs/requirements.md')
+  .split('\n')
+  .flatMap((line) => {
+    const [, id, , met, tests] = /^\| ([A-Z]-\d+) \| (.+?) \| (.+?) \| (.+) \|$/.exec(line) ?? [];
+    return id === undefined
+      ? []
+      : [{ id, met, tests: [...(tests ?? '').matchAll(/`([^`]+)`/g)].map(([, path]) => path!) }];
+  });
+const leftOut = [...read('docs/adr/0026-requirements-left-out.md').matchAll(/^- \*\*([A-Z]-\d+)\*\* \S/gm)].map(
+  ([, id]) => id!,
+);
+
+/** Titles of a file's tests, each with those of the groups it stands in. */
+function titlesIn(path: string): string[] {
+  const titles: string[] = [];
+  const visit = (node: ts.Node, groups: string): void => {
+    const [title] = ts.isCallExpression(node) ? node.arguments : [];
+    const called = ts.isCallExpression(node) ? /^(describe|test)\b/.exec(node.expression.getText())?.[1] : undefined;
+    const isTitle = title !== undefined && (ts.isStringLiteralLike(title) || ts.isTemplateExpression(title));
+    const full = called !== undefined && isTitle ? `${groups} ${title.getText()}` : groups;
+    if (called === 'test' && isTitle) titles.push(full);
+    ts.forEachChild(node, (child) => visit(child, full));
+  };
+  visit(ts.createSourceFile(path, read(path), ts.ScriptTarget.Latest, true), '');
+  return titles;
+}
+
+describe('docs/requirements.md and ADR 26', () => {
+  test('name every requirement once: proven or left out', () => {
+    expect([...proven.map(({ id }) => id), ...leftOut].sort()).toEqual([...ids].sort());
+  });
+
+  test.each(proven)('$id has a test named after it in each file named', ({ id, tests }) => {
+    expect(tests).not.toEqual([]);
+    const named = new RegExp(`\\b${id}\\b`);
+    expect(tests.filter((path) => !titlesIn(path).some((title) => named.test(title)))).toEqual([]);
+  });
+
+  test('is whole, or half with what is missing', () => {
+    expect(proven.filter(({ met }) => !/^(?:whole|half: \S.+)$/.test(met ?? ''))).toEqual([]);
+  });
+});
