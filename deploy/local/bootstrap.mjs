@@ -168,11 +168,8 @@ function whereThePersonIs() {
   return process.cwd() === root && INIT_CWD !== undefined && existsSync(INIT_CWD) ? INIT_CWD : process.cwd();
 }
 
-/** Side by side within a step, one after the other in a lane: linting takes as long as all that needs no second thread. */
-const checkSteps = [
-  [['check:lint'], ['check:types', 'check:format', 'check:boundaries', 'check:unused']],
-  [['test:unit']],
-];
+/** Side by side, each lane one after the other: linting takes about as long as all the rest. */
+const checkLanes = [['check:lint'], ['check:types', 'check:format', 'check:boundaries', 'check:unused', 'test:unit']];
 
 async function check() {
   const { scripts } = readJson(inRoot('package.json'));
@@ -187,21 +184,27 @@ async function check() {
       if (code !== 0) failed.push(name);
     }
   };
-  for (const step of checkSteps) {
-    await Promise.all(step.map(lane));
-    if (stopping) return exitCodeOf(stopping);
-  }
+  await Promise.all(checkLanes.map(lane));
+  if (stopping) return exitCodeOf(stopping);
   say(failed.length === 0 ? `check passed in ${seconds(began)}` : `check failed: ${failed.join(', ')}`);
   return failed.length === 0 ? 0 : 1;
 }
 
-/** End-to-end tests kill and stop processes and measure times: one file at a time. */
+/**
+ * Integration tests mostly wait, so unit tests run beside them and there is a worker more than the processors of a small
+ * machine. End-to-end tests kill and stop processes and measure times: one file at a time.
+ */
 const suites = [
-  { name: 'unit', jest: [] },
-  { name: 'integration', jest: [] },
-  { name: 'e2e', jest: ['--runInBand'] },
+  { name: 'integration', projects: ['unit', 'integration'], jest: ['--maxWorkers=3'] },
+  { name: 'e2e', projects: ['e2e'], jest: ['--runInBand'] },
 ];
-const interop = [{ name: 'interop', jest: ['--runInBand'] }];
+const interop = [{ name: 'interop', projects: ['interop'], jest: ['--runInBand'] }];
+/** Tests that say which servers they ran on, by how their files are called. */
+const onServers = [
+  [/\.it-spec\.ts$/, 'integration'],
+  [/\.e2e-spec\.ts$/, 'end-to-end'],
+  [/\.interop-spec\.ts$/, 'interoperation'],
+];
 
 async function runSuite(node, suite, workDirectory, args) {
   const report = join(workDirectory, `${suite.name}.json`);
@@ -210,7 +213,7 @@ async function runSuite(node, suite, workDirectory, args) {
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --no-warnings`.trim(),
     ENTENTE_DESCRIPTION_FILE: description,
   });
-  const jest = [inRoot('node_modules', 'jest', 'bin', 'jest.js'), '--selectProjects', suite.name, ...suite.jest];
+  const jest = [inRoot('node_modules', 'jest', 'bin', 'jest.js'), '--selectProjects', ...suite.projects, ...suite.jest];
   const code = await run(node, [...jest, '--passWithNoTests', '--json', `--outputFile=${report}`, ...args], {
     env,
     stdio: ['ignore', 'ignore', 2],
@@ -221,32 +224,40 @@ async function runSuite(node, suite, workDirectory, args) {
     // A file that could not be loaded has no tests to count, and is a failure all the same; so is a jest without a report.
     failed: counts ? counts.numFailedTests + counts.numRuntimeErrorTestSuites : Number(code !== 0),
     skipped: counts ? counts.numPendingTests + counts.numTodoTests : 0,
-    ran: counts ? counts.numPassedTests + counts.numFailedTests : 0,
+    files: counts?.testResults ?? [],
     on: existsSync(description) ? readFileSync(description, 'utf8') : undefined,
     ok: code === 0,
   };
 }
 
+/** How many tests of files called like this ran, passed or failed. */
+const ranIn = (files, pattern) =>
+  files
+    .filter(({ name }) => pattern.test(name))
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status === 'passed' || status === 'failed').length;
+
 async function test(node, chosen, args) {
   const workDirectory = mkdtempSync(join(tmpdir(), 'entente-test-'));
   const began = performance.now();
   try {
-    const results = {};
+    const all = [];
     for (const suite of chosen) {
-      results[suite.name] = await runSuite(node, suite, workDirectory, args);
+      all.push(await runSuite(node, suite, workDirectory, args));
       if (stopping) return exitCodeOf(stopping);
     }
-    const all = Object.values(results);
     const sum = (field) => all.reduce((total, result) => total + result[field], 0);
     const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : '';
     const servers = all.find(({ on }) => on !== undefined)?.on ?? 'no servers';
-    const real = { integration: 'integration', e2e: 'end-to-end', interop: 'interoperation' };
-    const ran = Object.entries(real).flatMap(([name, label]) =>
-      results[name] ? [`${results[name].ran} ${label}`] : [],
-    );
+    const files = all.flatMap((result) => result.files);
+    const ran = onServers
+      .map(([pattern, label]) => [ranIn(files, pattern), label])
+      .filter(([count]) => count > 0)
+      .map(([count, label]) => `${count} ${label}`);
     say(`tests took ${seconds(began)}`);
     process.stdout.write(
-      `${ran.join(' and ')} tests ran on ${servers}\n` + `${sum('passed')} passed, ${sum('failed')} failed${skipped}\n`,
+      `${ran.length > 0 ? ran.join(' and ') : 'no such'} tests ran on ${servers}\n` +
+        `${sum('passed')} passed, ${sum('failed')} failed${skipped}\n`,
     );
     return all.every((result) => result.ok) ? 0 : 1;
   } finally {

@@ -47,9 +47,16 @@ export class UndecodableRecord extends Error {
 
 const ajv = new Ajv2020({ allErrors: false, strict: true, strictTuples: false, strictRequired: false });
 addFormats.default(ajv, ['date-time']);
-const validators = Object.fromEntries(
-  Object.entries(eventSchemas).map(([type, schema]) => [type, ajv.compile(schema)]),
-) as Record<EventType, ValidateFunction>;
+const validators = new Map<EventType, ValidateFunction>();
+
+/** Compiled when first asked for: nobody uses all types, and every process and every test file would wait for them. */
+function validatorOf(type: EventType): ValidateFunction {
+  const known = validators.get(type);
+  if (known !== undefined) return known;
+  const validate = ajv.compile(eventSchemas[type]);
+  validators.set(type, validate);
+  return validate;
+}
 
 const isEventType = (text: string | undefined): text is EventType =>
   text !== undefined && Object.hasOwn(eventSchemas, text);
@@ -85,7 +92,7 @@ export function cloudEventHeaders<T extends EventType>(event: CloudEventAttribut
 
 /** Why data does not fit its schema, as `/pointer message`, or null when it fits. */
 export function schemaFault(type: EventType, data: unknown): string | null {
-  const validate = validators[type];
+  const validate = validatorOf(type);
   if (validate(data)) return null;
   const [first] = validate.errors ?? [];
   return `${first?.instancePath || '/'} ${first?.message ?? 'is invalid'}`;

@@ -1,4 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { compactVerify, decodeProtectedHeader, errors, importJWK } from 'jose';
 import type { JWK } from 'jose';
@@ -20,7 +20,9 @@ export type ReceiptVerdict =
 
 const ajv = new Ajv2020({ strict: true, strictTuples: false, strictRequired: false });
 addFormats.default(ajv, ['date-time']);
-const fits = ajv.compile<ReceiptPayload>(receiptSchema);
+let compiled: ValidateFunction<ReceiptPayload> | undefined;
+/** Compiled when first asked for. */
+const shape = (): ValidateFunction<ReceiptPayload> => (compiled ??= ajv.compile<ReceiptPayload>(receiptSchema));
 
 /** `Ed25519` is the newer name of the same algorithm (RFC 9864). */
 const algorithms = ['EdDSA', 'Ed25519'];
@@ -38,6 +40,7 @@ export async function verifyReceipt(receipt: string, { keys }: ReceiptJwks): Pro
   const bytes = await signedBytes(receipt, { kty, crv, x });
   if (bytes === null) return invalid('bad-signature', 'The signature does not fit the receipt.');
   const payload = parseJson(bytes);
+  const fits = shape();
   if (!fits(payload)) {
     const [first] = fits.errors ?? [];
     return invalid('bad-content', `${first?.instancePath || '/'} ${first?.message ?? 'is not a receipt'}`);
