@@ -52,7 +52,9 @@ export function registerStack(program: Command): void {
 const threePartners = async (options: DemoOptions) => {
   const report = await runDemo(options);
   const acceptedByAll = Object.values(report.accepted).every((count) => count === report.withdrawals);
-  return { report, complete: report.leaks === 0 && acceptedByAll };
+  const { gpc, tcf } = report.signals;
+  const signalsAccepted = [gpc, tcf].every(({ accepted, withdrawals }) => accepted === withdrawals);
+  return { report, complete: report.leaks === 0 && acceptedByAll && signalsAccepted };
 };
 
 const everyPartner = async (options: DemoOptions) => {

@@ -102,6 +102,21 @@ export interface GrantToRecord {
   readonly identifiers?: { readonly email?: string; readonly phone?: string };
 }
 
+/** A privacy signal as `POST /v1/signals` takes it; of `gpc` the header of the request is the signal. */
+export interface SignalToTake {
+  readonly subjectId: string;
+  readonly kind: 'gpc' | 'tcf' | 'gpp' | 'att';
+  readonly raw?: string;
+  readonly source?: string;
+  readonly notice?: { readonly id: string; readonly version: number };
+}
+
+export interface TakenSignal {
+  /** One for each purpose the signal concerns. */
+  readonly results: readonly { readonly purpose: string; readonly says: string; readonly decision?: string }[];
+  readonly change?: Pick<RecordedChange, 'changeId' | 'version' | 'committedAt'>;
+}
+
 export const importFormats = ['csv', 'ndjson', 'kantara', 'unomi'] as const;
 export type ImportFormat = (typeof importFormats)[number];
 
@@ -187,6 +202,10 @@ export class EntenteClient {
   withdraw(subjectId: string, purposes?: readonly string[], wait: 'gates' | 'none' = 'none'): Promise<RecordedChange> {
     const body = purposes ? { subjectId, purposes } : { subjectId };
     return this.call('POST', `${this.endpoints.consentUrl}/v1/withdrawals?wait=${wait}`, body);
+  }
+
+  signal(signal: SignalToTake, headers: Readonly<Record<string, string>> = {}): Promise<TakenSignal> {
+    return this.call('POST', `${this.endpoints.consentUrl}/v1/signals`, signal, headers);
   }
 
   consents(subjectId: string): Promise<unknown> {
@@ -303,7 +322,7 @@ export class EntenteClient {
     method: string,
     url: string,
     body?: object | Uint8Array<ArrayBuffer>,
-    headers: Record<string, string> = {},
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<T> {
     const isFile = body instanceof Uint8Array;
     const type = isFile ? 'application/octet-stream' : 'application/json';

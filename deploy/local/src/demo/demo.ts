@@ -9,6 +9,14 @@ import type { Infrastructure } from '../infrastructure/infrastructure.ts';
 import { startStack, stackRecipients, type Stack } from '../stack/stack.ts';
 import { starterCatalogue, starterNotice } from '../stack/starter-catalogue.ts';
 import { timing } from '@entente/contracts';
+import {
+  acceptInBanner,
+  inWords,
+  notInBanner,
+  signalFigures,
+  signalKinds,
+  withdrawBySignal,
+} from './browser-signals.ts';
 import { followOne } from './follow-one.ts';
 import { countLeaks, receivedBy, type LeakCount, type PartnerJournal } from './leak-count.ts';
 import { brokerOutage } from './outage.ts';
@@ -16,7 +24,7 @@ import { makePeople, peopleCsv } from './people.ts';
 import { readPeople } from './read-people.ts';
 import { figures, table, type DemoReport } from './report.ts';
 import { ShareStream, shareOnce, type StreamTarget } from './share-stream.ts';
-import { untilAccepted, withdrawSteadily, type Subject, type Withdrawal } from './withdrawals.ts';
+import { steadily, untilAccepted, withdrawSteadily, type Subject, type Withdrawal } from './withdrawals.ts';
 
 export interface DemoOptions {
   readonly say: (line: string) => void;
@@ -28,9 +36,16 @@ export interface DemoOptions {
   readonly beforeStop?: (stack: Stack) => Promise<void>;
 }
 
+const everyPurpose: readonly string[] = starterCatalogue.purposes.map(({ id }) => id);
 const inventedPeople = 1_000;
 const withdrawalCount = 100;
 const outageWithdrawals = 10;
+/** Withdrawals by `Sec-GPC` and by TC string, in turn. */
+const signalWithdrawals = 20;
+/** As many a second as they take no longer than the other withdrawals. */
+const signalsPerSecond = 2;
+/** Of the invented people every so many accept in the site's banner; the file then knows them for their e-mail alone. */
+const bannerEvery = 10;
 /** Withdrawals a second. Twice as many would meet HubSpot's limit of 190 calls in 10 s, which shares use too. */
 const withdrawalsPerSecond = 10;
 const acceptedTimeoutMs = 60_000;
@@ -67,13 +82,23 @@ async function play(stack: Stack, infrastructure: Infrastructure, options: DemoO
     file: stack.partners[partner].journal,
   }));
 
-  const people = await takeIn(stack, operator, options);
+  const browsers = stack.client('preference-centre');
+  const isInBanner = (index: number): boolean => !options.people && index % bannerEvery === 0;
+  const people = await takeIn(stack, operator, options, inventedPeople, (index) =>
+    isInBanner(index) ? notInBanner : everyPurpose,
+  );
+  const inBanner = people.filter((_, index) => isInBanner(index));
+  await acceptInBanner(browsers, inBanner);
+  if (inBanner.length > 0)
+    say(`${inBanner.length} of them accepted in a consent banner: a TC string each, made by IAB’s own library`);
+  const twice = new Set(inBanner.map(({ subjectId }) => subjectId));
   await Promise.all(
     targets.map(async (target) => {
       const sent = await shareOnce(
         platform,
         target,
         people.map((p) => p.subjectId),
+        { version: (id) => (twice.has(id) ? 2 : 1) },
       );
       say(`${nameOf(target.recipient)} has received ${sent} people`);
     }),
@@ -81,6 +106,7 @@ async function play(stack: Stack, infrastructure: Infrastructure, options: DemoO
   const known = await knownToAll(journals, people);
   say(`${known.length} of ${people.length} people are known to all three partners`);
   const leaving = known.slice(0, withdrawalCount + outageWithdrawals);
+  const signalling = known.slice(leaving.length, leaving.length + signalWithdrawals);
   // Some must be left for the outage, however few there are.
   const duringOutage = leaving.splice(-Math.min(outageWithdrawals, Math.floor(leaving.length / 2)));
   const [first, ...others] = leaving;
@@ -97,7 +123,12 @@ async function play(stack: Stack, infrastructure: Infrastructure, options: DemoO
     say(
       `${others.length} more people say no to everything, ${withdrawalsPerSecond} a second, while shares keep asking to leave`,
     );
-    const rest = await withdrawSteadily(operator, others, withdrawalsPerSecond, everyTwenty(say));
+    const [rest, signals] = await Promise.all([
+      withdrawSteadily(operator, others, withdrawalsPerSecond, everyTwenty(say)),
+      steadily(signalling, signalsPerSecond, (person, index) =>
+        withdrawBySignal(browsers, person, signalKinds[index % signalKinds.length]!),
+      ),
+    ]);
     const withdrawals = [followed, ...rest];
     const propagations = await settle(operator, withdrawals, say);
     for (const line of table(
@@ -105,7 +136,9 @@ async function play(stack: Stack, infrastructure: Infrastructure, options: DemoO
       targets.map(({ recipient }) => ({ recipient, name: nameOf(recipient) })),
     ))
       say(line);
-    const before = await countLeaks(journals, withdrawals, timing.maxStalenessMs);
+    const signalled = await settle(operator, signals, say);
+    const before = await countLeaks(journals, [...withdrawals, ...signals], timing.maxStalenessMs);
+    say(inWords(signalFigures(signals, signalled, before)));
     sayLeaks(before, say);
 
     const outage = await brokerOutage({ infrastructure, stream, client: operator, people: duringOutage, say });
@@ -118,7 +151,8 @@ async function play(stack: Stack, infrastructure: Infrastructure, options: DemoO
     } else say('this broker was given, so the demo does not kill it');
     await stream.stop();
 
-    const total = await countLeaks(journals, [...withdrawals, ...(outage?.withdrawals ?? [])], timing.maxStalenessMs);
+    const all = [...withdrawals, ...signals, ...(outage?.withdrawals ?? [])];
+    const total = await countLeaks(journals, all, timing.maxStalenessMs);
     sayLeaks(total, say);
     const { gateClosedMs, accepted, acceptedMs } = figures(
       propagations,
@@ -132,6 +166,7 @@ async function play(stack: Stack, infrastructure: Infrastructure, options: DemoO
       acceptedMs,
       heldDuringOutage: outage?.held ?? 0,
       infrastructure: infrastructure.description,
+      signals: { tcStringsIn: inBanner.length, ...signalFigures(signals, signalled, total) },
     };
   } finally {
     await stream.stop();
@@ -161,24 +196,22 @@ export const aborting =
     return Promise.race([work, aborted]);
   };
 
-/** @param count of people invented where the reader gave none */
+/**
+ * @param count of people invented where the reader gave none
+ * @param granted what the file says that each of them granted
+ */
 export async function takeIn(
   stack: Stack,
   client: EntenteClient,
   options: Pick<DemoOptions, 'say' | 'people' | 'signal'>,
   count = inventedPeople,
+  granted: Parameters<typeof peopleCsv>[1] = everyPurpose,
 ): Promise<Subject[]> {
   const { say } = options;
   let file = options.people;
   if (!file) {
     file = join(stack.runDirectory, 'people.csv');
-    await writeFile(
-      file,
-      peopleCsv(
-        makePeople(count),
-        starterCatalogue.purposes.map(({ id }) => id),
-      ),
-    );
+    await writeFile(file, peopleCsv(makePeople(count), granted));
   }
   const rejectsFile = options.people ? `${options.people}.rejects.csv` : join(stack.runDirectory, 'people.rejects.csv');
   const started = performance.now();

@@ -106,6 +106,13 @@ describe('the leak count reads what the partners wrote down', () => {
     expect(await faultsStruck(journal)).toBe(1);
   });
 
+  test('a withdrawal that concerns some partners is no leak at the others', async () => {
+    const [op, gives] = asks.hubspot;
+    const journal = await journalOf('hubspot', [[late + 1n, op, gives]]);
+    expect(await countLeaks([journal], [{ ...person, at: ['meta'] }], 2_000)).toMatchObject({ leaks: [], sends: 1 });
+    expect(await countLeaks([journal], [{ ...person, at: ['hubspot'] }], 2_000)).toMatchObject({ leaks: [{}] });
+  });
+
   test('every partner of the demo is one it can read', () => {
     expect(otherPartners().filter(({ server }) => !kinds.includes(server.kind as ServerKind))).toEqual([]);
   });

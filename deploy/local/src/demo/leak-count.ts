@@ -12,6 +12,8 @@ export interface AnsweredWithdrawal {
   readonly subjectId: string;
   readonly email: string;
   readonly answeredNs: bigint;
+  /** Partners it concerns; every one where it was of everything. */
+  readonly at?: readonly ServerKind[];
   /** Set once a later grant was asked for: shares after this are allowed again. */
   readonly grantedAgainNs?: bigint;
 }
@@ -134,7 +136,8 @@ export async function countLeaks(
   let withinBound = 0;
   let sends = 0;
   for (const journal of journals) {
-    const byName = new Map(withdrawals.map((withdrawal) => [nameAt[journal.partner](withdrawal), withdrawal]));
+    const concerned = withdrawals.filter(({ at }) => at?.includes(journal.partner) ?? true);
+    const byName = new Map(concerned.map((withdrawal) => [nameAt[journal.partner](withdrawal), withdrawal]));
     for await (const { name, startNs } of sendsIn(journal)) {
       sends += 1;
       const withdrawal = byName.get(name);

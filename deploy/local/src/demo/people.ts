@@ -62,9 +62,16 @@ export function makePeople(count: number): Person[] {
 
 const peopleHeader = 'subject_id,email,phone,granted,denied';
 
-/** The documented import layout (docs/import.md): every purpose granted. */
-export const peopleCsv = (people: readonly Person[], purposes: readonly string[]): string =>
-  [
-    peopleHeader,
-    ...people.map(({ subjectId, email, phone }) => [subjectId, email, phone, purposes.join(' '), ''].join(',')),
-  ].join('\n') + '\n';
+/**
+ * The documented import layout (docs/import.md).
+ * @param granted what everybody has granted, or what the person at this place of the list has
+ */
+export function peopleCsv(
+  people: readonly Person[],
+  granted: readonly string[] | ((index: number) => readonly string[]),
+): string {
+  const of = typeof granted === 'function' ? granted : () => granted;
+  const row = ({ subjectId, email, phone }: Person, index: number): string =>
+    [subjectId, email, phone, of(index).join(' '), ''].join(',');
+  return [peopleHeader, ...people.map(row)].join('\n') + '\n';
+}

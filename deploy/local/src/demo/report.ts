@@ -11,6 +11,24 @@ export interface DemoReport {
   readonly acceptedMs: Readonly<Record<string, Distribution | null>>;
   readonly heldDuringOutage: number;
   readonly infrastructure: string;
+  readonly signals: SignalFigures;
+}
+
+/** What browsers said by themselves; counted apart from the withdrawals of everything. */
+export interface SignalFigures {
+  /** People whose consents came in as a TC string. */
+  readonly tcStringsIn: number;
+  /** `Sec-GPC: 1`: what is sold, shared or targeted. */
+  readonly gpc: SignalCount;
+  /** TC strings that took everything back of which a TC string can speak. */
+  readonly tcf: SignalCount;
+}
+
+interface SignalCount {
+  readonly withdrawals: number;
+  /** Those accepted by every partner they concern. */
+  readonly accepted: number;
+  readonly leaks: number;
 }
 
 /** States that mean the partner has the withdrawal, or that it never had the person's data. */

@@ -56,6 +56,9 @@ const shareOf: Record<string, (subjectId: string, turn: number) => ShareToSend> 
   }),
 };
 
+/** What a recipient of the starter catalogue is given people for. */
+export const sharedPurpose = (recipient: string): string => shareOf[recipient]!('', 0).purpose;
+
 const shareFor = ({ recipient, share }: StreamTarget, subjectId: string, turn: number): ShareToSend =>
   share === undefined ? shareOf[recipient]!(subjectId, turn) : { ...share, recipient, subjectId };
 
@@ -123,6 +126,8 @@ const usualRounds = 40;
 export interface ShareOnceOptions {
   readonly batch?: number;
   readonly rounds?: number;
+  /** The version of a person's consents to wait for; the first where nothing is said. */
+  readonly version?: (subjectId: string) => number;
   /** Called with the reason of each share that did not leave. */
   readonly failed?: (reason: string) => void;
 }
@@ -132,7 +137,7 @@ export async function shareOnce(
   client: EntenteClient,
   target: StreamTarget,
   subjects: readonly string[],
-  { batch = 100, rounds = usualRounds, failed = () => {} }: ShareOnceOptions = {},
+  { batch = 100, rounds = usualRounds, version = () => 1, failed = () => {} }: ShareOnceOptions = {},
 ): Promise<number> {
   let left = [...subjects];
   let sent = 0;
@@ -143,7 +148,7 @@ export async function shareOnce(
       const results: readonly ShareResult[] = await client.share(
         target.url,
         // Taken in a moment ago: a gate that has not heard of them yet would deny them as unknown.
-        part.map((id) => ({ ...shareFor(target, id, 0), atLeastVersion: 1 })),
+        part.map((id) => ({ ...shareFor(target, id, 0), atLeastVersion: version(id) })),
         10_000,
       );
       for (const { index, outcome, reason } of results) {

@@ -14,7 +14,7 @@ export interface Subject {
 }
 
 export interface Withdrawal extends AnsweredWithdrawal {
-  readonly change: RecordedChange;
+  readonly change: Pick<RecordedChange, 'changeId' | 'version'>;
   /** From the request's first byte to the answer, in milliseconds. */
   readonly answeredMs: number;
 }
@@ -26,19 +26,27 @@ export async function withdrawEverything(client: EntenteClient, person: Subject)
   return { ...person, change, answeredNs: process.hrtime.bigint(), answeredMs: performance.now() - started };
 }
 
-/** Evenly spread over time, each on its own clock: a slow answer does not delay the next person. */
-export async function withdrawSteadily(
+/** Everybody says no to everything. */
+export const withdrawSteadily = (
   client: EntenteClient,
   people: readonly Subject[],
   perSecond: number,
   done?: (count: number) => void,
-): Promise<Withdrawal[]> {
+): Promise<Withdrawal[]> => steadily(people, perSecond, (person) => withdrawEverything(client, person), done);
+
+/** Evenly spread over time, each on its own clock: a slow answer does not delay the next person. */
+export async function steadily<T>(
+  people: readonly Subject[],
+  perSecond: number,
+  withdraw: (person: Subject, index: number) => Promise<T>,
+  done?: (count: number) => void,
+): Promise<T[]> {
   const started = performance.now();
   let count = 0;
   return Promise.all(
     people.map(async (person, index) => {
       await pause(Math.max(0, started + (index * 1000) / perSecond - performance.now()));
-      const withdrawal = await withdrawEverything(client, person);
+      const withdrawal = await withdraw(person, index);
       count += 1;
       done?.(count);
       return withdrawal;
