@@ -72,7 +72,12 @@ module.exports = {
       from: { path: '^(libs|services|deploy|test)/([^/]+)/', pathNot: '^test/sim/' },
       to: {
         path: '^libs/[^/]+/src/',
-        pathNot: ['^$1/$2/', '^libs/[^/]+/src/index\\.ts$', '^libs/connector-runtime/src/testing/index\\.ts$'],
+        pathNot: [
+          '^$1/$2/',
+          '^libs/[^/]+/src/index\\.ts$',
+          '^libs/connector-runtime/src/testing/index\\.ts$',
+          '^libs/kafka/src/nest/index\\.ts$',
+        ],
       },
     },
     {
@@ -85,6 +90,17 @@ module.exports = {
         pathNot: [specs, '^libs/connector-runtime/src/testing/', suitesOfServices],
       },
       to: { path: '^libs/connector-runtime/src/testing/' },
+    },
+    {
+      name: 'embedded-without-nest',
+      severity: 'error',
+      comment:
+        'A platform team embeds the gate in a service of its own (GATE-7): what it needs brings no framework and no database. ' +
+        'What is for Nest stands behind @entente/kafka/nest.',
+      from: { path: '^libs/(gate|kafka|observability|contracts)/src/', pathNot: [specs, '^libs/kafka/src/nest/'] },
+      to: {
+        path: 'node_modules/(@nestjs|rxjs|typeorm|pg|class-validator|class-transformer|fastify)/|^libs/kafka/src/nest/',
+      },
     },
     {
       name: 'partner-imports-partner',

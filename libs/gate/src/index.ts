@@ -13,3 +13,11 @@ export type { Allow, Decision, Deny, Intent, Stale, StaleReason } from './step/d
 export { readStoredReplica, UnusableReplica } from './store/stored-replica.ts';
 export type { StoredReplica } from './store/stored-replica.ts';
 export type { GapReason } from './step/gap.ts';
+
+// What a service that is not ours needs to open a gate of its own (GATE-7, docs/embed-the-gate.md); ours take it from its lib.
+export { controllerId, purposeId, recipientId, subjectKey } from '@entente/contracts';
+export type { ControllerId, DenialReason, PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
+export { createKafka } from '@entente/kafka';
+export type { Kafka, KafkaOptions } from '@entente/kafka';
+export { createLogger, createMetrics, systemClock } from '@entente/observability';
+export type { Clock, Logger, Metrics } from '@entente/observability';

@@ -23,9 +23,3 @@ export type {
   TopicSpec,
   TP,
 } from './port.ts';
-export {
-  KafkaEventContext,
-  KafkaEventServer,
-  type KafkaEventServerOptions,
-  type RecordBatch,
-} from './nest/kafka-event-server.ts';

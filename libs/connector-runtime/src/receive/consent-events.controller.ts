@@ -1,5 +1,5 @@
 import { topics } from '@entente/contracts';
-import type { RecordBatch } from '@entente/kafka';
+import type { RecordBatch } from '@entente/kafka/nest';
 import { Controller, Inject } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import { KafkaShares } from '../share/kafka-shares.ts';

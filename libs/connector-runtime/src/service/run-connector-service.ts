@@ -1,6 +1,7 @@
 import { topics } from '@entente/contracts';
 import { createHttpApp, Readiness, runService, type RunningService } from '@entente/http';
-import { KafkaEventServer, type EventSource } from '@entente/kafka';
+import type { EventSource } from '@entente/kafka';
+import { KafkaEventServer } from '@entente/kafka/nest';
 import { createLogger, createMetrics, startTracing, systemClock } from '@entente/observability';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { PartnerDefinition } from '../partner/definition.ts';

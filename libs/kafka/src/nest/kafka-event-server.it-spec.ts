@@ -5,7 +5,8 @@ import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, EventPattern, Payload, type MicroserviceOptions } from '@nestjs/microservices';
 import { randomUUID } from 'node:crypto';
-import { createKafka, KafkaEventContext, KafkaEventServer, type Kafka, type RecordBatch } from '../index.ts';
+import { createKafka, type Kafka } from '../index.ts';
+import { KafkaEventContext, KafkaEventServer, type RecordBatch } from './index.ts';
 
 /** A machine of two cores that builds and tests other things too. */
 jest.setTimeout(60_000);

@@ -1,0 +1,6 @@
+export {
+  KafkaEventContext,
+  KafkaEventServer,
+  type KafkaEventServerOptions,
+  type RecordBatch,
+} from './kafka-event-server.ts';
