@@ -17,6 +17,7 @@ export type { FileLine } from './people-file/file-lines.ts';
 export { csvFields, peopleColumns, peopleRow, wordsOf } from './people-file/people-columns.ts';
 export type { PeopleColumn, PeopleColumns, PeopleRow } from './people-file/people-columns.ts';
 export * from './permission.ts';
+export * from './receipts/outcome-words.ts';
 export * from './receipts/receipt-keys.ts';
 export * from './receipts/receipt.ts';
 export * from './receipts/verify-receipt.ts';

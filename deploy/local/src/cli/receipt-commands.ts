@@ -73,8 +73,12 @@ function linesOf(verdict: ReceiptVerdict): string[] {
     ...receipt.processing.flatMap(({ purpose, event }) =>
       event.map(({ event_state, event_time }) => `  ${purpose}: ${event_state} at ${event_time}`),
     ),
-    ...(termination?.recipients ?? []).map(
-      ({ recipient, outcome, at }) => `  ${recipient}: ${outcome}${at ? ` at ${at}` : ''}`,
+    ...(termination?.recipients ?? []).map(({ recipient, outcome, at, in_words: words, documented_delay: delay }) =>
+      [
+        `  ${recipient}: ${outcome}${at ? ` at ${at}` : ''}`,
+        ...(words ? [`    ${words.en}`, `    ${words.fr}`] : []),
+        ...(delay ? [`    its own documentation: ${delay.en} / ${delay.fr}`] : []),
+      ].join('\n'),
     ),
     'It proves what was recorded then; what stands now, only the service knows.',
   ];

@@ -1,3 +1,4 @@
+import type { PlainText } from '../catalogue.ts';
 import { idPattern } from '../ids.ts';
 import { outcomes } from '../events/types.ts';
 import type { Outcome } from '../events/types.ts';
@@ -77,6 +78,10 @@ export interface ReceiptOutcome {
   /** When the partner accepted, also where it has confirmed since. */
   readonly accepted_at?: string;
   readonly reason?: string;
+  /** What the outcome means, in plain words. */
+  readonly in_words?: PlainText;
+  /** While the partner may still be at work: how long its documentation says that this takes. */
+  readonly documented_delay?: PlainText;
 }
 
 export interface Termination {
@@ -159,7 +164,11 @@ const recordWith = (ownId: Record<string, unknown>, events: object) => ({
 
 const receipt = object(recordWith({ receipt_id: text }, list(event, 1)));
 
-const outcome = object({ recipient: text, outcome: { enum: outcomes } }, { at: time, accepted_at: time, reason: text });
+const plainText = object({ en: text, fr: text });
+const outcome = object(
+  { recipient: text, outcome: { enum: outcomes } },
+  { at: time, accepted_at: time, reason: text, in_words: plainText, documented_delay: plainText },
+);
 
 /** R-1: JSON Schema 2020-12 of a receipt's signed content; the committed copy is `schemas/consent-receipt.v1.json`. */
 export const receiptSchema = {

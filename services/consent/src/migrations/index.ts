@@ -5,6 +5,7 @@ import { Signals1763810000000 } from './1763810000000-signals.ts';
 import { IdentityErasureExpiry1763820000000 } from './1763820000000-identity-erasure-expiry.ts';
 import { Restores1763830000000 } from './1763830000000-restores.ts';
 import { Imports1763840000000 } from './1763840000000-imports.ts';
+import { RecipientDescriptions1763850000000 } from './1763850000000-recipient-descriptions.ts';
 
 export { CONSENT_SCHEMA } from './schema.ts';
 
@@ -16,4 +17,5 @@ export const consentMigrations: readonly MigrationClass[] = [
   IdentityErasureExpiry1763820000000,
   Restores1763830000000,
   Imports1763840000000,
+  RecipientDescriptions1763850000000,
 ];

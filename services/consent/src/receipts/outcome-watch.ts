@@ -1,16 +1,17 @@
 import { decodeEvent, topics } from '@entente/contracts';
-import type { EnforcementRecorded } from '@entente/contracts';
+import type { ReceivedEvent } from '@entente/contracts';
 import type { EventSource, InRecord, Kafka } from '@entente/kafka';
 import type { Logger } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import { keepOutcomes } from './outcomes.ts';
+import { keepDescription } from './recipient-descriptions.ts';
 
 const groupId = 'entente-consent-receipts';
 const stopWithinMs = 1_000;
 /** Records per statement. */
 const chunkSize = 500;
 
-/** Takes the recipients' outcomes from `consent.enforcements.v1` into this service's own table (ADR 15). */
+/** Takes the recipients' outcomes, and what they say of themselves, from `consent.enforcements.v1` into own tables (ADR 15). */
 export class OutcomeWatch {
   readonly #source: EventSource;
   readonly #pool: Pool;
@@ -39,15 +40,17 @@ export class OutcomeWatch {
   }
 
   async #take(records: readonly InRecord[]): Promise<void> {
-    const outcomes = records.flatMap((record) => this.#outcomeIn(record));
+    const events = records.flatMap((record) => this.#eventIn(record));
+    const outcomes = events.flatMap(({ type, data }) => (type === 'org.entente.enforcement.recorded.v1' ? [data] : []));
     for (let from = 0; from < outcomes.length; from += chunkSize)
       await keepOutcomes(this.#pool, outcomes.slice(from, from + chunkSize));
+    for (const { type, data } of events)
+      if (type === 'org.entente.recipient.described.v1') await keepDescription(this.#pool, data);
   }
 
-  #outcomeIn(record: InRecord): EnforcementRecorded[] {
+  #eventIn(record: InRecord): ReceivedEvent[] {
     try {
-      const event = decodeEvent(record.headers, record.value);
-      return event.type === 'org.entente.enforcement.recorded.v1' ? [event.data] : [];
+      return [decodeEvent(record.headers, record.value)];
     } catch (err) {
       // The tracker quarantines it; a receipt says of that recipient that nothing was heard.
       const { topic, partition, offset } = record;

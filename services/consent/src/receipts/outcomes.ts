@@ -1,8 +1,9 @@
-import { settledOutcomes } from '@entente/contracts';
+import { outcomeWords, settledOutcomes, stillAtWork } from '@entente/contracts';
 import type {
   ControllerId,
   EnforcementRecorded,
   Outcome,
+  PlainText,
   ReceiptOutcome,
   SubjectKey,
   Termination,
@@ -87,8 +88,9 @@ export function terminationOf(
   version: number,
   recipients: readonly string[],
   kept: readonly KeptOutcome[],
+  delays: ReadonlyMap<string, PlainText> = new Map(),
 ): Termination {
-  const outcomes = recipients.map((recipient): ReceiptOutcome => {
+  const known = recipients.map((recipient): ReceiptOutcome => {
     const heard = kept.filter((outcome) => outcome.recipient === recipient);
     const own = heard.find((outcome) => outcome.version === version);
     if (own !== undefined && settledOutcomes.has(own.outcome)) return asReceiptOutcome(own);
@@ -96,8 +98,15 @@ export function terminationOf(
     if (later !== undefined) return { recipient, outcome: 'superseded', at: later.at };
     return own === undefined ? { recipient, outcome: 'waiting' } : asReceiptOutcome(own);
   });
+  const outcomes = known.map((one) => explained(one, delays.get(one.recipient)));
   return { complete: outcomes.every(({ outcome }) => settledOutcomes.has(outcome)), recipients: outcomes };
 }
+
+const explained = (one: ReceiptOutcome, delay: PlainText | undefined): ReceiptOutcome => ({
+  ...one,
+  in_words: outcomeWords[one.outcome],
+  ...(delay === undefined || !stillAtWork.has(one.outcome) ? {} : { documented_delay: delay }),
+});
 
 const asReceiptOutcome = ({ recipient, outcome, at, acceptedAt, reason }: KeptOutcome): ReceiptOutcome => ({
   ...{ recipient, outcome, at },

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { outcomeWords } from '@entente/contracts';
 import type { Cause, Decision, Outcome } from '@entente/contracts';
 import { terminationOf } from './outcomes.ts';
 import type { KeptOutcome } from './outcomes.ts';
@@ -59,8 +60,24 @@ describe('TRK-1 what a termination receipt says of a recipient', () => {
     expect(terminationOf(5, [], [kept(5, 'accepted')])).toEqual({ complete: true, recipients: [] });
     const two = terminationOf(5, ['ads', 'crm'], [kept(5, 'accepted')]);
     expect(two).toMatchObject({ complete: false, recipients: [{ recipient: 'ads' }, { recipient: 'crm' }] });
-    expect(two.recipients[0]).toEqual({ recipient: 'ads', outcome: 'waiting' });
+    expect(two.recipients[0]).toEqual({ recipient: 'ads', outcome: 'waiting', in_words: outcomeWords.waiting });
   });
+
+  const delay = { en: 'up to a day', fr: 'jusqu’à un jour' };
+  test.each([
+    ['accepted', true],
+    ['parked', true],
+    ['confirmed', false],
+    ['never-shared', false],
+    ['not-recalled', false],
+  ] as const)(
+    'ADR 27: %s in plain words of both languages, with the delay while it may be at work: %s',
+    (outcome, shown) => {
+      const [crm] = terminationOf(5, ['crm'], [kept(5, outcome)], new Map([['crm', delay]])).recipients;
+      expect(crm?.in_words).toEqual(outcomeWords[outcome]);
+      expect(crm?.documented_delay).toEqual(shown ? delay : undefined);
+    },
+  );
 });
 
 describe('what a controller says of itself', () => {

@@ -4,6 +4,7 @@ import {
   cloudEventHeaders,
   encodeEvent,
   newReceiptKey,
+  outcomeWords,
   parseReceiptKeys,
   signReceipt,
   topics,
@@ -102,7 +103,9 @@ describe('R-2 a receipt for every change', () => {
     const first = await receiptOf(body['changeId']);
     expect(first.termination).toEqual({
       complete: false,
-      recipients: ['hubspot-crm', 'meta-ads', 'segment'].map((recipient) => ({ recipient, outcome: 'waiting' })),
+      recipients: ['hubspot-crm', 'meta-ads', 'segment'].map((recipient) => ({
+        ...{ recipient, outcome: 'waiting', in_words: outcomeWords.waiting },
+      })),
     });
     expect(first.receipt.processing[0]?.event[0]?.event_state).toBe('dpv:ConsentWithdrawn');
     await keepOutcomes(consent.parts.pool, [
@@ -128,7 +131,7 @@ describe('R-2 a receipt for every change', () => {
         },
         { recipient: 'meta-ads', outcome: 'parked', at: '2027-01-01T00:00:01.000000Z' },
         { recipient: 'segment', outcome: 'never-shared', at: '2027-01-01T00:00:03.000000Z' },
-      ],
+      ].map((one) => ({ ...one, in_words: outcomeWords[one.outcome as Outcome] })),
     });
     // What is settled stays settled, also when an older process says otherwise.
     await keepOutcomes(consent.parts.pool, [
@@ -192,8 +195,21 @@ describe('outcomes from the topic', () => {
       },
       { what: 'the outcome in the receipt' },
     );
+    const told = () => receiptOf(body['changeId']).then(({ termination }) => termination?.recipients);
     expect(found.recipients).toEqual([
-      { recipient: 'hubspot-crm', outcome: 'accepted', at: event.at, accepted_at: event.at },
+      expect.objectContaining({ recipient: 'hubspot-crm', outcome: 'accepted', at: event.at, accepted_at: event.at }),
+    ]);
+    const delay = { en: 'up to a day', fr: 'jusqu’à un jour' };
+    const described = 'org.entente.recipient.described.v1';
+    const words = { controller: event.controller, recipient: event.recipient, at: event.at, documentedDelay: delay };
+    await publisher.publish([
+      { ...at, headers: { ...headers, ce_type: described }, value: encodeEvent(described, words) },
+    ]);
+    await waitFor(async () => (await told())?.[0]?.documented_delay !== undefined, {
+      what: 'the delay in the receipt',
+    });
+    expect(await told()).toEqual([
+      expect.objectContaining({ documented_delay: delay, in_words: outcomeWords.accepted }),
     ]);
     await watch.stop();
     await kafka.close();

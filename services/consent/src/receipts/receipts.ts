@@ -1,12 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { catalogueOf, leafOf, signReceipt, verifyReceipt } from '@entente/contracts';
-import type { Catalogue, CatalogueChange, ControllerId, ReceiptKeys, ReceiptVerdict } from '@entente/contracts';
+import type {
+  Catalogue,
+  CatalogueChange,
+  ControllerId,
+  ReceiptKeys,
+  ReceiptVerdict,
+  Termination,
+} from '@entente/contracts';
 import { Refusal } from '@entente/http';
 import type { Clock } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import type { ConsentReader } from '../reading/consent-reader.ts';
 import type { SubjectConsents } from '../reading/consent-reader.ts';
 import { outcomesSince, terminationOf } from './outcomes.ts';
+import { documentedDelays } from './recipient-descriptions.ts';
 import { receiptContent } from './receipt-content.ts';
 import type { LedgerEntryContent } from './receipt-content.ts';
 import type { ReceiptProfiles } from './receipt-profile.ts';
@@ -76,10 +84,14 @@ export class Receipts {
       version: entry.version,
       receipt: receiptContent(entry, catalogue, profiles(controller)),
       ledger: { number, commitment: commitment.toString('hex'), leaf_hash: leafOf(commitment).toString('hex') },
-      ...(entry.direction === 'deny'
-        ? { termination: terminationOf(entry.version, entry.recipients, await outcomesSince(pool, entry)) }
-        : {}),
+      ...(entry.direction === 'deny' ? { termination: await this.#termination(entry) } : {}),
     });
+  }
+
+  async #termination(entry: LedgerEntryContent): Promise<Termination> {
+    const { pool } = this.#parts;
+    const [kept, delays] = await Promise.all([outcomesSince(pool, entry), documentedDelays(pool, entry.controller)]);
+    return terminationOf(entry.version, entry.recipients, kept, delays);
   }
 
   async judge(controller: ControllerId, receipt: string): Promise<JudgedReceipt> {
