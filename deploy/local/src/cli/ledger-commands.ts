@@ -79,8 +79,8 @@ async function verdictOn(
   if (options.databaseUrl === undefined) return verifyLedgerFile(await serviceLedger(options), anchors);
   const ledger = await storedLedger(options.databaseUrl);
   try {
-    const [verdict, stray] = await Promise.all([verifyLedgerFile(ledger.text, anchors), ledger.firstStrayRow()]);
-    return { ...verdict, bad: firstOf(verdict.bad, stray) };
+    const verdict = await verifyLedgerFile(ledger.text, anchors);
+    return { ...verdict, bad: firstOf(verdict.bad, await ledger.firstStrayRow()) };
   } finally {
     await ledger.close();
   }

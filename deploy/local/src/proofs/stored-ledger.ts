@@ -5,13 +5,16 @@ import { builtFile } from '../stack/paths.ts';
 
 /** What the consent service offers for reading its ledger; services are no packages, so it is loaded by path. */
 interface LedgerReading {
-  readonly ledgerText: (pool: Pool, controller: null) => AsyncIterable<Uint8Array>;
-  readonly firstStrayRow: (pool: Pool) => Promise<BadEntry | null>;
+  readonly StoredLedger: new (pool: Pool) => {
+    readonly text: () => AsyncIterable<Uint8Array>;
+    readonly firstStrayRow: () => Promise<BadEntry | null>;
+  };
 }
 
 /** The ledger as it stands in the database, every controller's. */
 export interface StoredLedger {
   readonly text: AsyncIterable<Uint8Array>;
+  /** To be asked after the text was read. */
   readonly firstStrayRow: () => Promise<BadEntry | null>;
   readonly close: () => Promise<void>;
 }
@@ -19,9 +22,10 @@ export interface StoredLedger {
 export async function storedLedger(databaseUrl: string): Promise<StoredLedger> {
   const reading = (await import(builtFile('services/consent/dist/ledger-proofs/read-ledger.js'))) as LedgerReading;
   const pool = createPool({ url: databaseUrl, schema: 'consent', name: 'entente-ledger-verify', max: 2 });
+  const ledger = new reading.StoredLedger(pool);
   return {
-    text: reading.ledgerText(pool, null),
-    firstStrayRow: () => reading.firstStrayRow(pool),
+    text: ledger.text(),
+    firstStrayRow: () => ledger.firstStrayRow(),
     close: () => pool.end(),
   };
 }
