@@ -4,6 +4,7 @@ import type { ConnectionOptions } from './running-stack.ts';
 export const connectionFromEnvironment = (env: NodeJS.ProcessEnv = process.env): ConnectionOptions => ({
   ...(env['ENTENTE_CONSENT_URL'] ? { consentUrl: env['ENTENTE_CONSENT_URL'] } : {}),
   ...(env['ENTENTE_OPS_URL'] ? { opsUrl: env['ENTENTE_OPS_URL'] } : {}),
+  ...(env['ENTENTE_DECISIONS_URL'] ? { decisionsUrl: env['ENTENTE_DECISIONS_URL'] } : {}),
   ...(env['ENTENTE_TOKEN'] ? { token: env['ENTENTE_TOKEN'] } : {}),
   ...(env['ENTENTE_TOKEN_URL'] && env['ENTENTE_CLIENT_ID'] && env['ENTENTE_CLIENT_SECRET']
     ? {

@@ -6,6 +6,7 @@ import { registerData } from './data-commands.ts';
 import { registerEvidence } from './evidence-commands.ts';
 import { registerExport } from './export-command.ts';
 import { registerImport } from './import-command.ts';
+import { registerCheck } from './check-command.ts';
 import { registerConnector } from './connector-command.ts';
 import { exitCode, failure } from './exit.ts';
 import { registerIssuer } from './issuer-command.ts';
@@ -26,6 +27,7 @@ const program = new Command('entente')
 registerStack(program);
 registerOperations(program);
 registerData(program);
+registerCheck(program);
 registerImport(program);
 registerExport(program);
 registerCatalogue(program);

@@ -25,7 +25,7 @@ export async function noteRunning(stack: Stack): Promise<void> {
   const { wiring } = stack;
   const note: Note = {
     pid: process.pid,
-    urls: stack.urls,
+    urls: { ...stack.urls, ...(stack.decisionsUrl ? { decisions: stack.decisionsUrl } : {}) },
     partners: Object.fromEntries(partnerNames.map((name) => [name, stack.partners[name].controlUrl])),
     tokenEndpoint: wiring.issuer.tokenUrl,
     clientId: 'operator',
@@ -79,6 +79,7 @@ function isAlive(pid: number): boolean {
 export interface ConnectionOptions {
   readonly consentUrl?: string;
   readonly opsUrl?: string;
+  readonly decisionsUrl?: string;
   readonly token?: string;
   /** Where to fetch tokens (OAuth 2.0 client credentials), when no token is given. */
   readonly credentials?: {
@@ -91,7 +92,7 @@ export interface ConnectionOptions {
 /** A client for the given addresses, else for the stack running on this machine. */
 export async function connect(options: ConnectionOptions): Promise<EntenteClient> {
   const note = await runningStack();
-  for (const url of [options.consentUrl, options.opsUrl])
+  for (const url of [options.consentUrl, options.opsUrl, options.decisionsUrl])
     if (url !== undefined && !URL.canParse(url)) throw new Unreachable(`${url} is not a URL`);
   const consentUrl = options.consentUrl ?? note?.urls['consent'];
   const opsUrl = options.opsUrl ?? note?.urls['ops'];
@@ -100,7 +101,10 @@ export async function connect(options: ConnectionOptions): Promise<EntenteClient
       'no stack runs on this machine: start one with `npm run dev`, or give --consent-url, --ops-url and --token',
     );
   const source = tokenSource(options, note);
-  return new EntenteClient({ consentUrl, opsUrl }, () => source.getToken());
+  // Of other services than those that run here, the running stack's replica knows nothing.
+  const decisionsUrl = options.decisionsUrl ?? (options.consentUrl ? undefined : note?.urls['decisions']);
+  const urls = { consentUrl, opsUrl, ...(decisionsUrl ? { decisionsUrl } : {}) };
+  return new EntenteClient(urls, () => source.getToken());
 }
 
 /** A bearer token as the commands use it: the one given, else one fetched with the credentials of a client. */

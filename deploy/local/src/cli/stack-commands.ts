@@ -66,6 +66,7 @@ async function keepRunning(stack: Stack, signal: AbortSignal): Promise<void> {
   await noteRunning(stack);
   say('running; Ctrl-C stops everything');
   for (const [name, url] of Object.entries(stack.urls)) say(`  ${name.padEnd(22)} ${url}`);
+  if (stack.decisionsUrl) say(`  ${'decisions'.padEnd(22)} ${stack.decisionsUrl}`);
   for (const [name, { controlUrl }] of Object.entries(stack.partners))
     say(`  ${`${name} faults`.padEnd(22)} ${controlUrl}/faults`);
   for (const { recipient, controlUrl } of stack.more) say(`  ${`${recipient} faults`.padEnd(22)} ${controlUrl}/faults`);

@@ -102,6 +102,25 @@ export interface GrantToRecord {
   readonly identifiers?: { readonly email?: string; readonly phone?: string };
 }
 
+/** May this person's data leave for this purpose and recipient? */
+export interface DecisionToCheck {
+  readonly subjectId: string;
+  readonly purpose: string;
+  readonly recipient: string;
+  /** A version that was answered: a replica below it answers stale. */
+  readonly atLeastVersion?: number;
+}
+
+export interface CheckedDecision {
+  /** `stale`: nobody can know now; send nothing and ask again. */
+  readonly decision: 'allow' | 'deny' | 'stale';
+  readonly reason?: string;
+  readonly version?: number;
+  readonly validUntil?: string;
+  /** Milliseconds an allow may be relied on, counted from the sending of the question. */
+  readonly maxAgeMs?: number;
+}
+
 /** A privacy signal as `POST /v1/signals` takes it; of `gpc` the header of the request is the signal. */
 export interface SignalToTake {
   readonly subjectId: string;
@@ -161,6 +180,8 @@ export interface ImportPart {
 export interface Endpoints {
   readonly consentUrl: string;
   readonly opsUrl: string;
+  /** Where decisions are asked for, if that is a process of its own. */
+  readonly decisionsUrl?: string;
 }
 
 /** What one answer may take before the caller is told that the service does not answer. */
@@ -206,6 +227,13 @@ export class EntenteClient {
 
   signal(signal: SignalToTake, headers: Readonly<Record<string, string>> = {}): Promise<TakenSignal> {
     return this.call('POST', `${this.endpoints.consentUrl}/v1/signals`, signal, headers);
+  }
+
+  /** In the order of the questions. */
+  async check(checks: readonly DecisionToCheck[]): Promise<readonly CheckedDecision[]> {
+    const { consentUrl, decisionsUrl = consentUrl } = this.endpoints;
+    const url = `${decisionsUrl}/v1/decisions:check`;
+    return (await this.call<{ results: readonly CheckedDecision[] }>('POST', url, { checks })).results;
   }
 
   consents(subjectId: string): Promise<unknown> {

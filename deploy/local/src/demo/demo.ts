@@ -59,7 +59,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   let stack: Stack | undefined;
   try {
     say(infrastructure.description);
-    stack = await startedUnlessAborted(startStack({ infrastructure, log: options.log, say }), signal);
+    stack = await startedUnlessAborted(startStack({ infrastructure, log: options.log, say, decisions: true }), signal);
     const report = await unlessAborted(play(stack, infrastructure, options));
     await options.beforeStop?.(stack);
     return report;

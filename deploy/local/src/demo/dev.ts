@@ -27,7 +27,7 @@ export async function runDev(options: {
   try {
     say(infrastructure.description);
     stack = await startedUnlessAborted(
-      startStack({ infrastructure, log, say, canaries: true, faultSwitches: true }),
+      startStack({ infrastructure, log, say, canaries: true, decisions: true, faultSwitches: true }),
       options.signal,
     );
     const people = makePeople(devPeople);

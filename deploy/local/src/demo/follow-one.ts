@@ -1,7 +1,12 @@
 import type { EntenteClient, Propagation } from '../client/entente-client.ts';
 import { stackRecipients, type Stack } from '../stack/stack.ts';
+import { decisionInWords, decisionOf } from './ask-decision.ts';
 import { inMs } from './report.ts';
+import { sharedPurpose } from './share-stream.ts';
 import { untilAccepted, withdrawEverything, type Subject, type Withdrawal } from './withdrawals.ts';
+
+/** What the enforcement point of the demo asks about. */
+const asked = 'meta-ads';
 
 /** Follows one withdrawal on the screen, hop by hop, as each becomes known. Milliseconds count from the commit. */
 export async function followOne(options: {
@@ -11,6 +16,9 @@ export async function followOne(options: {
   say: (line: string) => void;
 }): Promise<Withdrawal> {
   const { client, person, say } = options;
+  const question = { subjectId: person.subjectId, purpose: sharedPurpose(asked), recipient: asked };
+  const before = await decisionOf(client, question);
+  say(`may ${question.purpose} go to ${asked}? POST /v1/decisions:check says ${decisionInWords(before)}`);
   say(`one person says no to everything: POST /v1/withdrawals {"subjectId":"${person.subjectId}"}`);
   const withdrawal = await withdrawEverything(client, person);
   say(
@@ -44,5 +52,8 @@ export async function followOne(options: {
     say(
       `  not everywhere after 30 s: ${JSON.stringify(end?.recipients.map(({ recipient, state }) => ({ recipient, state })) ?? stackRecipients.map((r) => r.recipient))}`,
     );
+  const after = await decisionOf(client, { ...question, atLeastVersion: withdrawal.change.version });
+  say(`  may it go now? ${decisionInWords(after)}`);
+  if (before.decision !== 'allow' || after.decision !== 'deny') throw new Error('a gate replica answered wrongly');
   return withdrawal;
 }

@@ -14,6 +14,7 @@ const scopesOf = {
   'analytics-connector': ['consent:read', 'share:write'],
   'ad-partner-connector': ['consent:read', 'share:write'],
   ops: ['consent:read', 'ops:read', 'ops:operate'],
+  decisions: ['consent:read'],
   canary: ['consent:grant', 'consent:withdraw', 'share:write'],
 } as const satisfies Record<string, IssuerClient['scopes']>;
 

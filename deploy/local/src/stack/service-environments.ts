@@ -17,6 +17,7 @@ export interface Wiring {
   readonly secrets: StackSecrets;
   readonly consentUrl: string;
   readonly opsUrl: string;
+  readonly decisionsUrl?: string;
   /** Recipient → the connector that serves it. */
   readonly connectorUrls: Readonly<Record<string, string>>;
   readonly partners: Readonly<Record<'hubspot' | 'segment' | 'meta', { readonly url: string }>>;
@@ -71,6 +72,22 @@ export const consentEnvironment = (wiring: Wiring, port: number): NodeJS.Process
   RELAY: 'on',
   API: 'on',
 });
+
+export function decisionsEnvironment(wiring: Wiring, port: number, recipients: readonly string[]): NodeJS.ProcessEnv {
+  const { CONSENT_URL, TOKEN_URL, CLIENT_ID, CLIENT_SECRET } = client(wiring, 'decisions');
+  const {
+    LEDGER_KEYS: _log,
+    LEDGER_CHECKPOINT_DIR: _directory,
+    RECEIPT_KEYS: _receipts,
+    ...keys
+  } = consentEnvironment(wiring, port);
+  const gate = { controller: wiring.controller, recipients, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
+  return {
+    ...keys,
+    ...{ INSTANCE: 'decisions-1', RELAY: 'off', API: 'off', CONSENT_URL, TOKEN_URL },
+    DECISIONS: JSON.stringify([{ ...gate, directory: `${wiring.runDirectory}/gate-decisions` }]),
+  };
+}
 
 export const opsEnvironment = (wiring: Wiring, port: number): NodeJS.ProcessEnv => ({
   ...common(wiring, 'ops', port),

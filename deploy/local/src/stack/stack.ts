@@ -10,6 +10,7 @@ import { Supervisor } from '../infrastructure/supervisor.ts';
 import { startDemoWorld, type DemoWorld } from '../demo/demo-world.ts';
 import { startIssuer, type Issuer } from '../issuer/issuer.ts';
 import { consoleClient, consoleClientId, stackClients, stackPeople, type ClientId } from './clients.ts';
+import { decisionsOf, relayOf } from './consent-processes.ts';
 import { migrateAll } from './migrations.ts';
 import type { ConnectorName, MorePartner } from './more-partner.ts';
 import { repositoryFile } from './paths.ts';
@@ -58,6 +59,8 @@ export interface StackOptions {
   readonly environment?: Partial<Record<ServiceName, NodeJS.ProcessEnv>>;
   /** Runs the relay as a process of its own beside a consent service that has none, so that each can be stopped alone. */
   readonly separateRelay?: boolean;
+  /** A process that answers `POST /v1/decisions:check` from a gate replica of its own. */
+  readonly decisions?: boolean;
   /** Recipients beside the starter catalogue's. */
   readonly more?: readonly MorePartner[];
   /** A canary at every recipient: off where a test counts what leaves. */
@@ -73,6 +76,8 @@ export interface Stack {
   readonly services: Readonly<Record<ServiceName, ServiceProcess>>;
   /** Only with `separateRelay`. */
   readonly relay?: ServiceProcess;
+  /** Where decisions are asked for; only with `decisions`. */
+  readonly decisionsUrl?: string;
   readonly partners: Readonly<Record<PartnerName, PartnerServer>>;
   readonly more: readonly RunningMorePartner[];
   readonly runDirectory: string;
@@ -91,7 +96,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const supervisor = await Supervisor.open(await mkdtemp(join(tmpdir(), 'entente-stack-')), 'private');
   const secrets = makeSecrets();
   const controller = options.controller ?? 'acme';
-  const ports = await freePorts((partnerNames.length + (options.more?.length ?? 0)) * 2 + serviceNames.length + 1);
+  const ports = await freePorts((partnerNames.length + (options.more?.length ?? 0)) * 2 + serviceNames.length + 2);
   const port = (): number => ports.pop()!;
   const servicePorts = perService(() => port());
   const opsUrl = `http://127.0.0.1:${servicePorts.ops}`;
@@ -156,6 +161,7 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     );
   const [demoWorld] = demoWorlds;
   const urls = perService((name) => `http://127.0.0.1:${servicePorts[name]}`);
+  const decisionsPort = options.decisions ? port() : undefined;
   const wiring: Wiring = {
     databaseUrl: infrastructure.databaseUrl,
     bootstrap: infrastructure.bootstrap,
@@ -165,6 +171,7 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     secrets,
     consentUrl: urls.consent,
     opsUrl: urls.ops,
+    ...(decisionsPort ? { decisionsUrl: `http://127.0.0.1:${decisionsPort}` } : {}),
     connectorUrls: Object.fromEntries(
       [...stackRecipients, ...more].map(({ recipient, connector }) => [recipient, urls[connector]]),
     ),
@@ -183,13 +190,16 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
   await timed('consent', Promise.all([services.consent.ready(), relay?.ready()]));
   // The catalogue first: a gate without one is closed, and its readiness says so.
   await timed('starter catalogue', client('operator').changeCatalogue(withMorePartners(more)));
+  const recipients = [...stackRecipients, ...more].map(({ recipient }) => recipient);
+  const followers: (readonly [string, ServiceProcess])[] = [
+    ...serviceNames.filter((name) => name !== 'consent').map((name) => [name, services[name]] as const),
+    ...(decisionsPort ? [['decisions', decisionsOf(decisionsPort, wiring, recipients, supervisor)] as const] : []),
+  ];
   await Promise.all(
-    serviceNames
-      .filter((name) => name !== 'consent')
-      .map(async (name) => {
-        await services[name].start();
-        await timed(name, services[name].ready());
-      }),
+    followers.map(async ([name, service]) => {
+      await service.start();
+      await timed(name, service.ready());
+    }),
   );
   const { runDirectory } = supervisor;
   let instances = 1;
@@ -199,7 +209,8 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     return serviceOf(name, own, wiring, options, supervisor, instances);
   };
   const one = { controller, urls, services, partners, more, runDirectory, wiring };
-  return { ...one, ...(relay ? { relay } : {}), another, client, token };
+  const { decisionsUrl } = wiring;
+  return { ...one, ...(relay ? { relay } : {}), ...(decisionsUrl ? { decisionsUrl } : {}), another, client, token };
 }
 
 const perService = <T>(make: (name: ServiceName) => T): Record<ServiceName, T> =>
@@ -235,17 +246,6 @@ function serviceOf(
     supervisor,
   );
 }
-
-const relayOf = (port: number, wiring: Wiring, supervisor: Supervisor): ServiceProcess =>
-  new ServiceProcess(
-    {
-      name: 'relay',
-      entry: repositoryFile('services/consent/dist/main.js'),
-      env: { ...consentEnvironment(wiring, port), INSTANCE: 'relay-1', API: 'off' },
-      readyUrl: `http://127.0.0.1:${port}/health/ready`,
-    },
-    supervisor,
-  );
 
 function clientsOf(wiring: Wiring): Pick<Stack, 'client' | 'token'> {
   const sources = new Map<ClientId, TokenSource>();

@@ -102,7 +102,12 @@ test('R-1 one person’s record is shaped as ISO/IEC TS 27560, each purpose with
     pii_principal_id: expect.stringMatching(/^k1\./),
     processing: [
       { purpose: 'ad-targeting', event: [{ event_state: 'dpv:ConsentGiven' }], recipient_third_parties: ['meta-ads'] },
-      { purpose: 'analytics', event: [{ event_state: 'dpv:ConsentGiven' }, { event_state: 'dpv:ConsentWithdrawn' }] },
+      {
+        purpose: 'analytics',
+        event: [{ event_state: 'dpv:ConsentGiven' }, { event_state: 'dpv:ConsentWithdrawn' }],
+        // As it was last put to them, though a withdrawal shows nothing.
+        privacy_notice: expect.stringMatching(/^privacy@1 sha-256:/),
+      },
       {
         purpose: 'email-marketing',
         lawful_basis: 'consent',

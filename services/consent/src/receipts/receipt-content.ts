@@ -63,7 +63,9 @@ export function consentRecord(
     for (const change of entry.changes) {
       const { purpose } = change;
       events.set(purpose, [...(events.get(purpose) ?? []), eventOf(entry, change, entry.vector[purpose])]);
-      latest.set(purpose, { entry, change });
+      // Who says no is shown nothing anew; what they had been shown before stays what the record tells.
+      const isPut = entry.vector[purpose]?.notice !== undefined;
+      if (isPut || !latest.has(purpose)) latest.set(purpose, { entry, change });
     }
   const processing = [...latest]
     .sort(([a], [b]) => (a < b ? -1 : 1))
