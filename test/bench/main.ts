@@ -6,7 +6,7 @@ import type { Benchmark } from './benchmark.ts';
 import { machine } from './machine.ts';
 import { page, type Report } from './page.ts';
 import { drain } from './workloads/drain.ts';
-import { isolation } from './workloads/isolation.ts';
+import { isolation, isolationController, isolationSubject } from './workloads/isolation.ts';
 import { gateCheck } from './workloads/b4-gate.ts';
 import { propagation } from './workloads/b3-propagate.ts';
 import { ledger } from './workloads/b9-ledger.ts';
@@ -15,7 +15,8 @@ import { consolePages } from './workloads/b11-console.ts';
 import { opsOverhead } from './workloads/ops-overhead.ts';
 
 const all: readonly Benchmark[] = [
-  ...[propagation, gateCheck, ledger, opsOverhead, bulkImport, isolation, drain],
+  ...[propagation, gateCheck, ledger, opsOverhead, bulkImport, drain],
+  ...[isolation, isolationSubject, isolationController],
   consolePages,
 ];
 

@@ -5,30 +5,39 @@ import { stealShare } from '../machine.ts';
 import { interleaved, ratios, spread } from '../rounds.ts';
 import { agreed, allRevoked, setFaults, stackWithPreloaded } from './preloaded-partners.ts';
 import { openLoop } from '../open-loop.ts';
-import type { Stack } from '@entente/local';
+import { starterCatalogue, starterNotice, type EntenteClient, type Stack } from '@entente/local';
 
 const [slow, other] = ['slow-crm', 'other-crm'];
 /** Half of what the partner's limit allows, so that its limit is not what is measured. */
 const perSecond = 8;
 
-/** One partner that answers after two seconds, and another of the same service: how much later is the other one served? */
-export const isolation: Benchmark = {
-  id: 'isolation',
-  what: `withdrawal → effect at a partner, ${perSecond}/s, while another partner of the same service is slow`,
-  baseline: 'the same, with both partners quick',
-  answers: 'Whether one slow partner delays the others (head-of-line blocking).',
+/** What is done to one side of the system while the other is measured; ends it. */
+type Disturbance = (stack: Stack, round: number) => Promise<{ stop(): Promise<void> }>;
+
+interface Isolated extends Pick<Benchmark, 'id' | 'what' | 'baseline' | 'answers'> {
+  readonly recipients: readonly string[];
+  readonly neighbour?: string;
+  readonly disturb: Disturbance;
+  readonly note: string;
+}
+
+const isolated = ({ recipients, neighbour, disturb, note, ...named }: Isolated): Benchmark => ({
+  ...named,
   run: async ({ rounds, seconds, say }) =>
     withInfrastructure(say, async (infrastructure) => {
-      const stack = await stackWithPreloaded(infrastructure, [slow, other]);
+      const stack = await stackWithPreloaded(infrastructure, recipients, neighbour);
       try {
         let turn = 0;
-        const side = async (faults: readonly object[]): Promise<Summary> => {
-          await setFaults(stack, slow, faults);
-          return withdrawals(stack, `isolation-${(turn += 1)}`, seconds);
+        const side = async (disturbed: boolean): Promise<Summary> => {
+          turn += 1;
+          const disturbance = disturbed ? await disturb(stack, turn) : undefined;
+          const summary = await withdrawals(stack, `${named.id}-${turn}`, seconds);
+          await disturbance?.stop();
+          return summary;
         };
-        await side([]);
+        await side(false);
         const measured = await interleaved<Summary>(
-          { ours: () => side([{ kind: 'slow', ms: 2_000 }]), baseline: () => side([]) },
+          { ours: () => side(true), baseline: () => side(false) },
           rounds,
           stealShare,
         );
@@ -42,15 +51,87 @@ export const isolation: Benchmark = {
         return {
           figures: [figure('p50'), { ...figure('p99'), target: { of: 'ratio', atMost: 1.2 } }],
           notes: [
-            'From the intended start of the withdrawal to its effect at the quick partner, by that partner’s own log. Both are HubSpots ' +
-              'of the same connector service, with queues, limits and breakers of their own.',
+            `From the intended start of the withdrawal to its effect at the partner, by that partner’s own log. ${note}`,
           ],
         };
       } finally {
         await stack.stop();
       }
     }),
-};
+});
+
+/** One partner that answers after two seconds, and another of the same service: how much later is the other one served? */
+export const isolation = isolated({
+  id: 'isolation',
+  what: `withdrawal → effect at a partner, ${perSecond}/s, while another partner of the same service is slow`,
+  baseline: 'the same, with both partners quick',
+  answers: 'Whether one slow partner delays the others (head-of-line blocking).',
+  recipients: [slow, other],
+  disturb: async (stack) => {
+    await setFaults(stack, slow, [{ kind: 'slow', ms: 2_000 }]);
+    return { stop: () => setFaults(stack, slow, []) };
+  },
+  note: 'Both are HubSpots of the same connector service, with queues, limits and breakers of their own.',
+});
+
+/** Changes of the disturbing side, 1/s: far below what one consent service takes, far above what anybody else asks for here. */
+const floodPerSecond = 100;
+
+/** One person whose consents change a hundred times a second. */
+export const isolationSubject = isolated({
+  id: 'isolation-subject',
+  what: `withdrawal → effect at a partner, ${perSecond}/s, while one person’s consents change ${floodPerSecond} times a second`,
+  baseline: 'the same, with that person quiet',
+  answers: 'Whether one busy subject delays the others.',
+  recipients: [other],
+  disturb: (stack, round) => flood(stack.client('operator'), () => `busy-${round}`),
+  note: 'The busy person’s changes alternate, so that each is committed, published, and revoked at the same partner.',
+});
+
+/** Another controller on the same consent service, all of whose people withdraw. */
+export const isolationController = isolated({
+  id: 'isolation-controller',
+  what: `withdrawal → effect at a partner, ${perSecond}/s, while another controller’s people make ${floodPerSecond} changes a second`,
+  baseline: 'the same, with the other controller quiet',
+  answers: 'Whether one busy controller delays the others.',
+  recipients: [other],
+  neighbour: 'neighbour',
+  disturb: async (stack, round) => {
+    const client = stack.client('neighbour');
+    // Once: a catalogue that stands already is no change.
+    if (round === firstDisturbed) await client.changeCatalogue(starterCatalogue);
+    let next = 0;
+    return flood(client, () => `neighbour-${round}-${Math.floor((next += 1) / 2)}`);
+  },
+  note: 'Both share consent service, relay and topics; connectors serve one controller each (ADR 3).',
+});
+
+/** The first round is the warm-up, without a disturbance. */
+const firstDisturbed = 2;
+
+/** Grants and withdrawals in turns, at a fixed rate until stopped; what is not answered in time is no reason to stop. */
+async function flood(client: EntenteClient, subject: () => string): ReturnType<Disturbance> {
+  const stopped = new AbortController();
+  let turn = 0;
+  const change = async (): Promise<void> => {
+    const subjectId = subject();
+    turn += 1;
+    const decisions = [{ purpose: 'email-marketing', decision: 'granted' }] as const;
+    const identifiers = { email: `${subjectId}@example.org` };
+    if (turn % 2 === 1)
+      await client.grant({ subjectId, notice: starterNotice, decisions, identifiers }, `${subjectId}-${turn}`);
+    else await client.withdraw(subjectId);
+  };
+  const running = (async () => {
+    while (!stopped.signal.aborted) await openLoop({ perSecond: floodPerSecond, seconds: 1, start: change });
+  })();
+  return {
+    stop: async () => {
+      stopped.abort();
+      await running;
+    },
+  };
+}
 
 async function withdrawals(stack: Stack, name: string, seconds: number): Promise<Summary> {
   const people = await agreed(stack, name, Math.round(perSecond * seconds));

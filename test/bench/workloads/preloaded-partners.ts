@@ -19,9 +19,14 @@ const preloadedHubspot = (recipient: string): MorePartner => ({
 });
 
 /** The whole system with such recipients beside the usual ones. */
-export const stackWithPreloaded = (infrastructure: Infrastructure, recipients: readonly string[]): Promise<Stack> =>
+export const stackWithPreloaded = (
+  infrastructure: Infrastructure,
+  recipients: readonly string[],
+  neighbour?: string,
+): Promise<Stack> =>
   startStack({
     infrastructure,
+    ...(neighbour === undefined ? {} : { neighbour }),
     log: createLogger({ service: 'bench', level: 'error' }),
     say: () => undefined,
     logLevel: 'warn',

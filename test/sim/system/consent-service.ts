@@ -9,6 +9,7 @@ import { GateWaiter } from '../../../services/consent/src/gates/wait-for-gates.t
 import { CatalogueCache } from '../../../services/consent/src/catalogue/catalogue-store.ts';
 import type { Recorded } from '../../../services/consent/src/ledger/answer.ts';
 import { Batcher } from '../../../services/consent/src/ledger/batcher.ts';
+import { placeOf } from '../../../services/consent/src/ledger/command.ts';
 import { isDenying, type Command } from '../../../services/consent/src/ledger/command.ts';
 import { IncarnationCheck } from '../../../services/consent/src/ledger/incarnation.ts';
 import { Ledger } from '../../../services/consent/src/ledger/ledger.ts';
@@ -142,6 +143,7 @@ export class ConsentService {
         coalesceMs: 2,
         deadlineMs: deadlineMs[kind],
         maxQueued: 10_000,
+        placeOf,
         clock,
       });
     };

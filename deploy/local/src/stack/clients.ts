@@ -16,6 +16,8 @@ const scopesOf = {
   ops: ['consent:read', 'ops:read', 'ops:operate'],
   decisions: ['consent:read'],
   canary: ['consent:grant', 'consent:withdraw', 'share:write'],
+  // Of another controller on the same consent service, where one is wanted.
+  neighbour: ['consent:read', 'consent:grant', 'consent:withdraw', 'admin'],
 } as const satisfies Record<string, IssuerClient['scopes']>;
 
 export type ClientId = keyof typeof scopesOf;
@@ -26,10 +28,14 @@ export const clientIds = Object.keys(scopesOf) as readonly ClientId[];
 export const stackClients = (
   secrets: { readonly clientSecret: (clientId: ClientId) => string | undefined },
   controller: string,
+  neighbour?: string,
 ): IssuerClient[] =>
   clientIds.flatMap((clientId) => {
     const secret = secrets.clientSecret(clientId);
-    return secret === undefined ? [] : [{ clientId, scopes: scopesOf[clientId], controller, secret }];
+    const of = clientId === 'neighbour' ? neighbour : controller;
+    return secret === undefined || of === undefined
+      ? []
+      : [{ clientId, scopes: scopesOf[clientId], controller: of, secret }];
   });
 
 /** The console's own client id at the local issuer. */

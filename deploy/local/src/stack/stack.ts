@@ -54,6 +54,8 @@ export interface StackOptions {
   readonly log: Logger;
   readonly say: (line: string) => void;
   readonly controller?: string;
+  /** Another controller, whose people and withdrawals the same consent service and relay carry: `client('neighbour')`. */
+  readonly neighbour?: string;
   readonly logLevel?: string;
   /** Added to a service's environment, for tests. */
   readonly environment?: Partial<Record<ServiceName, NodeJS.ProcessEnv>>;
@@ -101,7 +103,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const servicePorts = perService(() => port());
   const opsUrl = `http://127.0.0.1:${servicePorts.ops}`;
   const issuer = await startIssuer({
-    clients: stackClients(secrets, controller),
+    clients: stackClients(secrets, controller, options.neighbour),
     audience,
     people: stackPeople(secrets.password),
     webClient: consoleClient(secrets.clientSecret(consoleClientId), opsUrl),

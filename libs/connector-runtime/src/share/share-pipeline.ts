@@ -21,6 +21,11 @@ const maxOpen = 20_000;
 const holdMs = { baseMs: 200, capMs: 1_000 };
 const retry = { baseMs: 500, capMs: 10_000 };
 const closeGatherMs = 2;
+/**
+ * Batches prepared ahead of each of the partner's slots. What waits longer is not in a batch yet, so that whoever comes later with
+ * little is not behind all of it.
+ */
+const preparedPerSlot = 2;
 
 export interface SharePipelineOptions {
   readonly recipient: BoundRecipient;
@@ -59,6 +64,7 @@ export class SharePipeline {
   readonly #stopListening: () => void;
   #queue: OpenShare[] = [];
   #open = 0;
+  #preparing = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #held = new Set<OpenShare>();
   readonly #attempt: ShareAttempt;
@@ -128,15 +134,21 @@ export class SharePipeline {
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#queue.length > 0) {
-      const { batch, rest } = nextBatch(this.#queue, this.#options.recipient);
+    const { recipient } = this.#options;
+    while (this.#queue.length > 0 && this.#preparing < preparedPerSlot * recipient.limits.concurrency) {
+      const { batch, rest } = nextBatch(this.#queue, recipient);
       this.#queue = rest;
+      this.#preparing += 1;
       const work = this.#process(batch)
         .catch((err: unknown) => {
           this.#options.log.error({ err, recipient: this.#options.recipient.id }, 'share batch failed inside');
           for (const share of batch) this.#hold(share, 'fault', this.#backoff(share));
         })
-        .finally(() => this.#running.delete(work));
+        .finally(() => {
+          this.#running.delete(work);
+          this.#preparing -= 1;
+          if (this.#timer === undefined) this.#flush();
+        });
       this.#running.add(work);
     }
   }

@@ -6,13 +6,27 @@ import { permittedFields } from './share-intake.ts';
 import { ExposureWindows } from './windows.ts';
 
 const limits: PartnerLimits = { shareBatch: 3, revokeBatch: 1, concurrency: 1, calls: 1, perMs: 1 };
-const share = (purpose: string, bytes = 10) => ({ request: { purpose: purposeId(purpose) }, bytes });
+let people = 0;
+const someone = () => subjectKey(`k1.${String((people += 1)).padStart(22, 'A')}`);
+const share = (purpose: string, bytes = 10, person = someone()) => ({
+  request: { purpose: purposeId(purpose), subjectKey: person },
+  bytes,
+});
 
 describe('batches', () => {
   test('as many as the partner takes, oldest first', () => {
     const queue = ['a', 'b', 'a', 'a'].map((purpose) => share(purpose));
     const { batch, rest } = nextBatch(queue, { limits, shareBy: 'recipient' });
     expect([batch, rest]).toEqual([queue.slice(0, 3), queue.slice(3)]);
+  });
+
+  test('one person’s thousands stand behind the others’ few, in their own order', () => {
+    const busy = someone();
+    const burst = Array.from({ length: 2_000 }, () => share('a', 10, busy));
+    const [first, second] = [share('a'), share('a')];
+    const { batch, rest } = nextBatch([...burst, first, second], { limits, shareBy: 'recipient' });
+    expect(batch).toEqual([burst[0], first, second]);
+    expect(rest).toEqual(burst.slice(1));
   });
 
   test('one purpose each where the partner wants that', () => {

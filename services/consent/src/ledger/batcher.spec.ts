@@ -19,6 +19,7 @@ function batcher(
     coalesceMs: 2,
     deadlineMs: 200,
     maxQueued: 100,
+    placeOf: (number) => ({ lane: number > 1_000 ? 'flood' : 'acme', key: String(number) }),
     clock: systemClock,
     ...more,
   });
@@ -109,5 +110,10 @@ describe('REC-2 group commit', () => {
     void queue.submit(1);
     void queue.submit(2);
     await expect(queue.submit(3)).rejects.toThrow('overloaded');
+    // DENY IS NEVER BLOCKED by what another controller does.
+    let refused = false;
+    void queue.submit(1_001).catch(() => (refused = true));
+    await new Promise(setImmediate);
+    expect(refused).toBe(false);
   });
 });

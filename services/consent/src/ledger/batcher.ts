@@ -1,4 +1,5 @@
 import type { Clock } from '@entente/observability';
+import { FairQueue, type Place, type Taken } from './fair-queue.ts';
 
 /** What to do after a failed commit: a fault of the request itself, or something that passes. */
 export type FailureKind = 'passing' | 'final';
@@ -16,7 +17,9 @@ export interface BatcherOptions<C, R> {
   /** Longest wait for company, in milliseconds, and only while a transaction is in flight (REC-2). */
   readonly coalesceMs: number;
   readonly deadlineMs: number;
+  /** Of one controller: another's flood refuses nobody. */
   readonly maxQueued: number;
+  readonly placeOf: (command: C) => Place;
   readonly clock: Clock;
   readonly random?: () => number;
 }
@@ -37,7 +40,7 @@ const retryPauseMs = { least: 5, most: 60 };
  */
 export class Batcher<C, R> {
   readonly #options: BatcherOptions<C, R>;
-  #queue: Waiting<C, R>[] = [];
+  readonly #queue = new FairQueue<Waiting<C, R>>();
   #alone: Waiting<C, R>[] = [];
   #inFlight = 0;
   #pausing = 0;
@@ -48,16 +51,14 @@ export class Batcher<C, R> {
   }
 
   submit(command: C): Promise<R> {
-    if (this.queued >= this.#options.maxQueued) return Promise.reject(this.#options.overloaded());
+    const { maxQueued, placeOf, overloaded, clock } = this.#options;
+    const place = placeOf(command);
+    const queued = this.#queue.sizeOf(place.lane) + this.#alone.length + this.#pausing;
+    if (queued >= maxQueued) return Promise.reject(overloaded());
     return new Promise<R>((resolve, reject) => {
-      this.#queue.push({ command, arrivedAt: this.#options.clock.monotonic(), resolve, reject });
+      this.#queue.push(place, { command, arrivedAt: clock.monotonic(), resolve, reject });
       this.#pump();
     });
-  }
-
-  /** Requests not yet answered and not in a transaction. */
-  get queued(): number {
-    return this.#queue.length + this.#alone.length + this.#pausing;
   }
 
   #pump(): void {
@@ -66,27 +67,26 @@ export class Batcher<C, R> {
       const batch = this.#nextBatch();
       if (batch === null) return;
       this.#inFlight += 1;
-      void this.#run(batch).finally(() => {
+      void this.#run(batch.items).finally(() => {
         this.#inFlight -= 1;
+        batch.release();
         this.#pump();
       });
     }
   }
 
-  #nextBatch(): Waiting<C, R>[] | null {
+  #nextBatch(): Taken<Waiting<C, R>> | null {
     const { maxBatch, coalesceMs, clock } = this.#options;
     const single = this.#alone.shift();
-    if (single !== undefined) return [single];
-    const [oldest] = this.#queue;
-    if (oldest === undefined) return null;
-    const waited = clock.monotonic() - oldest.arrivedAt;
-    if (this.#inFlight > 0 && this.#queue.length < maxBatch && waited < coalesceMs) {
+    if (single !== undefined) return { items: [single], release: () => undefined };
+    const heads = this.#queue.heads();
+    if (heads.length === 0) return null;
+    const waited = clock.monotonic() - Math.min(...heads.map(({ arrivedAt }) => arrivedAt));
+    if (this.#inFlight > 0 && this.#queue.size < maxBatch && waited < coalesceMs) {
       this.#pumpIn(coalesceMs - waited);
       return null;
     }
-    const batch = this.#queue.slice(0, maxBatch);
-    this.#queue = this.#queue.slice(maxBatch);
-    return batch;
+    return this.#queue.take(maxBatch);
   }
 
   #pumpIn(ms: number): void {

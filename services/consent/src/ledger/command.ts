@@ -2,6 +2,7 @@ import type { Cause, ControllerId, NoticeRef, PurposeId, RecipientId, SubjectId,
 import type { FieldFault } from './answer.ts';
 import type { LostState } from '../restore/lost-change.ts';
 import type { Evidence } from './evidence.ts';
+import type { Place } from './fair-queue.ts';
 
 /** The denying part of a request; judged by state alone (REC-3). */
 export interface Deny {
@@ -118,3 +119,6 @@ export const isDenying = (command: Command): boolean =>
   command.deny !== undefined ||
   command.event !== undefined ||
   (command.grant?.items.some(({ refused }) => refused !== undefined) ?? false);
+
+/** Turns are by controller; a person's requests share a transaction or follow one another. */
+export const placeOf = ({ controller, candidates: [key] }: Command): Place => ({ lane: controller, key });

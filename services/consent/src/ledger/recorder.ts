@@ -4,7 +4,7 @@ import type { Pool } from '@entente/postgres';
 import { CONSENT_SCHEMA } from '../migrations/schema.ts';
 import type { Recorded } from './answer.ts';
 import { Batcher } from './batcher.ts';
-import { isDenying } from './command.ts';
+import { isDenying, placeOf } from './command.ts';
 import type { Command } from './command.ts';
 import { failureOf, gaveUp, overloaded } from './failures.ts';
 import type { Ledger } from './ledger.ts';
@@ -131,6 +131,7 @@ function batcher(kind: Kind, pool: Pool, options: RecorderOptions): Batcher<Comm
     coalesceMs,
     deadlineMs: deadlineMs[kind],
     maxQueued: maxQueued[kind],
+    placeOf,
     clock,
   });
 }

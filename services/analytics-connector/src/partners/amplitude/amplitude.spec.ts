@@ -5,6 +5,7 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { deletionOf, jobState, readDeletion, readJobs, readProfile, readUpload, uploadOf } from './client.ts';
 import { consentStamp, eventOf, jobOf, jobsWindow, planRevocation, referenceOf, servedBy, userIdsOf } from './plan.ts';
+import { amplitude } from './definition.ts';
 import { AmplitudeSettings } from './settings.ts';
 
 const [stats, ads, other] = [purposeId('stats'), purposeId('ads'), purposeId('other')];
@@ -255,3 +256,20 @@ test.each([
   ],
   ['a bare 404', answer(404, undefined), { kind: 'failed', outcome: { kind: 'refused', why: 'status-404' } }],
 ])('a user: %s', (_, given_, read) => expect(readProfile(given_, 'u')).toEqual(read));
+
+describe('ADR 27: whom it is asked about, by its settings', () => {
+  const reading = { ...settings, profileUrl: 'https://profile-api.amplitude.com' };
+  const job = { reference: '2026-11-22' };
+  test.each([
+    ['the properties cannot be read', settings, {}, false],
+    ['the properties can be read', reading, {}, true],
+    ['a deletion is asked for by its job', settings, job, true],
+    ['an erasure without a job', settings, { erasure: true }, false],
+  ] as const)('%s', (_what, under, accepted, asked) => {
+    expect(amplitude.askable?.(under, accepted)).toBe(asked);
+  });
+
+  test('people are compared only where their properties can be read', () => {
+    expect([amplitude.readable?.(settings), amplitude.readable?.(reading)]).toEqual([false, true]);
+  });
+});

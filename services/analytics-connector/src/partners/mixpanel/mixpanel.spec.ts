@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { settingsFaults } from '../../testing/settings-faults.ts';
 import { readImport, readProfiles, readTask, readTaskStatus, readUpdate } from './client.ts';
 import { importedEvent, isDistinctId, profileOf, shareFault } from './plan.ts';
+import { mixpanel } from './definition.ts';
 import { MixpanelSettings } from './settings.ts';
 
 const stats = purposeId('stats');
@@ -160,5 +161,24 @@ describe('answers', () => {
       why: 'unexpected-answer',
     });
     expect(readProfiles(answer(402, undefined))).toEqual({ kind: 'refused', why: 'status-402' });
+  });
+});
+
+describe('ADR 27: whom it is asked about, by its settings', () => {
+  const settings: MixpanelSettings = Object.assign(new MixpanelSettings(), given);
+  const reading: MixpanelSettings = Object.assign(new MixpanelSettings(), given, {
+    serviceAccount: { username: 'reader', secret: 's', projectId: '1' },
+  });
+  test.each([
+    ['the profile cannot be read', settings, {}, false],
+    ['the profile can be read', reading, {}, true],
+    ['a deletion is asked for by its task', settings, { reference: 'task-1' }, true],
+    ['an erasure without a task', settings, { erasure: true }, false],
+  ] as const)('%s', (_what, under, accepted, asked) => {
+    expect(mixpanel.askable?.(under, accepted)).toBe(asked);
+  });
+
+  test('people are compared only where their profiles can be read', () => {
+    expect([mixpanel.readable?.(settings), mixpanel.readable?.(reading)]).toEqual([false, true]);
   });
 });
