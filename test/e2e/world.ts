@@ -37,7 +37,9 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export interface WorldOptions extends Partial<Pick<StackOptions, 'separateRelay' | 'environment' | 'logLevel'>> {
+export interface WorldOptions extends Partial<
+  Pick<StackOptions, 'separateRelay' | 'environment' | 'logLevel' | 'canaries'>
+> {
   readonly people: number;
 }
 

@@ -18,6 +18,7 @@ const testMs = 4 * patienceMs;
 const notHere: Readonly<Record<string, string>> = {
   ConsentBudgetBurn: 'its windows are an hour to three days',
   ConsentClockSkew: 'needs a host whose clock is wrong',
+  ConsentEgressRecordsDropped: 'needs 50,000 items sent while Kafka takes everything but the records of them',
   ConsentLedgerContradiction: 'needs a ledger that was tampered with, which nothing resolves',
   ConsentNotConfirmed: 'its window is an hour',
   ConsentReconciliationOverdue: 'its window is a day',
@@ -33,8 +34,9 @@ beforeAll(async () => {
   world = await startWorld({
     people: 16,
     separateRelay: true,
+    canaries: true,
     environment: {
-      ops: { CONNECTOR_DEADLINE: `${deadlineMs / 1_000}s` },
+      ops: { CONNECTOR_DEADLINE: `${deadlineMs / 1_000}s`, ...(alertsAsShipped() ? {} : { CANARY_EVERY: '5s' }) },
       'crm-connector': { RECONCILE_EVERY: '5s' },
     },
   });
@@ -102,6 +104,19 @@ test(
     expect(elsewhere).toEqual([]);
     await setFaults(controlUrl, []);
     await allResolved('partner healed');
+  },
+  testMs,
+);
+
+test(
+  'a partner that takes withdrawals and nothing else: with all else quiet the canary alone pages',
+  async () => {
+    const { controlUrl } = world.stack.partners.segment;
+    await setFaults(controlUrl, [{ kind: 'status', code: 400, match: 'track.*' }]);
+    await allFire('ConsentCanaryFailing segment-analytics');
+    expect((await firing()).filter((one) => !lasting.test(one))).toEqual(['ConsentCanaryFailing segment-analytics']);
+    await setFaults(controlUrl, []);
+    await allResolved('partner takes data again');
   },
   testMs,
 );

@@ -12,9 +12,12 @@ const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86
 const longestS = 900;
 /** `increase()` needs samples: so many at one scrape a second, on a machine that misses some. */
 const leastWindowS = 6;
+/** What happens every few seconds may be so old without anybody being at fault. */
+const leastAgeS = 20;
 
-/** Every `for:`, and every window up to 15 minutes of an alert, this many times shorter; the rest is as it ships. */
+/** Every `for:`, every age in seconds and every window up to 15 minutes of an alert, this many times shorter; the rest is as it ships. */
 export function shortened(rules: string, times: number): string {
+  if (times === 1) return rules;
   const inSeconds = (count: string, unit: string): number => Number(count) * (seconds[unit] ?? Number.NaN);
   return rules
     .replaceAll(/^(\s+for: )(\d+)([smhd])$/gm, (_, key: string, count: string, unit: string) => {
@@ -22,7 +25,10 @@ export function shortened(rules: string, times: number): string {
     })
     .replaceAll(/\[(\d+)([smhd])\]/g, (whole, count: string, unit: string) => {
       const window = inSeconds(count, unit);
-      return window > longestS || times === 1 ? whole : `[${Math.max(leastWindowS, Math.round(window / times))}s]`;
+      return window > longestS ? whole : `[${Math.max(leastWindowS, Math.round(window / times))}s]`;
+    })
+    .replaceAll(/(time\(\) - .*> )(\d+)$/gm, (_, age: string, limit: string) => {
+      return `${age}${Math.max(leastAgeS, Math.round(Number(limit) / times))}`;
     });
 }
 

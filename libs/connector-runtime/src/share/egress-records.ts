@@ -16,7 +16,7 @@ import type { SendAudit } from '@entente/gate';
 const gatherMs = 200;
 /** An item is about 120 bytes; a broker takes 1 MB. */
 const mostPerRecord = 1_000;
-/** While Kafka is away; then the oldest are dropped and counted, for a gap in the audit must not be silent. */
+/** While Kafka is away; what comes then is dropped and counted, for a gap in the audit must not be silent. */
 const mostKept = 50_000;
 const retryMs = 1_000;
 
@@ -72,6 +72,7 @@ export class EgressRecords {
     clearTimeout(this.#timer);
     this.#flush();
     await this.#flushing;
+    if (this.#kept > 0) this.#options.log.error({ count: this.#kept }, 'what has left was not told to the audit');
   }
 
   #flush(): void {
