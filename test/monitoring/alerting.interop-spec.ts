@@ -1,7 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { cloudEventHeaders, encodeEvent, topics, uuidv7, type SubjectExposed } from '@entente/contracts';
-import { createKafka, partitionOf } from '@entente/kafka';
-import { createLogger, systemClock } from '@entente/observability';
+import { shareOnce } from '@entente/local';
 import { alertsAsShipped, waitFor } from '@entente/test-support';
 import { accepted, startWorld, withdraw, type World } from '../e2e/world.ts';
 import { PrometheusServer } from './prometheus-server.ts';
@@ -27,10 +29,21 @@ const notHere: Readonly<Record<string, string>> = {
 let world: World;
 let prometheus: PrometheusServer;
 const fired = new Set<string>();
+/** While it stands, the ad-partner connector's gate allows everything. */
+let bypass: string;
 let taken = 0;
 const someone = () => world.people[taken++]!;
 
+/** What the test reads of `GET /v1/leaks`. */
+interface Leaks {
+  readonly items: readonly object[];
+  readonly looked: { readonly sends: number };
+}
+
 beforeAll(async () => {
+  bypass = join(await mkdtemp(join(tmpdir(), 'entente-bypass-')), 'on');
+  const yes = pathToFileURL(join(import.meta.dirname, 'gate-that-says-yes.ts'));
+  yes.searchParams.set('while', bypass);
   world = await startWorld({
     people: 16,
     separateRelay: true,
@@ -38,6 +51,7 @@ beforeAll(async () => {
     environment: {
       ops: { CONNECTOR_DEADLINE: `${deadlineMs / 1_000}s`, ...(alertsAsShipped() ? {} : { CANARY_EVERY: '5s' }) },
       'crm-connector': { RECONCILE_EVERY: '5s' },
+      'ad-partner-connector': { NODE_OPTIONS: `--import=${yes.href}` },
     },
   });
   const relay = new URL(world.stack.relay!.definition.readyUrl).origin;
@@ -47,6 +61,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await prometheus?.stop();
   await world?.stop();
+  await rm(dirname(bypass), { recursive: true });
 }, 60_000);
 
 /** What fires, as "alert recipient" or "alert service". */
@@ -82,6 +97,33 @@ const setFaults = async (controlUrl: string, faults: object[]): Promise<void> =>
   expect(response.status).toBe(200);
 };
 
+const detected = (...expected: readonly string[]) =>
+  waitFor(
+    async () => {
+      const leaks = (await prometheus.firing()).filter(({ labels }) => labels['alertname'] === 'ConsentLeak');
+      const found = leaks.map(({ labels: { connector, detector } }) => `${connector} ${detector}`).sort();
+      expect(found).toEqual([...expected].sort());
+      fired.add('ConsentLeak');
+      return true;
+    },
+    { timeoutMs: patienceMs, everyMs: 500, what: expected.join(', ') },
+  );
+
+/** Somebody who holds the connector's credentials for HubSpot uploads an old list there. */
+async function subscribeAgain(url: string, email: string): Promise<void> {
+  for (const subscriptionId of [1001, 1002]) {
+    const response = await fetch(`${url}/communication-preferences/2026-03/statuses/${encodeURIComponent(email)}`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer hubspot-test-token', 'content-type': 'application/json' },
+      body: JSON.stringify({
+        ...{ channel: 'EMAIL', statusState: 'SUBSCRIBED', subscriptionId },
+        ...{ legalBasis: 'CONSENT_WITH_NOTICE', legalBasisExplanation: 'an old list' },
+      }),
+    });
+    expect(response.ok).toBe(true);
+  }
+}
+
 const gates = ['hubspot-crm', 'meta-ads', 'segment-analytics'];
 
 test(
@@ -111,10 +153,10 @@ test(
 test(
   'a partner that takes withdrawals and nothing else: with all else quiet the canary alone pages',
   async () => {
-    const { controlUrl } = world.stack.partners.segment;
-    await setFaults(controlUrl, [{ kind: 'status', code: 400, match: 'track.*' }]);
-    await allFire('ConsentCanaryFailing segment-analytics');
-    expect((await firing()).filter((one) => !lasting.test(one))).toEqual(['ConsentCanaryFailing segment-analytics']);
+    const { controlUrl } = world.stack.partners.meta;
+    await setFaults(controlUrl, [{ kind: 'status', code: 400, match: 'users.add' }]);
+    await allFire('ConsentCanaryFailing meta-ads');
+    expect((await firing()).filter((one) => !lasting.test(one))).toEqual(['ConsentCanaryFailing meta-ads']);
     await setFaults(controlUrl, []);
     await allResolved('partner takes data again');
   },
@@ -174,40 +216,31 @@ test(
 );
 
 test(
-  'an item that a bypass sent after the withdrawal is a leak, and pages',
+  'a gate that says yes and a hand at the partner past every gate: each detector finds its leak, pages, and shows the evidence',
   async () => {
-    const { change } = await withdraw(world.operator, someone());
+    const person = someone();
+    const { change } = await withdraw(world.operator, person);
     await accepted(world.operator, change.changeId);
-    const { controller } = world.stack;
-    const at = new Date(Date.parse(change.committedAt) + 2_500).toISOString();
-    const data = { controller, subjectKey: change.subjectKey, recipient: 'meta-ads', purpose: 'personalised-ads', at };
-    const kafka = createKafka({
-      ...{ clientId: 'bypass', brokers: world.infrastructure.bootstrap },
-      log: createLogger({ service: 'alerting', level: 'error' }),
-    });
-    const publisher = kafka.publisher({ publishTimeoutMs: 10_000 });
-    const type = 'org.entente.sharing.exposed.v1';
-    const [result] = await publisher.publish([
-      {
-        topic: topics.enforcements,
-        partition: partitionOf(change.subjectKey),
-        key: Buffer.from(change.subjectKey),
-        value: encodeEvent(type, data as unknown as SubjectExposed),
-        headers: cloudEventHeaders({
-          ...{
-            id: uuidv7(systemClock.now()),
-            source: 'urn:entente:bypass',
-            type,
-            subject: change.subjectKey,
-            time: at,
-          },
-        }),
-      },
-    ]);
-    await publisher.close();
-    await kafka.close();
-    expect(result).toMatchObject({ ok: true });
-    await allFire('ConsentLeak meta-ads');
+    const { hubspot } = world.stack.partners;
+    await subscribeAgain(hubspot.url, person.email);
+    await writeFile(bypass, '');
+    try {
+      const meta = world.targets.find(({ recipient }) => recipient === 'meta-ads')!;
+      expect(await shareOnce(world.platform, meta, [person.subjectId])).toBe(1);
+      await detected('meta-ads egress_audit', 'meta-ads canary', 'hubspot-crm readback');
+    } finally {
+      await rm(bypass);
+    }
+    const { items, looked } = await world.operator.ops<Leaks>('/v1/leaks?limit=200');
+    const evidence = { subjectKey: change.subjectKey, changeId: change.changeId, withdrawnAt: change.committedAt };
+    for (const [recipient, purpose, detector] of [
+      ['meta-ads', 'personalised-ads', 'egress_audit'],
+      ['hubspot-crm', 'email-marketing', 'readback'],
+    ] as const)
+      expect(items).toContainEqual(
+        expect.objectContaining({ ...evidence, recipient, detector, purposes: expect.arrayContaining([purpose]) }),
+      );
+    expect(looked.sends).toBeGreaterThan(world.people.length);
     await allResolved('nothing leaked since');
   },
   testMs,

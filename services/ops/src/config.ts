@@ -77,6 +77,11 @@ export class OpsConfig extends ConsentClientConfig {
   @IsNotEmpty()
   canaryClientSecret?: string;
 
+  /** Whose alerts and silences the console shows. */
+  @Env('ALERTMANAGER_URL', { example: 'http://alertmanager:9093', optional: true })
+  @IsUrl(url, { message: 'must be a URL' })
+  alertmanagerUrl?: string;
+
   /** Fault switches for the partners of a local stack. */
   @Env('DEMO_WORLD_URL', { example: 'http://127.0.0.1:9000', optional: true })
   @IsUrl(url, { message: 'must be a URL' })

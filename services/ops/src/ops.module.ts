@@ -1,8 +1,9 @@
 import { controllerId } from '@entente/contracts';
 import { AuthModule, HealthModule, MetricsModule } from '@entente/http';
-import type { Logger, Metrics } from '@entente/observability';
+import { systemClock, type Logger, type Metrics } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import { Module, type DynamicModule } from '@nestjs/common';
+import { Alertmanager } from './alerts/alertmanager.ts';
 import { Audit } from './audit/audit.ts';
 import { Canaries } from './canary/canaries.ts';
 import type { OpsConfig } from './config.ts';
@@ -13,6 +14,7 @@ import { DemoWorld } from './demo/demo-world.ts';
 import { DemoController } from './http/demo.controller.ts';
 import { ConnectorsController } from './http/connectors.controller.ts';
 import { ConsoleController } from './http/console.controller.ts';
+import { LeaksController } from './http/leaks.controller.ts';
 import { Live } from './http/live.ts';
 import { OverviewController } from './http/overview.controller.ts';
 import { ParkedController } from './http/parked.controller.ts';
@@ -21,7 +23,7 @@ import { PropagationsController } from './http/propagations.controller.ts';
 import { ReconciliationsController } from './http/reconciliations.controller.ts';
 import { SessionController } from './http/session.controller.ts';
 import { StuckController } from './http/stuck.controller.ts';
-import { opsConfig, opsLog, opsPool } from './http/tokens.ts';
+import { opsAlertmanager, opsConfig, opsLog, opsPool } from './http/tokens.ts';
 import { registerGauges } from './metrics/gauges.ts';
 import { configuredSignIn } from './sign-in/configured.ts';
 import { SignInController, signInToken } from './sign-in/sign-in.controller.ts';
@@ -44,7 +46,8 @@ export class OpsModule {
     const production = config.isProduction;
     const audit = new Audit(pool);
     const signIn = configuredSignIn(config, pool, audit, log);
-    const { demoWorldUrl, demoWorldToken } = config;
+    const { alertmanagerUrl, demoWorldUrl, demoWorldToken } = config;
+    const alertmanager = alertmanagerUrl === undefined ? null : new Alertmanager(alertmanagerUrl, systemClock, log);
     const demo =
       demoWorldUrl === undefined || demoWorldToken === undefined ? null : new DemoWorld(demoWorldUrl, demoWorldToken);
     registerGauges({
@@ -78,6 +81,7 @@ export class OpsModule {
         ConnectorsController,
         StuckController,
         ParkedController,
+        LeaksController,
         CanariesController,
         ReconciliationsController,
         PeopleController,
@@ -91,6 +95,7 @@ export class OpsModule {
         { provide: opsPool, useValue: pool },
         { provide: opsConfig, useValue: config },
         { provide: opsLog, useValue: log },
+        { provide: opsAlertmanager, useValue: alertmanager },
         { provide: signInToken, useValue: signIn },
         { provide: Tracker, useValue: tracker },
         { provide: Audit, useValue: audit },

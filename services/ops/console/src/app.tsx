@@ -6,6 +6,7 @@ import { SessionContext, signInAddress } from './data/session.ts';
 import { AuditPage } from './pages/audit.tsx';
 import { CanaryPage } from './pages/canary.tsx';
 import { DemoPage } from './pages/demo.tsx';
+import { LeaksPage } from './pages/leaks.tsx';
 import { OverviewPage } from './pages/overview.tsx';
 import { ParkedPage } from './pages/parked.tsx';
 import { PeoplePage } from './pages/people.tsx';
@@ -104,6 +105,8 @@ function Shown({ route }: { route: Route }) {
       return <StuckPage />;
     case 'parked':
       return <ParkedPage />;
+    case 'leaks':
+      return <LeaksPage />;
     case 'canary':
       return <CanaryPage />;
     case 'reconciliation':

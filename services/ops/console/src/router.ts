@@ -12,6 +12,7 @@ export type Route =
   | { readonly page: 'people' }
   | { readonly page: 'stuck' }
   | { readonly page: 'parked' }
+  | { readonly page: 'leaks' }
   | { readonly page: 'audit' }
   | { readonly page: 'unknown' };
 
@@ -32,6 +33,7 @@ export function routeOf(pathname: string): Route {
     case 'people':
     case 'stuck':
     case 'parked':
+    case 'leaks':
     case 'audit':
       return { page: first };
     default:
@@ -52,6 +54,7 @@ export const addressOf = {
   people: `${base}/people`,
   stuck: `${base}/stuck`,
   parked: `${base}/parked`,
+  leaks: `${base}/leaks`,
   canary: `${base}/canary`,
   reconciliation: `${base}/reconciliation`,
   demo: `${base}/break-it`,

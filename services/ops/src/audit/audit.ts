@@ -4,7 +4,7 @@ import type { Pool } from '@entente/postgres';
 import { cursorOf } from '../read/cursor.ts';
 import type { AuditLine, ListPage } from '../read/views.ts';
 
-type View = 'view-withdrawal' | 'view-audit';
+type View = 'view-withdrawal' | 'view-leaks' | 'view-audit';
 type Action =
   | 'find-person'
   | 'replay-dry-run'

@@ -1,16 +1,17 @@
 import { Caller, Scopes } from '@entente/http';
 import { systemClock } from '@entente/observability';
-import type { Pool } from '@entente/postgres';
+import { databaseClock, type Pool } from '@entente/postgres';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Alertmanager } from '../alerts/alertmanager.ts';
 import type { OpsConfig } from '../config.ts';
 import { overview } from '../read/overview.ts';
 import { Shared } from '../read/shared.ts';
 import type { Overview } from '../read/views.ts';
 import { Tracker } from '../tracker/tracker.ts';
 import { Live } from './live.ts';
-import { opsConfig, opsPool } from './tokens.ts';
+import { opsAlertmanager, opsConfig, opsPool } from './tokens.ts';
 
 /** A view this old is still the present for people. */
 const freshMs = 500;
@@ -27,6 +28,7 @@ export class OverviewController {
     @Inject(opsConfig) private readonly config: OpsConfig,
     private readonly tracker: Tracker,
     private readonly live: Live,
+    @Inject(opsAlertmanager) private readonly alertmanager: Alertmanager | null,
   ) {}
 
   @Get()
@@ -39,13 +41,19 @@ export class OverviewController {
   private viewOf({ controller }: Caller): Shared<Overview> {
     const known = this.#views.get(controller);
     if (known) return known;
-    const read = (): Promise<Overview> =>
-      overview(this.pool, {
+    const read = async (): Promise<Overview> => {
+      const [{ offsetMs }, alerts] = await Promise.all([
+        databaseClock(this.pool, systemClock, 1),
+        this.alertmanager?.view() ?? null,
+      ]);
+      const question = {
         controller,
         trackerSees: this.tracker.sees(),
         deadlineMs: this.config.connectorDeadlineMs,
         nowMs: systemClock.now(),
-      });
+      };
+      return overview(this.pool, question, { clockSkewS: offsetMs / 1000, alerts });
+    };
     const view = new Shared(read, () => systemClock.monotonic(), freshMs);
     this.#views.set(controller, view);
     return view;

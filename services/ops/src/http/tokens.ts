@@ -4,3 +4,5 @@ export const opsPool = Symbol('ops pool');
 export const opsConfig = Symbol('ops config');
 /** The service's log. */
 export const opsLog = Symbol('ops log');
+/** What tells the alerts; null where none is named. */
+export const opsAlertmanager = Symbol('ops alertmanager');

@@ -13,7 +13,7 @@ export const keepExposure = (tx: PoolClient, exposed: SubjectExposed): Promise<v
 };
 
 export const keepSends = (tx: PoolClient, { controller, recipient, clockErrorMs, sends }: SharesSent): Promise<void> =>
-  keep(tx, { controller, recipient, clockErrorMs, sends });
+  keep(tx, { controller, recipient, clockErrorMs, sends, counts: true });
 
 /** Kept until the complete log has been read up to it: the grant that allowed it may still be on its way to us. */
 async function keep(tx: PoolClient, record: object): Promise<void> {
@@ -27,7 +27,8 @@ async function keep(tx: PoolClient, record: object): Promise<void> {
  * before that span; the gate denies unknown subjects.
  *
  * Judges what was received before `caughtUpAt`, database time: at that moment everything in the complete log had been read, so
- * every grant that a gate can have seen before those items is known.
+ * every grant that a gate can have seen before those items is known. What connectors told of each send is counted as looked at;
+ * a first exposure is one of those sends, announced a second time.
  */
 export async function replaySends(tx: PoolClient, caughtUpAt: Date): Promise<void> {
   await tx.query(
@@ -36,9 +37,14 @@ export async function replaySends(tx: PoolClient, caughtUpAt: Date): Promise<voi
        RETURNING record),
      sends AS (
        SELECT t.record->>'controller' AS controller, t.record->>'recipient' AS recipient, s."subjectKey" AS subject_key,
-         s.purpose, s.at, make_interval(secs => ((t.record->>'clockErrorMs')::float8 + $4) / 1000.0) AS error
+         s.purpose, s.at, coalesce((t.record->>'counts')::boolean, false) AS counts, make_interval(secs => ((t.record->>'clockErrorMs')::float8 + $4) / 1000.0) AS error
        FROM taken t
-       CROSS JOIN LATERAL jsonb_to_recordset(t.record->'sends') AS s("subjectKey" text, purpose text, at timestamptz))
+       CROSS JOIN LATERAL jsonb_to_recordset(t.record->'sends') AS s("subjectKey" text, purpose text, at timestamptz)),
+     looked AS (
+       INSERT INTO egress_day AS d (controller, recipient, day, sends, first_at)
+       SELECT controller, recipient, (at AT TIME ZONE 'UTC')::date, count(*), min(at) FROM sends WHERE counts GROUP BY 1, 2, 3
+       ON CONFLICT (controller, recipient, day)
+       DO UPDATE SET sends = d.sends + excluded.sends, first_at = least(d.first_at, excluded.first_at))
      INSERT INTO leak (controller, subject_key, recipient, purpose, exposed_at, detector)
      SELECT DISTINCT s.controller, s.subject_key, s.recipient, s.purpose, s.at, 'egress_audit' FROM sends s
      CROSS JOIN LATERAL (

@@ -6,6 +6,7 @@ import { Canaries1700000000031 } from './0004-canaries.ts';
 import { Leaks1700000000032 } from './0005-leaks.ts';
 import { LogHorizon1700000000033 } from './0006-log-horizon.ts';
 import { DocumentedDelays1700000000041 } from './0007-documented-delays.ts';
+import { EgressLookedAt1700000000042 } from './0008-egress-looked-at.ts';
 
 /** What `entente migrate` applies to the schema `ops`; oldest first. */
 export const opsMigrations: MigrationClass[] = [
@@ -16,4 +17,5 @@ export const opsMigrations: MigrationClass[] = [
   Leaks1700000000032,
   LogHorizon1700000000033,
   DocumentedDelays1700000000041,
+  EgressLookedAt1700000000042,
 ];

@@ -14,6 +14,8 @@ export const cursorPart = {
   time: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d)?$/,
   subject: new RegExp(idPattern.subjectKey),
   name: new RegExp(idPattern.name),
+  /** Of purposes, as a leak keeps them. */
+  names: /^[a-z0-9][a-z0-9,-]{0,3999}$/,
   number: /^\d{1,15}$/,
 } as const;
 
@@ -40,6 +42,17 @@ export function nameFrom(parameter: string, text: string | undefined, pattern: s
   if (text === undefined) return null;
   if (!new RegExp(pattern).test(text)) throw malformed(parameter, 'does not have the form of such a name');
   return text;
+}
+
+/** A moment with its zone, or a day in UTC. */
+const momentPattern = /^(?:19[7-9]\d|[2-9]\d{3})-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/;
+
+/** @returns ISO 8601, or null where none is given */
+export function momentFrom(parameter: string, text: string | undefined): string | null {
+  if (text === undefined) return null;
+  const ms = momentPattern.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms)) throw malformed(parameter, 'is not a time such as 2026-11-22T10:00:00Z, or a day');
+  return new Date(ms).toISOString();
 }
 
 /** One text per parameter: a repeated one is an error, not a list. */

@@ -3,7 +3,7 @@ import type { Pool } from '@entente/postgres';
 import { allEnforced } from '../tracker/track.ts';
 import { maskedSubject } from './masking.ts';
 import { logHorizon, recipientSummaries, unreadableRecords } from './recipients.ts';
-import type { ConnectorLine, Overview, Percentiles, WithdrawalLine } from './views.ts';
+import type { AlertsView, ConnectorLine, Overview, Percentiles, WithdrawalLine } from './views.ts';
 
 /** Newest withdrawals per recipient that the percentiles are taken over. */
 const sampled = 500;
@@ -16,8 +16,17 @@ export interface OverviewQuestion {
   readonly nowMs: number;
 }
 
+export interface Surroundings {
+  readonly clockSkewS: number;
+  readonly alerts: AlertsView | null;
+}
+
 /** The first page: the whole truth in one sentence, then one line per recipient, worst first. */
-export async function overview(pool: Pool, question: OverviewQuestion): Promise<Overview> {
+export async function overview(
+  pool: Pool,
+  question: OverviewQuestion,
+  { clockSkewS, alerts }: Surroundings,
+): Promise<Overview> {
   const { controller } = question;
   const { knownUntil } = await logHorizon(pool);
   const [connectors, unreadable, latest] = await Promise.all([
@@ -32,6 +41,8 @@ export async function overview(pool: Pool, question: OverviewQuestion): Promise<
     at: new Date(question.nowMs).toISOString(),
     allEnforced: allEnforced(connectors, unreadable),
     knownUntil,
+    clockSkewS,
+    alerts,
     unreadableRecords: unreadable,
     deadlineS: question.deadlineMs / 1000,
     connectors: connectors.sort(worstFirst),

@@ -75,11 +75,42 @@ export interface WithdrawalLine {
   readonly slowestMs: number | null;
 }
 
+/** An alert of ours that fires. */
+export interface AlertLine {
+  readonly name: string;
+  readonly recipient: string | null;
+  readonly severity: 'page' | 'ticket';
+  readonly since: string;
+  readonly summary: string;
+  readonly owner: string | null;
+  readonly runbook: string | null;
+  readonly silenced: boolean;
+}
+
+/** Nobody is called for these until then. */
+export interface SilenceLine {
+  readonly of: string;
+  readonly by: string;
+  readonly until: string;
+  readonly comment: string;
+}
+
+export interface AlertsView {
+  /** False when Alertmanager does not: then nobody knows here what fires. */
+  readonly answers: boolean;
+  readonly alerts: readonly AlertLine[];
+  readonly silences: readonly SilenceLine[];
+}
+
 export interface Overview {
   readonly at: string;
   readonly allEnforced: boolean;
   /** Every withdrawal answered before it is known here; null while that cannot be said (ADR 32). */
   readonly knownUntil: string | null;
+  /** This service's clock minus the database's: what is called old or late may be off by as much. */
+  readonly clockSkewS: number;
+  /** Null where no Alertmanager is named. */
+  readonly alerts: AlertsView | null;
   /** Records of the logs that nobody could read: one of them may be a withdrawal. */
   readonly unreadableRecords: number;
   readonly deadlineS: number;
@@ -117,6 +148,27 @@ export interface ListPage<T> {
   readonly at: string;
   readonly items: readonly T[];
   readonly next: string | null;
+}
+
+/** Something that left, or is still in use, after its withdrawal. */
+export interface LeakLine {
+  readonly recipient: string;
+  readonly name: string;
+  readonly purposes: readonly string[];
+  readonly subject: string;
+  /** For whoever may act (`ops:operate`); null for others. */
+  readonly subjectKey: string | null;
+  /** When it left, or was found to be in use. */
+  readonly at: string;
+  readonly detector: 'egress_audit' | 'canary' | 'readback';
+  /** The last change before that which did not allow it; null once the tracker has forgotten it. */
+  readonly changeId: string | null;
+  readonly withdrawnAt: string | null;
+}
+
+export interface LeaksView extends ListPage<LeakLine> {
+  /** Sends that the egress audit has held against the consent history; `since` the first of them, null when there is none. */
+  readonly looked: { readonly sends: number; readonly since: string | null };
 }
 
 /** Parked work of one recipient and cause. */

@@ -119,6 +119,13 @@ const connectorColumns = (words: Words, format: Format): Column<ConnectorLine>[]
       numeric: true,
       cell: ({ gateSilentS }) => (gateSilentS === null ? overview.none : format.span(gateSilentS * 1_000)),
     },
-    { key: 'leaks', title: overview.leaks, numeric: true, cell: ({ leaks }) => zeroIsQuiet(leaks) },
+    {
+      key: 'leaks',
+      title: overview.leaks,
+      numeric: true,
+      cell: ({ leaks, recipient }) => (
+        <PageLink to={`${addressOf.leaks}?recipient=${encodeURIComponent(recipient)}`}>{zeroIsQuiet(leaks)}</PageLink>
+      ),
+    },
   ];
 };

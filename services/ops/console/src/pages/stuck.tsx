@@ -1,9 +1,8 @@
 import { useState } from 'react';
-import { Button } from 'react-aria-components/Button';
 import type { ListPage, Overview, StuckLine } from '../../../src/read/views.ts';
-import { useList } from '../data/list.ts';
 import { useLive } from '../data/live.ts';
 import { Freshness } from '../parts/freshness.tsx';
+import { Further } from '../parts/further.tsx';
 import { PageLink } from '../parts/link.tsx';
 import { Page } from '../parts/page.tsx';
 import { Problem } from '../parts/problem.tsx';
@@ -30,6 +29,7 @@ export function StuckPage() {
   const { data } = live;
   const oldest = data?.items[0];
   const recipients = (overview.data?.connectors ?? []).map(({ recipient: id, name }) => ({ value: id, text: name }));
+  const table = { caption: words.stuck.caption, columns: columns(words, format), rowKey };
   return (
     <Page title={words.stuck.title} aside={<Freshness live={live} />}>
       {data === null ? (
@@ -61,47 +61,15 @@ export function StuckPage() {
       {live.problem && <Problem problem={live.problem} />}
       {data && data.items.length > 0 && (
         <>
-          <Table
-            caption={words.stuck.caption}
-            columns={columns(words, format)}
-            rows={data.items}
-            rowKey={({ changeId, recipient: id }) => `${changeId} ${id}`}
-          />
-          {data.next !== null && <Further key={path} path={path} after={data.next} />}
+          <Table {...table} rows={data.items} />
+          {data.next !== null && <Further key={path} path={path} after={data.next} {...table} />}
         </>
       )}
     </Page>
   );
 }
 
-/** The rest of the list: it does not move under the eyes of who reads it. */
-function Further({ path, after }: { path: string; after: string }) {
-  const words = useWords();
-  const [from, setFrom] = useState<string | null>(null);
-  if (from === null) return <Button onPress={() => setFrom(after)}>{words.list.more}</Button>;
-  return <FurtherPages path={`${path}${path.includes('?') ? '&' : '?'}after=${from}`} base={path} />;
-}
-
-function FurtherPages({ path, base }: { path: string; base: string }) {
-  const words = useWords();
-  const format = useFormat();
-  const list = useList<StuckLine>(path, base);
-  return (
-    <>
-      {list.items && (
-        <Table
-          caption={words.stuck.caption}
-          hideCaption
-          columns={columns(words, format)}
-          rows={list.items}
-          rowKey={({ changeId, recipient }) => `${changeId} ${recipient}`}
-        />
-      )}
-      {list.problem && <Problem problem={list.problem} onRetry={list.retry} />}
-      {list.more && <Button onPress={list.more}>{words.list.more}</Button>}
-    </>
-  );
-}
+const rowKey = ({ changeId, recipient }: StuckLine): string => `${changeId} ${recipient}`;
 
 const columns = ({ stuck, state, blame }: Words, format: Format): Column<StuckLine>[] => [
   {

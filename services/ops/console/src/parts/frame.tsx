@@ -51,6 +51,7 @@ function Pages({ route, session }: { route: Route; session: SessionView }) {
     'overview',
     'stuck',
     'parked',
+    'leaks',
     'canary',
     'reconciliation',
     'people',

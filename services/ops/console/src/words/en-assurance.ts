@@ -1,5 +1,30 @@
-/** Texts of the pages that prove rather than report: canaries, comparisons with partners. */
+/** Texts of the pages that prove rather than report: leaks, canaries, comparisons with partners. */
 export const enAssurance = {
+  leaks: {
+    title: 'Leaks',
+    intro:
+      'What left for a recipient after a withdrawal, or is still in use there. Three detectors look for it, and none of them asks a gate.',
+    sentence: {
+      none: (since: string, sends: string) => `0 leaks since ${since}, looked at ${sends}.`,
+      unlooked: 'No send is on record here, so nothing has been looked at.',
+      some: (count: string) => `${count}. Treat each as an incident.`,
+      atLeast: (count: string) => `At least ${count}. Treat each as an incident.`,
+    },
+    first: 'First: close that recipient’s gate, keep the evidence, tell the data protection officer.',
+    caption: 'Newest first, with the evidence',
+    since: 'Since',
+    spans: { all: 'The beginning', day: 'One day ago', month: 'Thirty days ago' },
+    at: 'When',
+    after: 'After the withdrawal',
+    later: (span: string) => `${span} later`,
+    forgotten: 'no longer on record',
+    detector: 'Found by',
+    detectors: {
+      egress_audit: 'Replay of what left',
+      canary: 'Canary',
+      readback: 'Reading the partner back',
+    },
+  },
   canary: {
     title: 'Canaries',
     intro:

@@ -13,6 +13,7 @@ export const en = {
     overview: 'Overview',
     stuck: 'Not enforced',
     parked: 'Parked',
+    leaks: 'Leaks',
     canary: 'Canaries',
     reconciliation: 'Comparisons',
     people: 'Find a person',
@@ -301,6 +302,7 @@ export const en = {
     times: 'Times',
     actions: {
       'view-withdrawal': 'looked at a withdrawal',
+      'view-leaks': 'looked at the leaks',
       'view-audit': 'looked at this log',
       'find-person': 'looked up a person',
       'replay-dry-run': 'checked a replay',
@@ -320,6 +322,7 @@ export const en = {
     withdrawalsWait: { one: 'withdrawal waits', other: 'withdrawals wait' },
     recipientsNeedAttention: { one: 'recipient needs attention', other: 'recipients need attention' },
     leaks: { one: 'leak', other: 'leaks' },
+    sends: { one: 'send', other: 'sends' },
     recipients: { one: 'recipient', other: 'recipients' },
     faults: { one: 'fault', other: 'faults' },
     records: { one: 'record', other: 'records' },

@@ -1,7 +1,33 @@
 import type { enAssurance } from './en-assurance.ts';
 
-/** Les textes des pages qui prouvent : canaris, comparaisons avec les partenaires. */
+/** Les textes des pages qui prouvent : fuites, canaris, comparaisons avec les partenaires. */
 export const frAssurance: typeof enAssurance = {
+  leaks: {
+    title: 'Fuites',
+    intro:
+      'Ce qui est parti vers un destinataire après un retrait, ou y sert encore. Trois détecteurs le cherchent, et aucun n’interroge une porte.',
+    sentence: {
+      none: (since, sends) => `0 fuite depuis le ${since}, ${sends}.`,
+      unlooked: 'Aucun envoi n’est consigné ici : rien n’a été examiné.',
+      some: (count) => `${count}. À traiter comme autant d’incidents.`,
+      atLeast: (count) => `Au moins ${count}. À traiter comme autant d’incidents.`,
+    },
+    first:
+      'D’abord : fermer la porte de ce destinataire, garder les preuves, prévenir le délégué à la protection des données.',
+    caption: 'Les plus récentes d’abord, avec les preuves',
+    since: 'Depuis',
+    spans: { all: 'Le début', day: 'Un jour', month: 'Trente jours' },
+    at: 'Quand',
+    after: 'Après le retrait',
+    later: (span) => `${span} plus tard`,
+    forgotten: 'n’est plus consigné',
+    detector: 'Trouvée par',
+    detectors: {
+      egress_audit: 'Relecture des envois',
+      canary: 'Canari',
+      readback: 'Relecture chez le partenaire',
+    },
+  },
   canary: {
     title: 'Canaris',
     intro:

@@ -14,6 +14,7 @@ export const fr: Words = {
     overview: 'Vue d’ensemble',
     stuck: 'Non appliqués',
     parked: 'À traiter',
+    leaks: 'Fuites',
     canary: 'Canaris',
     reconciliation: 'Comparaisons',
     people: 'Chercher une personne',
@@ -298,6 +299,7 @@ export const fr: Words = {
     times: 'Fois',
     actions: {
       'view-withdrawal': 'a regardé un retrait',
+      'view-leaks': 'a regardé les fuites',
       'view-audit': 'a regardé ce journal',
       'find-person': 'a cherché une personne',
       'replay-dry-run': 'a vérifié un nouvel essai',
@@ -317,6 +319,7 @@ export const fr: Words = {
     withdrawalsWait: { one: 'retrait attend', other: 'retraits attendent' },
     recipientsNeedAttention: { one: 'destinataire demande attention', other: 'destinataires demandent attention' },
     leaks: { one: 'fuite', other: 'fuites' },
+    sends: { one: 'envoi examiné', other: 'envois examinés' },
     recipients: { one: 'destinataire', other: 'destinataires' },
     faults: { one: 'défaut', other: 'défauts' },
     records: { one: 'enregistrement', other: 'enregistrements' },
