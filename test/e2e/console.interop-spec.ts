@@ -279,20 +279,11 @@ describe('a bad afternoon', () => {
 });
 
 describe('the API behind it', () => {
-  const ask = async (path: string, body?: object) => {
-    const response = await fetch(world.url + path, {
-      method: body === undefined ? 'GET' : 'POST',
-      headers: { authorization: `Bearer ${await world.token()}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return { status: response.status, answer: (await response.json()) as Record<string, never> };
-  };
-
   test('pages by keyset: every row once, in order, whatever arrives meanwhile', async () => {
     const seen: string[] = [];
     let path = '/v1/stuck?limit=7';
     for (let next: string | null = ''; next !== null; path = `/v1/stuck?limit=7&after=${next}`) {
-      const { answer } = (await ask(path)) as unknown as {
+      const { answer } = (await world.ask(path)) as unknown as {
         answer: { items: { changeId: string; recipient: string }[]; next: string | null };
       };
       seen.push(...answer.items.map(({ changeId, recipient }) => `${changeId} ${recipient}`));
@@ -317,7 +308,7 @@ describe('the API behind it', () => {
     ['/v1/connectors/No%20Such', 'recipient'],
     ['/v1/propagations/chg_1', 'changeId'],
   ])('%s is a problem that names the parameter', async (path, parameter) => {
-    const { status, answer } = await ask(path);
+    const { status, answer } = await world.ask(path);
     expect([status, answer['errors']]).toEqual([
       400,
       [{ pointer: parameter && `/${parameter}`, detail: expect.any(String) }],
@@ -325,10 +316,10 @@ describe('the API behind it', () => {
   });
 
   test('a machine with ops:read may look and may not act; unknown recipients and unreachable connectors are said', async () => {
-    expect((await ask('/v1/connectors/no-such')).status).toBe(404);
-    expect((await ask('/v1/parked/replay', { recipient: 'hubspot-crm' })).status).toBe(403);
-    expect((await ask('/v1/audit')).status).toBe(403);
-    expect((await ask('/v1/people/find', { subjectKey: subject(1) })).answer['errors']).toEqual(
+    expect((await world.ask('/v1/connectors/no-such')).status).toBe(404);
+    expect((await world.ask('/v1/parked/replay', { recipient: 'hubspot-crm' })).status).toBe(403);
+    expect((await world.ask('/v1/audit')).status).toBe(403);
+    expect((await world.ask('/v1/people/find', { subjectKey: subject(1) })).answer['errors']).toEqual(
       expect.arrayContaining([expect.objectContaining({ pointer: '/reason' })]),
     );
   });

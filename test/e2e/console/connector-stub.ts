@@ -19,6 +19,13 @@ export class ConnectorStub {
   readonly comparisons: string[] = [];
   /** What the demo world was last told. */
   switched: { readonly recipient: string; readonly on: readonly string[] } | null = null;
+  /** What Alertmanager says: alerts and silences, in the shapes of its API v2; null = it does not answer. */
+  alertmanager: { readonly alerts: readonly object[]; readonly silences: readonly object[] } | null = {
+    alerts: [],
+    silences: [],
+  };
+  /** Holds the answer to a replay that is no dry run until it is resolved. */
+  replaying: Promise<void> = Promise.resolve();
   /** The answer's status; anything but 200 is a refusal. */
   status = 200;
   /** The key of whomever is asked for. */
@@ -30,8 +37,9 @@ export class ConnectorStub {
     const server = createServer();
     const stub = new ConnectorStub(server);
     server.on('request', (request, response) => {
-      void text(request).then((body) => {
+      void text(request).then(async (body) => {
         const [status, answer] = stub.answer(`${request.method} ${request.url}`, body, request.headers.authorization);
+        if (request.url === '/v1/parked/replay' && stub.replays.at(-1)?.dryRun === false) await stub.replaying;
         response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
       });
     });
@@ -49,6 +57,7 @@ export class ConnectorStub {
   }
 
   private answer(route: string, body: string, authorization: string | undefined): [number, object] {
+    if (route.startsWith('GET /api/v2/')) return this.alerting(route);
     if (!authorization?.startsWith('Bearer ')) return [401, {}];
     if (route === 'POST /v1/parked/replay') {
       const call = JSON.parse(body) as ReplayCall;
@@ -73,6 +82,11 @@ export class ConnectorStub {
     }
     if (route === 'POST /re-imports') return [200, { people: 7 }];
     return [404, {}];
+  }
+
+  private alerting(route: string): [number, object] {
+    if (this.alertmanager === null) return [503, {}];
+    return [200, route.includes('silences') ? this.alertmanager.silences : this.alertmanager.alerts];
   }
 
   /** Canaries are people of their own. */

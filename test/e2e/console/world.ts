@@ -28,7 +28,8 @@ export interface ConsoleWorld {
   readonly pool: Pool;
   readonly connectors: ConnectorStub;
   readonly ops: ServiceProcess;
-  readonly token: () => Promise<string>;
+  /** Asks the API as a machine that may look: POST where there is a body. */
+  ask(path: string, body?: object): Promise<{ readonly status: number; readonly answer: Record<string, never> }>;
   stop(): Promise<void>;
 }
 
@@ -125,7 +126,14 @@ export async function startConsoleWorld(more: (stub: string) => NodeJS.ProcessEn
     pool,
     connectors,
     ops,
-    token,
+    ask: async (path, body) => {
+      const response = await fetch(url + path, {
+        method: body === undefined ? 'GET' : 'POST',
+        headers: { authorization: `Bearer ${await token()}`, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { status: response.status, answer: (await response.json()) as Record<string, never> };
+    },
     stop,
   };
 }

@@ -14,12 +14,14 @@ beforeAll(async () => {
   server = createServer((request, response) => {
     const [path = ''] = (request.url ?? '').split('?');
     const answer = answers[path];
-    response.writeHead(answer === undefined ? 500 : 200).end(typeof answer === 'string' ? answer : JSON.stringify(answer));
+    response
+      .writeHead(answer === undefined ? 500 : 200)
+      .end(typeof answer === 'string' ? answer : JSON.stringify(answer));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/am`;
 });
-afterAll(() => server.close());
+afterAll(() => void server.close());
 
 const view = (given: Readonly<Record<string, unknown>>) => {
   answers = given;
@@ -52,7 +54,11 @@ describe('what Alertmanager says', () => {
       ['ConsentRevocationOverdue', false],
       ['ConsentPartnerDown', true],
     ]);
-    expect(said.alerts[0]).toMatchObject({ recipient: 'meta-ads', since: '2026-11-22T09:00:00.000Z', owner: 'pipeline' });
+    expect(said.alerts[0]).toMatchObject({
+      recipient: 'meta-ads',
+      since: '2026-11-22T09:00:00.000Z',
+      owner: 'pipeline',
+    });
   });
 
   test('active silences that may concern us: of what, by whom, until when', async () => {
@@ -84,7 +90,10 @@ describe('what Alertmanager says', () => {
   );
 
   test('lines without what an alert has are passed over', async () => {
-    const given = { '/am/api/v2/alerts': [null, 3, {}, { labels: { alertname: 'ConsentLeak' } }], '/am/api/v2/silences': [{}] };
+    const given = {
+      '/am/api/v2/alerts': [null, 3, {}, { labels: { alertname: 'ConsentLeak' } }],
+      '/am/api/v2/silences': [{}],
+    };
     expect(await view(given)).toEqual({ answers: true, alerts: [], silences: [] });
   });
 });

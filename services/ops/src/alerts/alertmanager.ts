@@ -24,7 +24,11 @@ export class Alertmanager {
     clock: Clock,
     private readonly log: Logger,
   ) {
-    this.#shared = new Shared(() => this.#read(), () => clock.monotonic(), freshMs);
+    this.#shared = new Shared(
+      () => this.#read(),
+      () => clock.monotonic(),
+      freshMs,
+    );
   }
 
   view(): Promise<AlertsView> {
@@ -62,7 +66,11 @@ const momentOf = (value: unknown): string | null => {
 
 /** Ours alone; an Alertmanager serves others too. */
 function alertOf(alert: Json): AlertLine[] {
-  const [labels, annotations, status] = [recordOf(alert['labels']), recordOf(alert['annotations']), recordOf(alert['status'])];
+  const [labels, annotations, status] = [
+    recordOf(alert['labels']),
+    recordOf(alert['annotations']),
+    recordOf(alert['status']),
+  ];
   const name = textOf(labels['alertname']);
   const since = momentOf(alert['startsAt']);
   if (!name.startsWith('Consent') || name === watchdog || since === null) return [];

@@ -204,7 +204,7 @@ test('nobody counts it: not the overview, not the lists, not the deadlines', asy
     { timeoutMs: 5_000, what: 'an open withdrawal of the canary' },
   );
   const question = { controller: acme, trackerSees: true, deadlineMs: 60_000, nowMs: 0 };
-  const { connectors, latest } = await overview(pool, question);
+  const { connectors, latest } = await overview(pool, question, { clockSkewS: 0, alerts: null });
   expect(connectors[0]).toMatchObject({ unenforced: 0, acceptedMs: null });
   expect(latest).toEqual([]);
   const lists = { controller: acme, recipient: null, state: null, after: null, limit: 10, nowMs: 0 };

@@ -1,4 +1,4 @@
-import { partitionCount, type ControllerId } from '@entente/contracts';
+import { contradictionReasons, partitionCount, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { statusOf } from '../tracker/track.ts';
 import type { PlainText, RecipientSummary } from './views.ts';
@@ -14,6 +14,7 @@ interface Row {
   waiting_ms: number | null;
   retrying: number;
   retrying_ms: number | null;
+  failing_ms: number | null;
   parked: number;
   parked_ms: number | null;
   beat_ms: number | null;
@@ -32,9 +33,24 @@ const open = (state: string): string => `
       ORDER BY p.committed_at LIMIT $2) AS first
   ) AS ${state}`;
 
+/** Of the oldest that are tried again: how long the partner has given no answer, or an error of its own. */
+const failing = `
+  CROSS JOIN LATERAL (
+    SELECT (extract(epoch FROM clock_timestamp() - min(committed_at)) * 1000)::float8 AS oldest_ms
+    FROM (SELECT p.committed_at, p.reason FROM propagation p
+      WHERE p.controller = r.controller AND p.recipient = r.id AND p.state = 'retrying' AND p.settled_at IS NULL AND NOT p.canary
+      ORDER BY p.committed_at LIMIT $3) AS first
+    WHERE coalesce(reason, '') NOT LIKE 'throttled%' AND coalesce(reason, '') <> ALL ($4)
+  ) AS failing`;
+
+/** Reasons to try again that say nothing against the partner's being up: it asks for patience, did not keep its word, or the lack is ours. */
+const answeredReasons = ['over-quota', 'partner-busy', 'identifiers-unreachable', ...contradictionReasons];
+/** Of the oldest, as many as tell whether a partner is down. */
+const failingLooked = 100;
+
 const sql = `
   SELECT r.id, r.name, r.kind, waiting.count AS waiting, waiting.oldest_ms AS waiting_ms, retrying.count AS retrying,
-    retrying.oldest_ms AS retrying_ms, parked.count AS parked, parked.oldest_ms AS parked_ms,
+    retrying.oldest_ms AS retrying_ms, failing.oldest_ms AS failing_ms, parked.count AS parked, parked.oldest_ms AS parked_ms,
     (SELECT (extract(epoch FROM clock_timestamp() - max(s.last_beat_at)) * 1000)::float8 FROM gate_start s
       WHERE s.controller = r.controller AND r.id = ANY (s.recipients)) AS beat_ms,
     EXISTS (SELECT FROM gate_left g WHERE g.controller = r.controller AND g.recipient = r.id) AS has_left,
@@ -43,7 +59,7 @@ const sql = `
       ORDER BY p.accepted_at DESC LIMIT 1) AS accepted_ms,
     (SELECT count(*)::int FROM (SELECT FROM leak l WHERE l.controller = r.controller AND l.recipient = r.id LIMIT $2) AS first) AS leaks,
     (SELECT d.documented_delay FROM recipient_description d WHERE d.controller = r.controller AND d.recipient = r.id) AS documented_delay
-  FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')}
+  FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')} ${failing}
   WHERE r.controller = $1 AND (r.active OR waiting.count + retrying.count + parked.count > 0) ORDER BY r.id`;
 
 /** The oldest of the partitions' horizons; null while one of them has none (ADR 32). */
@@ -70,14 +86,14 @@ export async function recipientSummaries(
 ): Promise<RecipientSummary[]> {
   // The horizon first: what it covers is in the rows read after it.
   const { fresh } = await logHorizon(pool);
-  const { rows } = await pool.query<Row>(sql, [controller, countedUpTo]);
+  const { rows } = await pool.query<Row>(sql, [controller, countedUpTo, failingLooked, answeredReasons]);
   return rows.map((row) => summary(row, trackerSees && fresh));
 }
 
 function summary(row: Row, trackerSees: boolean): RecipientSummary {
   const { waiting, retrying, parked } = row;
   const ages = [row.waiting_ms, row.retrying_ms, row.parked_ms].map((ms) => Math.max(0, ms ?? 0));
-  const [unheardMs = 0, retryingMs = 0, parkedMs = 0] = ages;
+  const [unheardMs = 0, , parkedMs = 0] = ages;
   const oldestMs = Math.max(...ages);
   const unenforced = waiting + retrying + parked;
   return {
@@ -87,9 +103,8 @@ function summary(row: Row, trackerSees: boolean): RecipientSummary {
     ...statusOf({
       unenforced,
       parked,
-      retrying,
       oldestUnenforcedMs: oldestMs,
-      oldestRetryingMs: retryingMs,
+      oldestFailingMs: Math.max(0, row.failing_ms ?? 0),
       oldestUnheardMs: unheardMs,
       sinceBeatMs: row.beat_ms,
       hasLeft: row.has_left,

@@ -48,7 +48,7 @@ const hear = (horizon: LogHorizon, partitions: readonly number[], agoMs: number)
 
 const shown = async () => {
   const question = { controller: acme, trackerSees: true, deadlineMs: 60_000, nowMs: systemClock.now() };
-  const { allEnforced, knownUntil, connectors } = await overview(pool, question);
+  const { allEnforced, knownUntil, connectors } = await overview(pool, question, { clockSkewS: 0, alerts: null });
   return { allEnforced, known: knownUntil !== null, status: connectors[0]?.status };
 };
 const peace = { allEnforced: true, known: true, status: 'QUIET' };

@@ -110,16 +110,15 @@ describe('status word', () => {
   const fine: StatusFacts = {
     unenforced: 0,
     parked: 0,
-    retrying: 0,
     oldestUnenforcedMs: 0,
-    oldestRetryingMs: 0,
+    oldestFailingMs: 0,
     oldestUnheardMs: 0,
     sinceBeatMs: 100,
     hasLeft: false,
     sinceAcceptedMs: null,
     trackerSees: true,
   };
-  const failing = { unenforced: 2, retrying: 2, oldestUnenforcedMs: 30_000, oldestRetryingMs: 30_000 };
+  const failing = { unenforced: 2, oldestUnenforcedMs: 30_000, oldestFailingMs: 30_000 };
   test.each<[string, Partial<StatusFacts>, string, string]>([
     ['nothing to do', {}, 'QUIET', 'nothing-pending'],
     ['busy', { unenforced: 3, oldestUnenforcedMs: 900 }, 'OK', 'in-time'],
@@ -131,6 +130,7 @@ describe('status word', () => {
     ['no beat for long', { sinceBeatMs: 15_001 }, 'STOPPED', 'connector-silent'],
     ['the tracker itself does not read', { trackerSees: false }, 'BLIND', 'tracker-blind'],
     ['every attempt fails', failing, 'PARTNER_DOWN', 'partner-fails'],
+    ['the partner answers and asks for patience', { ...failing, oldestFailingMs: 0 }, 'SLOW', 'late'],
     ['one person fails, others do not', { ...failing, sinceAcceptedMs: 500 }, 'SLOW', 'late'],
     [
       'it beats and takes nothing',

@@ -108,9 +108,9 @@ export const blameSoFar = (ageMs: number, consumedMs: number | null): Blame =>
 export interface StatusFacts {
   readonly unenforced: number;
   readonly parked: number;
-  readonly retrying: number;
   readonly oldestUnenforcedMs: number;
-  readonly oldestRetryingMs: number;
+  /** Of those whose last attempt got no answer, or an error of the partner's own: what its circuit breaker counts. */
+  readonly oldestFailingMs: number;
   /** Of those no connector has said anything about. */
   readonly oldestUnheardMs: number;
   /** Since the newest beat of any of its gates; null when none is known alive. */
@@ -142,9 +142,8 @@ export function statusOf(facts: StatusFacts): { readonly status: RecipientStatus
     return facts.hasLeft ? { status: 'STOPPED', reason: 'connector-left' } : { status: 'BLIND', reason: 'never-heard' };
   if (facts.sinceBeatMs > stoppedAfterMs) return { status: 'STOPPED', reason: 'connector-silent' };
   if (facts.sinceBeatMs > silentAfterMs) return { status: 'BLIND', reason: 'connector-silent' };
-  const answeredSince = facts.sinceAcceptedMs !== null && facts.sinceAcceptedMs < facts.oldestRetryingMs;
-  if (facts.retrying > 0 && facts.oldestRetryingMs > lateAfterMs && !answeredSince)
-    return { status: 'PARTNER_DOWN', reason: 'partner-fails' };
+  const answeredSince = facts.sinceAcceptedMs !== null && facts.sinceAcceptedMs < facts.oldestFailingMs;
+  if (facts.oldestFailingMs > lateAfterMs && !answeredSince) return { status: 'PARTNER_DOWN', reason: 'partner-fails' };
   if (facts.oldestUnheardMs > stalledAfterMs) return { status: 'STALLED', reason: 'no-progress' };
   if (facts.parked > 0) return { status: 'SLOW', reason: 'parked' };
   if (facts.oldestUnenforcedMs > lateAfterMs) return { status: 'SLOW', reason: 'late' };

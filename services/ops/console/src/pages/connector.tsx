@@ -12,6 +12,7 @@ import { StatusWord, toneOf } from '../parts/status-word.tsx';
 import { Table, type Column } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
 import { addressOf } from '../router.ts';
+import { useLanguage } from '../settings.ts';
 import type { Words } from '../words/en.ts';
 import { useFormat, type Format } from '../words/format.ts';
 import { useWords } from '../words/use-words.ts';
@@ -35,6 +36,7 @@ export function ConnectorPage({ recipient }: { recipient: string }) {
 
 function Connector({ view, words }: { view: ConnectorView; words: Words }) {
   const format = useFormat();
+  const language = useLanguage();
   const { line, sample } = view;
   const { connector } = words;
   const pending =
@@ -57,6 +59,7 @@ function Connector({ view, words }: { view: ConnectorView; words: Words }) {
           </PageLink>
         )}
       </p>
+      {line.documentedDelay && <p className="quiet">{words.documented(line.documentedDelay[language])}</p>}
       <p className="quiet lead">
         {sample.since === null
           ? connector.noSample

@@ -7,10 +7,12 @@ import { Problem } from '../parts/problem.tsx';
 import { Sentence } from '../parts/sentence.tsx';
 import { StatusWord, toneOf } from '../parts/status-word.tsx';
 import { Table, type Column } from '../parts/table.tsx';
+import { Time } from '../parts/time.tsx';
 import { addressOf } from '../router.ts';
 import type { Words } from '../words/en.ts';
 import { useFormat, type Format } from '../words/format.ts';
 import { useWords } from '../words/use-words.ts';
+import { Alerts } from './alerts.tsx';
 import { sentenceOf } from './sentence.ts';
 import { withdrawalColumns } from './withdrawal-columns.tsx';
 
@@ -28,7 +30,9 @@ export function OverviewPage() {
       ) : (
         live.problem === null && <Sentence>{words.line.loading}</Sentence>
       )}
+      {data && <Known view={data} />}
       {live.problem && <Problem problem={live.problem} />}
+      {data?.alerts && <Alerts view={data.alerts} />}
       {data && (
         <>
           {data.connectors.length === 0 ? (
@@ -56,6 +60,34 @@ export function OverviewPage() {
         </>
       )}
     </Page>
+  );
+}
+
+/** `ConsentClockSkew` is told from here on. */
+const skewedFromS = 0.5;
+
+/** Up to when the sentence is true, and what makes its times doubtful. */
+function Known({ view: { knownUntil, clockSkewS } }: { view: Overview }) {
+  const words = useWords();
+  const format = useFormat();
+  const { known } = words;
+  return (
+    <>
+      {Math.abs(clockSkewS) > skewedFromS && (
+        <p className="banner warn" role="status">
+          {(clockSkewS > 0 ? known.ahead : known.behind)(format.span(Math.abs(clockSkewS) * 1_000))}
+        </p>
+      )}
+      <p className="quiet known">
+        {knownUntil === null ? (
+          known.unknown
+        ) : (
+          <>
+            {known.until} <Time at={knownUntil} />
+          </>
+        )}
+      </p>
+    </>
   );
 }
 

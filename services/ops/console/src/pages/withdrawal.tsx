@@ -9,6 +9,7 @@ import { Mark } from '../parts/status-word.tsx';
 import { Table, type Column } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
 import { addressOf } from '../router.ts';
+import { useLanguage, type Language } from '../settings.ts';
 import type { Words } from '../words/en.ts';
 import { useFormat, type Format } from '../words/format.ts';
 import { useWords } from '../words/use-words.ts';
@@ -33,6 +34,7 @@ export function WithdrawalPage({ changeId }: { changeId: string }) {
 }
 
 function Trace({ view, words, format }: { view: PropagationView; words: Words; format: Format }) {
+  const language = useLanguage();
   const error = Math.max(0, ...view.recipients.map(({ errorMs }) => errorMs));
   return (
     <>
@@ -59,7 +61,7 @@ function Trace({ view, words, format }: { view: PropagationView; words: Words; f
         <>
           <Table
             caption={words.withdrawal.recipients}
-            columns={columns(words, format)}
+            columns={columns(words, format, language)}
             rows={view.recipients}
             rowKey={({ recipient }) => recipient}
           />
@@ -95,13 +97,18 @@ const open = new Set(['waiting', 'retrying', 'parked']);
 const stateWord = (words: Words, state: string): string =>
   Object.hasOwn(words.state, state) ? words.state[state as keyof Words['state']] : state;
 
-const columns = (words: Words, format: Format): Column<RecipientView>[] => {
+const columns = (words: Words, format: Format, language: Language): Column<RecipientView>[] => {
   const { withdrawal } = words;
   return [
     {
       key: 'recipient',
       title: words.overview.recipient,
-      cell: ({ recipient, name }) => <PageLink to={addressOf.connector(recipient)}>{name}</PageLink>,
+      cell: ({ recipient, name, documentedDelay }) => (
+        <span className="two-lines">
+          <PageLink to={addressOf.connector(recipient)}>{name}</PageLink>
+          {documentedDelay && <span className="quiet small">{words.documented(documentedDelay[language])}</span>}
+        </span>
+      ),
     },
     {
       key: 'state',

@@ -1,5 +1,28 @@
 /** Texts of the pages that prove rather than report: leaks, canaries, comparisons with partners. */
 export const enAssurance = {
+  documented: (delay: string) => `The partner’s documentation on its own time: ${delay}`,
+  known: {
+    until: 'Every withdrawal answered before this moment is in this picture:',
+    unknown: 'Up to when withdrawals are known here cannot be said.',
+    ahead: (span: string) =>
+      `The clock of this service is ${span} ahead of the database: times and ages may be wrong by as much. Leases do not depend on it.`,
+    behind: (span: string) =>
+      `The clock of this service is ${span} behind the database: times and ages may be wrong by as much. Leases do not depend on it.`,
+  },
+  alerts: {
+    caption: 'Alerts',
+    none: 'No alert fires.',
+    unreachable: 'Alertmanager does not answer: which alerts fire is not known here.',
+    silences: 'Silenced alerts',
+    silenced: (what: string, by: string) => `Silenced by ${by}: ${what}. Nobody is called for it until`,
+    name: 'Alert',
+    severity: 'Calls',
+    severities: { page: 'a person now', ticket: 'a person today' },
+    isSilenced: 'nobody: silenced',
+    since: 'Since',
+    owner: 'Owner',
+    runbook: 'What to do',
+  },
   leaks: {
     title: 'Leaks',
     intro:

@@ -2,6 +2,29 @@ import type { enAssurance } from './en-assurance.ts';
 
 /** Les textes des pages qui prouvent : fuites, canaris, comparaisons avec les partenaires. */
 export const frAssurance: typeof enAssurance = {
+  documented: (delay) => `La documentation du partenaire, sur son propre délai : ${delay}`,
+  known: {
+    until: 'Tout retrait confirmé à la personne avant cet instant figure ici :',
+    unknown: 'On ne peut pas dire jusqu’à quand les retraits sont connus ici.',
+    ahead: (span) =>
+      `L’horloge de ce service avance de ${span} sur la base de données : heures et durées peuvent être fausses d’autant. Les baux n’en dépendent pas.`,
+    behind: (span) =>
+      `L’horloge de ce service retarde de ${span} sur la base de données : heures et durées peuvent être fausses d’autant. Les baux n’en dépendent pas.`,
+  },
+  alerts: {
+    caption: 'Alertes',
+    none: 'Aucune alerte en cours.',
+    unreachable: 'Alertmanager ne répond pas : on ne sait pas ici quelles alertes sont en cours.',
+    silences: 'Alertes mises en sourdine',
+    silenced: (what, by) => `En sourdine, par ${by} : ${what}. Personne n’est appelé avant`,
+    name: 'Alerte',
+    severity: 'Appelle',
+    severities: { page: 'quelqu’un tout de suite', ticket: 'quelqu’un aujourd’hui' },
+    isSilenced: 'personne : en sourdine',
+    since: 'Depuis',
+    owner: 'Responsable',
+    runbook: 'Que faire',
+  },
   leaks: {
     title: 'Fuites',
     intro:
