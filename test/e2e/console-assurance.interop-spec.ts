@@ -1,3 +1,7 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@entente/test-support';
 import type { Browser, Page } from 'playwright-core';
@@ -14,7 +18,13 @@ let planted: Planted;
 /** A canary that acts once by itself at the start and then waits for a person. */
 const canary = { purpose: 'personalised-ads', notice: 'privacy-choices@1', email: 'canary@acme.example' };
 
+/** While it stands, the service's clock is 1.5 s ahead. */
+let skew: string;
+
 beforeAll(async () => {
+  skew = join(await mkdtemp(join(tmpdir(), 'entente-clock-')), 'on');
+  const clock = pathToFileURL(join(import.meta.dirname, 'console/clock-that-is-wrong.ts'));
+  clock.search = new URLSearchParams({ while: skew, aheadMs: '1500' }).toString();
   [world, browser] = await Promise.all([
     startConsoleWorld((stub) => ({
       CANARIES: JSON.stringify({ 'meta-ads': canary, 'hubspot-crm': canary }),
@@ -23,6 +33,8 @@ beforeAll(async () => {
       CANARY_CLIENT_SECRET: 'ops-secret',
       DEMO_WORLD_URL: stub,
       DEMO_WORLD_TOKEN: 'demo-token',
+      ALERTMANAGER_URL: stub,
+      NODE_OPTIONS: `--import=${clock.href}`,
     })),
     openBrowser(),
   ]);
@@ -37,6 +49,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await world?.stop();
+  await rm(dirname(skew), { recursive: true });
 });
 afterEach(() => at.close());
 
@@ -128,6 +141,11 @@ describe('breaking the partners of a local stack', () => {
     await down.focus();
     await page.keyboard.press('Space');
     await shows(page, '1 fault on at HubSpot.');
+    // The page shows it at once, the partner is told a moment later.
+    await waitFor(() => Promise.resolve(world.connectors.switched), {
+      timeoutMs: 10_000,
+      what: 'the demo world to be told',
+    });
     expect(world.connectors.switched).toEqual({ recipient: 'hubspot-crm', on: ['down'] });
     await page.reload();
     await shows(page, '1 fault on at HubSpot.');
@@ -210,6 +228,71 @@ describe('every page in the states of its data', () => {
     await page.getByRole('row', { name: /Blind/ }).first().waitFor();
     expect(await violations(page)).toEqual([]);
     await world.pool.query(`UPDATE gate_start SET last_beat_at = clock_timestamp() + interval '1 hour'`);
+  });
+});
+
+describe('what makes a picture doubtful is said beside it', () => {
+  test('a clock that is off, alerts that fire, silences with who and until when; an Alertmanager that does not answer', async () => {
+    const page = await at.inside('viewer');
+    await page.getByText('No alert fires.').waitFor();
+    await page.getByText(/Every withdrawal answered before this moment/).waitFor();
+    await writeFile(skew, '');
+    const labels = { alertname: 'ConsentPartnerDown', connector: 'meta-ads', severity: 'ticket' };
+    const runbook = { owner: 'partner', runbook_url: 'docs/runbooks/ConsentPartnerDown.md' };
+    world.connectors.alertmanager = {
+      alerts: [
+        {
+          labels,
+          annotations: { summary: 'meta-ads does not answer', ...runbook },
+          startsAt: '2026-11-22T10:00:00Z',
+          status: { state: 'suppressed', silencedBy: ['s1'], inhibitedBy: [] },
+        },
+      ],
+      silences: [
+        {
+          ...{ id: 's1', status: { state: 'active' }, createdBy: 'Otto', comment: 'Meta is being moved' },
+          ...{ startsAt: '2026-11-22T10:00:00Z', endsAt: '2026-11-22T12:00:00Z' },
+          matchers: [{ name: 'alertname', value: 'ConsentPartnerDown', isEqual: true, isRegex: false }],
+        },
+      ],
+    };
+    await page.getByText(/is 1\.5.s ahead of the database/).waitFor();
+    await page.getByText(/Silenced by Otto: ConsentPartnerDown\. Nobody is called for it until/).waitFor();
+    await page.getByRole('row', { name: /ConsentPartnerDown.*nobody: silenced.*meta-ads/ }).waitFor();
+    expect(await violations(page)).toEqual([]);
+    const narrow = { locale: 'fr-FR', colorScheme: 'dark', viewport: { width: 320, height: 640 } } as const;
+    const french = await at.inside('viewer', '/console/', narrow);
+    await french.getByText(/avance de 1,5.s sur la base/).waitFor();
+    await french.getByText(/En sourdine, par Otto : ConsentPartnerDown\. Personne n’est appelé avant/).waitFor();
+    expect(await violations(french, looks)).toEqual([]);
+    expect(await overflow(french)).toBe(0);
+    await rm(skew);
+    world.connectors.alertmanager = null;
+    await page.getByText(/Alertmanager does not answer/).waitFor();
+    // What still works, works: the rest of the page does not need it.
+    await page.getByRole('table', { name: 'Recipients' }).waitFor();
+    world.connectors.alertmanager = { alerts: [], silences: [] };
+    await page.getByText('No alert fires.').waitFor();
+  }, 90_000);
+
+  test('a line that is open and silent: how old the page is, until it speaks again', async () => {
+    const page = await at.inside('viewer', '/console/leaks');
+    await page.getByText('Live', { exact: true }).waitFor();
+    await world.ops.signal('SIGSTOP');
+    await page.getByText(/^Last update \d+.s ago$/).waitFor({ timeout: 15_000 });
+    expect(await violations(page)).toEqual([]);
+    await world.ops.signal('SIGCONT');
+    await page.getByText('Live', { exact: true }).waitFor({ timeout: 15_000 });
+  });
+
+  test('before the first answer a page says that it loads, and nothing else', async () => {
+    const page = await at.inside('viewer', '/console/canary');
+    await page.route('**/v1/leaks*', () => undefined);
+    await page.getByRole('link', { name: 'Leaks' }).click();
+    await shows(page, 'Loading…');
+    expect(await violations(page)).toEqual([]);
+    expect(await page.getByRole('table').count()).toBe(0);
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
   });
 });
 

@@ -148,6 +148,7 @@ describe('a bad afternoon', () => {
         '/',
         '/stuck',
         '/parked',
+        '/leaks',
         '/people',
         '/audit',
         '/connectors/meta-ads',
@@ -234,7 +235,12 @@ describe('a bad afternoon', () => {
     ]);
     await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Try again now');
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    world.connectors.replaying = answered;
     await page.keyboard.press('Enter');
+    await dialog.getByText('Running…').waitFor();
+    expect(await violations(page)).toEqual([]);
+    answer();
     await dialog.getByText('Being tried again: 3 people.').waitFor();
     expect(world.connectors.replays.at(-1)).toMatchObject({ dryRun: false });
     await page.keyboard.press('Escape');
@@ -243,6 +249,48 @@ describe('a bad afternoon', () => {
     await page.getByRole('button', { name: /authentication/ }).click();
     await page.getByRole('alert').getByText('The connector answered 503. Nothing is known to have changed.').waitFor();
     world.connectors.status = 200;
+  });
+
+  test('leaks: "0" only with how much was looked at; then the evidence, masked for who may only look', async () => {
+    const viewer = await at.inside('viewer', '/console/leaks');
+    await shows(viewer, 'No send is on record here, so nothing has been looked at.');
+    expect(await violations(viewer)).toEqual([]);
+    await planted.lookedAt('meta-ads', 12_345);
+    await shows(viewer, /^0 leaks since .*, looked at 12,345 sends\.$/);
+    for (let n = 0; n < 60; n += 1)
+      await planted.leak({
+        ...{ recipient: 'meta-ads', purpose: 'personalised-ads', subjectKey: subject(100), agoMs: 1_000 + n },
+        detector: n === 0 ? 'egress_audit' : 'canary',
+      });
+    await planted.leak({
+      ...{ recipient: 'hubspot-crm', purpose: 'email-marketing,personalisation', subjectKey: subject(3), agoMs: 500 },
+      detector: 'readback',
+    });
+    await shows(viewer, 'At least 50 leaks. Treat each as an incident.');
+    await viewer
+      .getByRole('row', { name: /HubSpot.*email-marketing, personalisation.*Reading the partner back/ })
+      .waitFor();
+    expect(await viewer.textContent('main')).not.toContain(subject(100));
+    await viewer.getByLabel('Recipient').selectOption('hubspot-crm');
+    await shows(viewer, '1 leak. Treat each as an incident.');
+    const page = await at.inside('operator', '/console/leaks?recipient=meta-ads');
+    await page.getByRole('button', { name: 'Show more' }).focus();
+    await page.keyboard.press('Enter');
+    await waitFor(async () => (await page.getByRole('cell', { name: subject(100) }).count()) === 60, {
+      timeoutMs: 10_000,
+      what: 'each of the 60 once',
+    });
+    expect(await violations(page)).toEqual([]);
+    await page
+      .getByRole('row', { name: /Replay of what left/ })
+      .getByRole('link', { name: /later$/ })
+      .focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'One withdrawal' }).waitFor();
+    const { rows } = await world.pool.query(`SELECT DISTINCT actor, target FROM audit WHERE action = 'view-leaks'`);
+    expect(rows).toEqual(expect.arrayContaining([{ actor: 'operator', target: 'meta-ads' }]));
+    expect((await world.ask('/v1/leaks?since=2999-01-01')).answer).toMatchObject({ items: [], next: null });
+    await world.pool.query('DELETE FROM leak; DELETE FROM egress_day');
   });
 
   test('a person is found for a reason, and an admin reads who looked', async () => {
@@ -304,6 +352,13 @@ describe('the API behind it', () => {
     ],
     ['/v1/stuck?recipient=No%20Such', 'recipient'],
     ['/v1/stuck?state=lost', 'state'],
+    ['/v1/leaks?since=yesterday', 'since'],
+    ['/v1/leaks?since=0001-01-01', 'since'],
+    ['/v1/leaks?recipient=No%20Such', 'recipient'],
+    [
+      `/v1/leaks?after=${Buffer.from('["2026-11-22 00:00:00+00","k1.aaaaaaaaaaaaaaaaaaaaaa","a"]').toString('base64url')}`,
+      'after',
+    ],
     ['/v1/stuck?colour=red', ''],
     ['/v1/connectors/No%20Such', 'recipient'],
     ['/v1/propagations/chg_1', 'changeId'],

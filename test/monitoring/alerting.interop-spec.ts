@@ -230,9 +230,7 @@ test(
     await waitFor(
       async () => {
         const { recipients } = await world.operator.propagation(change.changeId);
-        return recipients.some(
-          ({ recipient, confirmedAt }) => recipient === 'hubspot-crm' && confirmedAt !== undefined,
-        );
+        return recipients.some(({ recipient, state }) => recipient === 'hubspot-crm' && state === 'confirmed');
       },
       { timeoutMs: 60_000, what: 'HubSpot to show the effect' },
     );

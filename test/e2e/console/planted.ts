@@ -44,6 +44,29 @@ export class Planted {
     );
   }
 
+  /** Something that left after its withdrawal, and how much was looked at to say so. */
+  async leak(one: {
+    recipient: string;
+    purpose: string;
+    subjectKey: string;
+    agoMs: number;
+    detector: string;
+  }): Promise<void> {
+    await this.pool.query(
+      `INSERT INTO leak (controller, subject_key, recipient, purpose, exposed_at, detector)
+       VALUES ($1, $2, $3, $4, clock_timestamp() - make_interval(secs => $5 / 1000.0), $6)`,
+      [this.controller, one.subjectKey, one.recipient, one.purpose, one.agoMs, one.detector],
+    );
+  }
+
+  async lookedAt(recipient: string, sends: number): Promise<void> {
+    await this.pool.query(
+      `INSERT INTO egress_day (controller, recipient, day, sends, first_at)
+       VALUES ($1, $2, (clock_timestamp() AT TIME ZONE 'UTC')::date, $3, clock_timestamp() - interval '1 hour')`,
+      [this.controller, recipient, sends],
+    );
+  }
+
   async withdrawal(withdrawal: PlantedWithdrawal): Promise<string> {
     const { agoMs, subjectKey, version = 1, purposes = ['personalised-ads'], at } = withdrawal;
     const id = randomUUID();
