@@ -10,7 +10,7 @@ import { systemClock } from '@entente/observability';
 const file = new URL(import.meta.url).searchParams.get('while');
 if (file === null) throw new Error('say while which file exists: gate-that-says-yes.ts?while=PATH');
 
-const honest = Reflect.get(Gate.prototype, 'decide') as (this: Gate, intent: Intent) => Decision;
+const honest: (this: Gate, intent: Intent) => Decision = Reflect.get(Gate.prototype, 'decide');
 /** As long as half a lease. */
 const allowedForMs = 1_000;
 

@@ -6,5 +6,5 @@ const file = searchParams.get('while');
 const aheadMs = Number(searchParams.get('aheadMs'));
 if (file === null || !(aheadMs > 0)) throw new Error('clock-that-is-wrong.ts?while=PATH&aheadMs=NUMBER');
 
-const right = Reflect.get(Date, 'now') as () => number;
+const right: () => number = Reflect.get(Date, 'now');
 Date.now = () => right() + (existsSync(file) ? aheadMs : 0);

@@ -21,6 +21,7 @@ import { kafkaBootstrap, testDatabase, waitFor } from '@entente/test-support';
 import { EgressAudit } from '../leaks/egress-audit.ts';
 import { opsMigrations } from '../migrations/index.ts';
 import { registerGauges } from '../metrics/gauges.ts';
+import { leaks } from '../read/leaks.ts';
 import { recipientSummaries } from '../read/recipients.ts';
 import { latestPropagations, propagation } from './read-model.ts';
 import { Sweeper } from './sweeper.ts';
@@ -396,6 +397,16 @@ describe('TRK-1: the tracker', () => {
     );
     expect(rows.map(({ at: time }) => time.getTime() - withdrawnAt)).toEqual([2_500, 3_500]);
     expect(await metrics.text()).toMatch(/consent_leaks_total\{[^}]*meta-ads[^}]*egress_audit[^}]*\} 2/);
+    // Of five records three tell a send; the two announcements repeat one.
+    const listed = await leaks(pool, {
+      ...{ controller: acme, recipient: meta, since: null, after: null, limit: 10, nowMs: systemClock.now() },
+      namesPeople: true,
+    });
+    expect(listed.looked.sends).toBe(3);
+    expect(listed.items[0]).toMatchObject({
+      ...{ subjectKey: key, purposes: [purpose], detector: 'egress_audit', at: iso(withdrawnAt + 3_500) },
+      ...{ changeId: (await at(id))!.changeId, withdrawnAt: iso(withdrawnAt) },
+    });
     await audit.stop();
   });
 
