@@ -50,6 +50,7 @@ import { SignalIntake } from './signals/signal-intake.ts';
 import { SignalRecorder } from './signals/signal-recorder.ts';
 import { SignalStore } from './signals/signal-store.ts';
 import { SignalViews } from './signals/signal-views.ts';
+import { LogAgreement } from './snapshot/log-agreement.ts';
 import { GateSnapshot } from './snapshot/snapshot.ts';
 
 /** Longest statement of a reader and of the background work, in milliseconds. */
@@ -91,6 +92,7 @@ export class ConsentParts {
   readonly signalIntake: SignalIntake;
   readonly signalViews: SignalViews;
   readonly snapshot: GateSnapshot;
+  readonly logAgreement: LogAgreement;
   readonly imports: Imports;
   readonly bulkExport: BulkExport;
   readonly records: SubjectRecords;
@@ -186,6 +188,7 @@ export class ConsentParts {
     this.signalIntake = new SignalIntake({ ...signals, signalRecorder: new SignalRecorder(signals) });
     this.signalViews = new SignalViews(signals);
     this.snapshot = new GateSnapshot(this.#snapshotPool);
+    this.logAgreement = new LogAgreement(this.#snapshotPool, () => this.relay?.state());
     this.sequencer = new Sequencer(this.pool, log);
     const logKeys = config.ledgerKeys === undefined ? null : parseLogKeys(config.ledgerKeys);
     const directory = config.ledgerCheckpointDir;

@@ -35,6 +35,7 @@ import { Cursors } from './http/cursors.ts';
 import { ReadingController } from './http/reading.controller.ts';
 import { SignalIntake } from './signals/signal-intake.ts';
 import { SignalViews } from './signals/signal-views.ts';
+import { LogAgreement } from './snapshot/log-agreement.ts';
 import { GateSnapshot } from './snapshot/snapshot.ts';
 
 export interface ConsentModuleOptions {
@@ -93,6 +94,7 @@ export class ConsentModule {
         { provide: SubjectRecords, useValue: parts.records },
         { provide: Imports, useValue: parts.imports },
         { provide: GateSnapshot, useValue: parts.snapshot },
+        { provide: LogAgreement, useValue: parts.logAgreement },
         { provide: LedgerProofs, useValue: parts.proofs },
         { provide: Receipts, useValue: parts.receipts },
       ],

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
-import { Caller, Scopes } from '@entente/http';
+import { Caller, Refusal, Scopes } from '@entente/http';
 import { Controller, Get, Header, StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { LogAgreement } from '../snapshot/log-agreement.ts';
 import { GateSnapshot } from '../snapshot/snapshot.ts';
 import { ApiProblems } from './problems.ts';
 
@@ -10,9 +11,11 @@ import { ApiProblems } from './problems.ts';
 @Controller('v1/gate')
 export class SnapshotController {
   readonly #snapshot: GateSnapshot;
+  readonly #agreement: LogAgreement;
 
-  constructor(snapshot: GateSnapshot) {
+  constructor(snapshot: GateSnapshot, agreement: LogAgreement) {
     this.#snapshot = snapshot;
+    this.#agreement = agreement;
   }
 
   @Get('snapshot')
@@ -30,8 +33,15 @@ export class SnapshotController {
     description: 'NDJSON',
     content: { 'application/x-ndjson': { schema: { type: 'string' } } },
   })
-  @ApiProblems()
-  read(@Caller() { controller }: Caller): StreamableFile {
+  @ApiProblems(503)
+  async read(@Caller() { controller }: Caller): Promise<StreamableFile> {
+    if (!(await this.#agreement.isKnown()))
+      throw new Refusal(
+        'database-not-vouched-for',
+        503,
+        'No relay has found this database to hold all that was answered (RST-4).',
+        { headers: { 'retry-after': '1' } },
+      );
     const text = Readable.from(this.#snapshot.text(controller), { objectMode: false, highWaterMark: 65_536 });
     return new StreamableFile(text, { type: 'application/x-ndjson' });
   }

@@ -206,6 +206,8 @@ describe('RST-4 an older copy of the database, with Kafka ahead of it', () => {
       timeoutMs: 30_000,
     });
     expect((await statesOf('ada')).by).toMatchObject({ analytics: 'granted' });
+    // Whoever compared with it would take Fay, who came after the copy, for erased.
+    expect((await consent.get('/v1/gate/snapshot')).status).toBe(503);
   }, 90_000);
 
   test('whoever writes meanwhile hides nothing: the loss is known by the change, not by the version', async () => {

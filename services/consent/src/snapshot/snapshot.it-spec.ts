@@ -56,6 +56,29 @@ describe('GATE-1 the snapshot', () => {
     ]);
   });
 
+  test('RST-4 nobody is given one of a database that no relay vouches for', async () => {
+    const status = async () => {
+      const authorization = `Bearer ${await consent.token(['consent:read'])}`;
+      const response = await fetch(`${consent.url}/v1/gate/snapshot`, { headers: { authorization } });
+      await response.arrayBuffer();
+      return [response.status, response.headers.get('retry-after')];
+    };
+    const passed = (ago: string) =>
+      consent.pool.query(
+        `INSERT INTO relay_shard (shard, last_pass_at) VALUES (0, clock_timestamp() - $1::interval)
+         ON CONFLICT (shard) DO UPDATE SET last_pass_at = excluded.last_pass_at`,
+        [ago],
+      );
+    expect(await status()).toEqual([200, null]);
+    await consent.pool.query('INSERT INTO relay_shard (shard) VALUES (0)');
+    expect(await status()).toEqual([503, '1']);
+    await passed('10 s');
+    expect(await status()).toEqual([503, '1']);
+    await passed('1 s');
+    expect(await status()).toEqual([200, null]);
+    await consent.pool.query('DELETE FROM relay_shard');
+  });
+
   test.each([5_000, 12_345])('pages are joined without loss or repetition: %d subjects', async (count) => {
     const controller = `brand-${count}`;
     await plant(controller, count);
