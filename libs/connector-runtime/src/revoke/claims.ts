@@ -1,4 +1,4 @@
-import type { Catalogue, ControllerId, RecipientId } from '@entente/contracts';
+import type { Catalogue, ControllerId, RecipientId, SubjectKey } from '@entente/contracts';
 import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool } from '@entente/postgres';
 import type { Logger } from '@entente/observability';
@@ -54,11 +54,20 @@ export class Claims {
     this.#options = options;
   }
 
-  /** Null when nothing is due. */
-  async take(recipient: RecipientId, limit: number, claimMs: number): Promise<Claim | null> {
+  /**
+   * Null when nothing is due.
+   * @param waiting persons who are not taken although they are due
+   */
+  async take(
+    recipient: RecipientId,
+    limit: number,
+    claimMs: number,
+    waiting: ReadonlySet<SubjectKey> = new Set(),
+  ): Promise<Claim | null> {
     const { pool, controller } = this.#options;
     return inTransaction(pool, async (tx) => {
-      const before = await lockDue(tx, controller, recipient, limit);
+      const due = await lockDue(tx, controller, recipient, limit + waiting.size);
+      const before = due.filter(({ subjectKey }) => !waiting.has(subjectKey)).slice(0, limit);
       if (before.length === 0) return null;
       const catalogue = await catalogueForShare(tx, controller);
       if (catalogue === null) return null;

@@ -3,6 +3,7 @@ import type { Confirmations } from '../confirm/confirmations.ts';
 import { union } from '../delivery-step/purpose-set.ts';
 import type { Outcome, RevocationOutcome } from '../partner/outcome.ts';
 import type { AttemptScope, BoundRecipient } from '../partner/recipient.ts';
+import { BusyPersons } from '../limits/busy-persons.ts';
 import type { Slot } from '../limits/recipient-limits.ts';
 import type { IdentifierSource, Known } from '../store/identifier-source.ts';
 import type { Attempted, Claim, Claims } from './claims.ts';
@@ -36,6 +37,7 @@ export class Revoker {
   readonly #stop = new AbortController();
   readonly #abandon = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #busy = new BusyPersons();
   #wake: (() => void) | undefined;
   #awake = false;
   #loop: Promise<void> = Promise.resolve();
@@ -87,7 +89,8 @@ export class Revoker {
   async #claimed(slot: Slot): Promise<boolean> {
     const { recipient, claims, clock } = this.#options;
     const deadline = clock.monotonic() + claimMs - settleReserveMs;
-    const claim = await claims.take(recipient.id, recipient.limits.revokeBatch, claimMs);
+    const waiting = this.#busy.waiting(clock.monotonic());
+    const claim = await claims.take(recipient.id, recipient.limits.revokeBatch, claimMs, waiting);
     if (claim === null) {
       slot.forgo();
       return false;
@@ -123,6 +126,8 @@ export class Revoker {
       metrics.counter('consent_partner_requests_total').inc(labels);
       metrics.histogram('consent_partner_request_seconds').observe(seconds, labels);
     }
+    const accepted = attempts.filter(({ outcome }) => outcome.kind === 'applied').map(({ row }) => row.subjectKey);
+    this.#busy.accepted(accepted, clock.monotonic());
     this.#heedThrottling(attempts);
     slot.release(!attempts.every(({ outcome }) => countsAgainstPartner(outcome)));
     await this.#settle(claim, attempts, deadline + settleReserveMs / 2);

@@ -1,0 +1,16 @@
+import { subjectKey } from '@entente/contracts';
+import { expect, test } from '@jest/globals';
+import { BusyPersons } from './busy-persons.ts';
+
+const busy = subjectKey('k1.AAAAAAAAAAAAAAAAAAAAAA');
+const other = subjectKey('k1.BBBBBBBBBBBBBBBBBBBBBB');
+
+test('five accepted revocations of a person in ten seconds, then that person waits, and nobody else', () => {
+  const persons = new BusyPersons();
+  for (let second = 0; second < 5; second += 1) {
+    expect(persons.waiting(second * 1_000).size).toBe(0);
+    persons.accepted([busy, ...(second === 0 ? [other] : [])], second * 1_000);
+  }
+  expect([...persons.waiting(9_999)]).toEqual([busy]);
+  expect([...persons.waiting(10_000)]).toEqual([]);
+});
