@@ -247,7 +247,9 @@ test(
       await rm(bypass);
     }
     const { items, looked } = await world.operator.ops<Leaks>('/v1/leaks?limit=200');
-    const evidence = { subjectKey: change.subjectKey, changeId: change.changeId, withdrawnAt: change.committedAt };
+    // The view tells milliseconds.
+    const withdrawnAt = new Date(change.committedAt).toISOString();
+    const evidence = { subjectKey: change.subjectKey, changeId: change.changeId, withdrawnAt };
     for (const [recipient, purpose, detector] of [
       ['meta-ads', 'personalised-ads', 'egress_audit'],
       ['hubspot-crm', 'email-marketing', 'readback'],
