@@ -47,6 +47,7 @@ test('npm run demo -- --people FILE with a dirty file: the good rows are the dem
     leaks: 0,
     withdrawals: 100,
     accepted: { 'hubspot-crm': 100, 'segment-analytics': 100, 'meta-ads': 100 },
+    signals: { gpc: { withdrawals: 10, accepted: 10, leaks: 0 }, tcf: { withdrawals: 10, accepted: 10, leaks: 0 } },
   });
   const rejects = await readFile(`${file}.rejects.csv`, 'utf8');
   const byLine = rejects

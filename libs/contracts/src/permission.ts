@@ -1,6 +1,6 @@
 import type { Catalogue, Notice } from './catalogue.ts';
 import type { NoticeRef, PurposeId, RecipientId } from './ids.ts';
-import type { ConsentVector } from './vector.ts';
+import type { ConsentVector, PurposeState } from './vector.ts';
 
 /** Why something may not leave; a closed list, used in answers and metrics. */
 export const denialReasons = [
@@ -21,6 +21,9 @@ export type DenialReason = (typeof denialReasons)[number];
 export type Permission =
   { readonly allowed: true; readonly until: number } | { readonly allowed: false; readonly reason: DenialReason };
 
+/** What of a vector a permission rests on. */
+export type PermittingVector = Readonly<Record<PurposeId, Omit<PurposeState, 'since' | 'lent'>>>;
+
 const deny = (reason: DenialReason): Permission => ({ allowed: false, reason });
 
 /**
@@ -29,7 +32,7 @@ const deny = (reason: DenialReason): Permission => ({ allowed: false, reason });
  * @returns `until`: the instant in milliseconds at which the grant ends by itself, or Infinity
  */
 export function permission(
-  vector: ConsentVector | undefined,
+  vector: PermittingVector | undefined,
   catalogue: Catalogue,
   purpose: PurposeId,
   recipient: RecipientId,

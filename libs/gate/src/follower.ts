@@ -122,7 +122,7 @@ export class Follower {
     if (!lease.held) return { kind: 'stale', reason: lease.why };
     let held: Held | undefined;
     try {
-      held = this.#setting.replica.get(intent.subjectKey, intent.purpose);
+      held = this.#setting.replica.get(intent.subjectKey);
     } catch (error) {
       this.#loseStore(error);
       return { kind: 'stale', reason: 'store' };

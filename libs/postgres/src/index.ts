@@ -5,6 +5,7 @@ export type { ClientOptions, PoolOptions } from './connections.ts';
 export type { SessionSettings } from './session-settings.ts';
 export { UnsafeBigint } from './column-types.ts';
 export { CommitUnknown, inTransaction } from './transaction.ts';
+export { inKeyOrder } from './in-key-order.ts';
 export { GroupCommit } from './group-commit.ts';
 export { createDataSource } from './data-source.ts';
 export type { DataSourceSettings, EntityClass, MigrationClass } from './data-source.ts';

@@ -12,6 +12,7 @@ import {
   createPool,
   databaseClock,
   databaseIdentity,
+  inKeyOrder,
   inTransaction,
   migrate,
   pendingMigrations,
@@ -316,3 +317,16 @@ async function cuttableProxy(url: string) {
     },
   };
 }
+
+test('a page is read along the index of a table that has no statistics yet, and not sorted out of all of it', async () => {
+  await pool.query(
+    `CREATE TABLE loaded (brand text, key text, PRIMARY KEY (brand, key)) WITH (autovacuum_enabled = off)`,
+  );
+  await pool.query(`INSERT INTO loaded SELECT 'acme', lpad(n::text, 22, '0') FROM generate_series(1, 20000) n`);
+  const text = `EXPLAIN SELECT key FROM loaded WHERE brand = $1 AND key > $2 ORDER BY key LIMIT 500`;
+  const statement = { text, values: ['acme', '0'] };
+  const planned = (rows: readonly object[]): string => rows.map((row) => JSON.stringify(row)).join('\n');
+  expect(planned((await pool.query<object>(statement)).rows)).toContain('Sort');
+  expect(planned(await inKeyOrder<object>(pool, statement))).not.toContain('Sort');
+  expect((await pool.query('SHOW enable_sort')).rows).toEqual([{ enable_sort: 'on' }]);
+});

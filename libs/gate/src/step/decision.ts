@@ -1,14 +1,16 @@
 import {
   permission,
   type Catalogue,
-  type ConsentVector,
   type DenialReason,
+  type Permission,
+  type PermittingVector,
   type PurposeId,
   type RecipientId,
   type SubjectKey,
 } from '@entente/contracts';
 import { leaseState, type PartitionState } from './gate-step.ts';
 import type { Reading } from './lease.ts';
+import type { SharedVector } from './shared-vector.ts';
 
 /** What someone wants to send. */
 export interface Intent {
@@ -39,10 +41,12 @@ export interface Stale {
 }
 export type Decision = Allow | Deny | Stale;
 
-/** One subject as the replica holds it, at least for the purpose asked; a closed key holds no vector, whatever its version. */
+/** One subject as a decision needs it; a closed key holds no vector, whatever its version. */
 export interface Held {
   readonly version: number;
-  readonly vector: ConsentVector | undefined;
+  readonly vector: PermittingVector | undefined;
+  /** The same vector with what follows from it, where the replica keeps that. */
+  readonly shared?: SharedVector;
 }
 
 /** The newest pass time heard, and when. */
@@ -64,6 +68,11 @@ export interface GateView {
 export const expiryNow = (pass: PassTime | null, now: Reading): number =>
   pass === null ? now.wall : Math.max(now.wall, pass.passTime + (now.monotonic - pass.heard.monotonic));
 
+const permissionIn = ({ held, catalogue }: GateView, { purpose, recipient }: Intent, today: number): Permission =>
+  held?.shared === undefined
+    ? permission(held?.vector, catalogue, purpose, recipient, today)
+    : held.shared.permission(catalogue, purpose, recipient, today);
+
 /** GATE-4. Pure. A gate that cannot know says stale before it says anything else. */
 export function decide(view: GateView, intent: Intent, now: Reading): Decision {
   const lease = leaseState(view.partition, view.catalogue.number, now);
@@ -74,7 +83,7 @@ export function decide(view: GateView, intent: Intent, now: Reading): Decision {
   // The tracker and `wait=gates` count this gate for its own recipients only.
   if (!view.recipients.has(intent.recipient)) return { kind: 'deny', reason: 'unknown-recipient' };
   const today = expiryNow(view.pass, now);
-  const answer = permission(view.held?.vector, view.catalogue, intent.purpose, intent.recipient, today);
+  const answer = permissionIn(view, intent, today);
   if (!answer.allowed) return { kind: 'deny', reason: answer.reason };
   const deadline = now.monotonic + Math.min(lease.remainingMs, answer.until - today);
   return { kind: 'allow', deadline, version, ...(Number.isFinite(answer.until) ? { until: answer.until } : {}) };

@@ -1,11 +1,14 @@
-import type { CatalogueDocument, ControllerId, PurposeId, SubjectKey } from '@entente/contracts';
+import type { CatalogueDocument, ControllerId, SubjectKey } from '@entente/contracts';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { join } from 'node:path';
 import type { Held } from '../step/decision.ts';
+import type { SharedVector } from '../step/shared-vector.ts';
 import { dropAfterHostRestart, hostBoot } from './host-boot.ts';
 import { NameTable } from './name-table.ts';
 import type { Batch, Replica, Resumed, StoredPartition } from './replica.ts';
-import { toRow, vectorOf, type SubjectRow } from './subject-row.ts';
+import { SharedVectors } from './shared-vectors.ts';
+import { SubjectIndex } from './subject-index.ts';
+import { toRow, type SubjectRow } from './subject-row.ts';
 
 /** Layout of the store; another number means: empty it and seed again. */
 export const layout = 2;
@@ -20,8 +23,10 @@ interface StoredQuarantine {
   value: Buffer | null;
 }
 
+const heldAs = (version: number, shared: SharedVector): Held => ({ version, vector: shared.vector, shared });
+
 /**
- * The replica in LMDB. One writer, one thread, synchronous transactions: a commit is visible to the next `get` of the same
+ * The replica in LMDB, and in memory what was lately asked for. One writer, one thread, synchronous transactions: a commit is visible to the next `get` of the same
  * tick, and after a crash of the process the store holds the whole commits, offsets included. A commit does not wait for
  * the disk, which would hold up every decision of the process: after a crash of the host the gate seeds again (ADR 11).
  * Every key begins with the controller (design.md §1).
@@ -35,8 +40,10 @@ export class LmdbReplica implements Replica {
   readonly #meta: Database<unknown, string>;
   readonly #nameRows: Database<string, number>;
   readonly #closedKeys = new Set<string>();
+  readonly #index = new SubjectIndex();
   #quarantined: number;
   #names: NameTable;
+  #vectors: SharedVectors;
 
   /** The caller holds the directory's lock. A store of another controller or layout is emptied. */
   constructor(directory: string, controller: ControllerId, boot: string | null = hostBoot()) {
@@ -50,18 +57,25 @@ export class LmdbReplica implements Replica {
     this.#nameRows = this.#root.openDB<string, number>({ name: 'names', encoding: 'msgpack' });
     if (this.#meta.get('layout') !== layout || this.#meta.get('controller') !== controller) this.#startOver();
     this.#names = this.#loadNames();
+    this.#vectors = new SharedVectors(this.#names);
     for (const key of this.#closed.getKeys()) this.#closedKeys.add(key);
     this.#quarantined = this.#quarantine.getCount();
   }
 
-  get(subjectKey: SubjectKey, only?: PurposeId): Held | undefined {
-    const key = this.#key(subjectKey);
-    const row = this.#subjects.get(key);
-    if (this.#closedKeys.size > 0 && this.#closedKeys.has(key)) return { version: row?.[0] ?? 0, vector: undefined };
-    return row === undefined ? undefined : { version: row[0], vector: vectorOf(row, this.#names, only) };
+  get(subjectKey: SubjectKey): Held | undefined {
+    if (this.#closedKeys.size > 0 && this.#closedKeys.has(this.#key(subjectKey)))
+      return { version: this.#row(subjectKey)?.[0] ?? 0, vector: undefined };
+    const indexed = this.#index.get(subjectKey);
+    if (indexed !== undefined) return heldAs(indexed.version, this.#vectors.at(indexed.vector));
+    const row = this.#row(subjectKey);
+    if (row === undefined) return undefined;
+    const { number, vector } = this.#vectors.of(row);
+    if (number !== null) this.#index.set(subjectKey, { version: row[0], vector: number });
+    return heldAs(row[0], vector);
   }
 
   commit(batch: Batch): void {
+    for (const { subjectKey } of batch.subjects ?? []) this.#index.forget(subjectKey);
     this.#root.transactionSync(() => {
       for (const { subjectKey, version, vector } of batch.subjects ?? []) {
         const key = this.#key(subjectKey);
@@ -89,7 +103,9 @@ export class LmdbReplica implements Replica {
       this.#nameRows.clearSync();
     });
     this.#closedKeys.clear();
+    this.#index.clear();
     this.#names = this.#loadNames();
+    this.#vectors = new SharedVectors(this.#names);
   }
 
   resumed(): Resumed {
@@ -117,6 +133,10 @@ export class LmdbReplica implements Replica {
 
   close(): Promise<void> {
     return this.#root.close();
+  }
+
+  #row(subjectKey: SubjectKey): SubjectRow | undefined {
+    return this.#subjects.get(this.#key(subjectKey));
   }
 
   #key(subjectKey: SubjectKey): string {

@@ -1,11 +1,4 @@
-import type {
-  CatalogueDocument,
-  ConsentVector,
-  ControllerId,
-  LedgerHead,
-  PurposeId,
-  SubjectKey,
-} from '@entente/contracts';
+import type { CatalogueDocument, ConsentVector, ControllerId, LedgerHead, SubjectKey } from '@entente/contracts';
 import type { Held } from '../step/decision.ts';
 
 /** What is remembered of a partition of the express lane across restarts. Never a lease. */
@@ -57,8 +50,8 @@ export interface Resumed {
 /** The local store of one controller's consent state. */
 export interface Replica {
   readonly controller: ControllerId;
-  /** With `only`, the vector may lack other purposes. */
-  get(subjectKey: SubjectKey, only?: PurposeId): Held | undefined;
+  /** As the last commit left it. Throws when the store is lost. */
+  get(subjectKey: SubjectKey): Held | undefined;
   /** All or nothing, visible when it returns. A subject is written only over a lower version: the fence. Throws when the store is lost. */
   commit(batch: Batch): void;
   /** Everything but the fences of the partitions goes; not seeded from here on. */

@@ -2,6 +2,7 @@ import {
   decisions,
   type ConsentVector,
   type NoticeRef,
+  type PermittingVector,
   type PurposeId,
   type PurposeState,
   type RecipientId,
@@ -42,22 +43,31 @@ export function toRow(version: number, vector: ConsentVector, names: NameTable):
   return row;
 }
 
-/** @param only the purpose asked for: a decision need not read the others */
-export function vectorOf(row: SubjectRow, names: NameTable, only?: PurposeId): ConsentVector {
-  const vector: Record<PurposeId, PurposeState> = {};
+/** What a decision rests on: all but since when, and whether it was lent. */
+export function permittingVectorOf(row: SubjectRow, names: NameTable): PermittingVector {
+  const vector: Record<PurposeId, Omit<PurposeState, 'since' | 'lent'>> = {};
   for (let index = 1; index < row.length; index += 1) {
-    const [purpose, decision, notice, since, validUntil, refused] = row[index] as StoredPurpose;
-    const name = names.nameOf(purpose) as PurposeId;
-    if (only !== undefined && name !== only) continue;
+    const [purpose, decision, notice, , validUntil, refused] = row[index] as StoredPurpose;
     const known = decisions[decision];
     if (known === undefined) throw new Error(`the replica holds an unknown decision ${decision}`);
-    vector[name] = {
+    vector[names.nameOf(purpose) as PurposeId] = {
       decision: known,
-      since: iso(since),
       ...(notice >= 0 ? { notice: names.nameOf(notice) as NoticeRef } : {}),
       ...(validUntil !== undefined && validUntil !== null ? { validUntil: iso(validUntil) } : {}),
       ...(refused !== undefined ? { refused: refused.map((number) => names.nameOf(number) as RecipientId) } : {}),
     };
+  }
+  return vector;
+}
+
+export function vectorOf(row: SubjectRow, names: NameTable): ConsentVector {
+  const permitting = permittingVectorOf(row, names);
+  const vector: Record<PurposeId, PurposeState> = {};
+  for (let index = 1; index < row.length; index += 1) {
+    const [purpose, , , since] = row[index] as StoredPurpose;
+    const name = names.nameOf(purpose) as PurposeId;
+    const state = permitting[name];
+    if (state !== undefined) vector[name] = { ...state, since: iso(since) };
   }
   return vector;
 }

@@ -1,5 +1,6 @@
 import type { ConsentVector, ControllerId, KeyRing, PurposeState, SubjectKey } from '@entente/contracts';
 import type { Logger } from '@entente/observability';
+import { inKeyOrder } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
 import { openIdentifiersOrNull } from '../identifiers/open-stored.ts';
 
@@ -56,7 +57,7 @@ export class BulkExport {
     try {
       let after: string = wishes.after ?? '';
       for (let left = wishes.limit ?? Infinity; left > 0;) {
-        const { rows } = await pool.query<Row>({
+        const rows: Row[] = await inKeyOrder<Row>(pool, {
           ...{ name: 'export-page', text: pageSql, values: [controller, after, Math.min(pageSize, left)] },
         });
         const lines = await Promise.all(rows.map((row) => this.#line(controller, row, wishes)));

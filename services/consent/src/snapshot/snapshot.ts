@@ -1,5 +1,6 @@
 import { documentOf } from '@entente/contracts';
 import type { ConsentVector, ControllerId, SnapshotLine, SubjectKey } from '@entente/contracts';
+import { inKeyOrder } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
 import { loadCatalogues } from '../catalogue/catalogue-store.ts';
 import { chainHead } from '../sequencer/sequencer.ts';
@@ -61,10 +62,8 @@ async function* snapshotText(pool: Pool, controller: ControllerId): AsyncGenerat
 const textOf = (page: readonly SubjectRow[]): string =>
   page.map(({ erased, ...row }) => line({ kind: 'subject', ...row, ...(erased ? { erased } : {}) })).join('');
 
-async function readPage(pool: Pool, controller: ControllerId, after: string): Promise<SubjectRow[]> {
-  const { rows } = await pool.query<SubjectRow>({ name: 'snapshot-page', text: pageSql, values: [controller, after] });
-  return rows;
-}
+const readPage = (pool: Pool, controller: ControllerId, after: string): Promise<SubjectRow[]> =>
+  inKeyOrder<SubjectRow>(pool, { name: 'snapshot-page', text: pageSql, values: [controller, after] });
 
 async function currentIncarnation(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ incarnation: number }>('SELECT incarnation FROM incarnation');
