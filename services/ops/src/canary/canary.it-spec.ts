@@ -10,7 +10,8 @@ import { testDatabase, waitFor } from '@entente/test-support';
 import { opsMigrations } from '../migrations/index.ts';
 import { uncountedLeaks } from '../leaks/leak-rows.ts';
 import { canaries, canaryRun } from '../read/canaries.ts';
-import { connectorLines, overview } from '../read/overview.ts';
+import { delays, overview } from '../read/overview.ts';
+import { recipientSummaries } from '../read/recipients.ts';
 import { stuck } from '../read/stuck.ts';
 import { recordChanges } from '../tracker/record-changes.ts';
 import { recordOutcomes } from '../tracker/record-outcomes.ts';
@@ -158,7 +159,7 @@ test('a run that goes well: granted, arrived, withdrawn at every gate, refused, 
 test('an item that leaves after the withdrawal is a leak, whatever the connector calls it', async () => {
   connector.after = 'sent';
   expect(await ranOnce()).toMatchObject({ result: 'error', reason: 'sent-after-withdrawal' });
-  const lines = await connectorLines(pool, { controller: acme, trackerSees: true, deadlineMs: 60_000, nowMs: 0 });
+  const lines = await recipientSummaries(pool, acme, true);
   expect(lines.map(({ recipient, leaks }) => [recipient, leaks])).toEqual([['hubspot-crm', 1]]);
   // In the counter once, whichever instance looks first.
   expect(await uncountedLeaks(pool)).toEqual([{ recipient: 'hubspot-crm', detector: 'canary' }]);
@@ -204,7 +205,11 @@ test('nobody counts it: not the overview, not the lists, not the deadlines', asy
     { timeoutMs: 5_000, what: 'an open withdrawal of the canary' },
   );
   const question = { controller: acme, trackerSees: true, deadlineMs: 60_000, nowMs: 0 };
-  const { connectors, latest } = await overview(pool, question, { clockSkewS: 0, alerts: null });
+  const { connectors, latest } = await overview(pool, question, {
+    figures: await delays(pool, acme),
+    clockSkewS: 0,
+    alerts: null,
+  });
   expect(connectors[0]).toMatchObject({ unenforced: 0, acceptedMs: null });
   expect(latest).toEqual([]);
   const lists = { controller: acme, recipient: null, state: null, after: null, limit: 10, nowMs: 0 };

@@ -1,6 +1,6 @@
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import { connectorLines, type OverviewQuestion } from './overview.ts';
+import { connectorLine, type OverviewQuestion } from './overview.ts';
 import { delaySeries, heatMap, stageFigures, type Marks } from './delay-figures.ts';
 import type { ConnectorView, GateInstance } from './views.ts';
 
@@ -15,13 +15,12 @@ export async function connector(
   question: OverviewQuestion & { readonly recipient: string },
 ): Promise<ConnectorView | null> {
   const { controller, recipient, nowMs } = question;
-  const [lines, sample, instances, deadlines24h] = await Promise.all([
-    connectorLines(pool, question),
+  const [line, sample, instances, deadlines24h] = await Promise.all([
+    connectorLine(pool, question, recipient),
     marksOf(pool, controller, recipient),
     instancesOf(pool, controller, recipient),
     deadlinesOf(pool, controller, recipient),
   ]);
-  const line = lines.find((one) => one.recipient === recipient);
   if (!line) return null;
   const oldest = sample.at(-1);
   return {

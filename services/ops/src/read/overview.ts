@@ -3,7 +3,7 @@ import type { Pool } from '@entente/postgres';
 import { allEnforced } from '../tracker/track.ts';
 import { maskedSubject } from './masking.ts';
 import { logHorizon, recipientSummaries, unreadableRecords } from './recipients.ts';
-import type { AlertsView, ConnectorLine, Overview, Percentiles, WithdrawalLine } from './views.ts';
+import type { AlertsView, ConnectorLine, Overview, Percentiles, RecipientSummary, WithdrawalLine } from './views.ts';
 
 /** Newest withdrawals per recipient that the percentiles are taken over. */
 const sampled = 500;
@@ -17,6 +17,8 @@ export interface OverviewQuestion {
 }
 
 export interface Surroundings {
+  /** Of every recipient: they are read over the newest hundreds of each, so whoever asks often keeps them for some seconds. */
+  readonly figures: ReadonlyMap<string, Figures>;
   readonly clockSkewS: number;
   readonly alerts: AlertsView | null;
 }
@@ -25,18 +27,19 @@ export interface Surroundings {
 export async function overview(
   pool: Pool,
   question: OverviewQuestion,
-  { clockSkewS, alerts }: Surroundings,
+  { figures, clockSkewS, alerts }: Surroundings,
 ): Promise<Overview> {
   const { controller } = question;
   const { knownUntil } = await logHorizon(pool);
-  const [connectors, unreadable, latest] = await Promise.all([
-    connectorLines(pool, question),
+  const [summaries, unreadable, latest] = await Promise.all([
+    recipientSummaries(pool, controller, question.trackerSees),
     unreadableRecords(pool),
     withdrawalLines(pool, {
       from: `SELECT * FROM change WHERE controller = $1 AND direction = 'deny' AND NOT canary ORDER BY committed_at DESC LIMIT $2`,
       values: [controller, latestShown],
     }),
   ]);
+  const connectors = summaries.map((summary) => lineOf(summary, figures));
   return {
     at: new Date(question.nowMs).toISOString(),
     allEnforced: allEnforced(connectors, unreadable),
@@ -50,17 +53,26 @@ export async function overview(
   };
 }
 
-/** One line per recipient with its figures. */
-export async function connectorLines(pool: Pool, question: OverviewQuestion): Promise<ConnectorLine[]> {
-  const { controller, trackerSees } = question;
+/** One recipient with its figures, or undefined when there is no such recipient. */
+export async function connectorLine(
+  pool: Pool,
+  { controller, trackerSees }: OverviewQuestion,
+  recipient: string,
+): Promise<ConnectorLine | undefined> {
   const [summaries, figures] = await Promise.all([
     recipientSummaries(pool, controller, trackerSees),
-    delays(pool, controller),
+    delays(pool, controller, recipient),
   ]);
-  return summaries.map((summary) => ({ ...summary, ...(figures.get(summary.recipient) ?? noFigures) }));
+  const summary = summaries.find((one) => one.recipient === recipient);
+  return summary && lineOf(summary, figures);
 }
 
-type Figures = Pick<ConnectorLine, 'gateClosedMs' | 'acceptedMs' | 'judged24h'>;
+const lineOf = (summary: RecipientSummary, figures: ReadonlyMap<string, Figures>): ConnectorLine => ({
+  ...summary,
+  ...(figures.get(summary.recipient) ?? noFigures),
+});
+
+export type Figures = Pick<ConnectorLine, 'gateClosedMs' | 'acceptedMs' | 'judged24h'>;
 const noFigures: Figures = {
   gateClosedMs: null,
   acceptedMs: null,
@@ -79,7 +91,12 @@ const toPercentiles = (values: readonly (number | null)[] | null): Percentiles |
   return p50 === undefined || p95 === undefined || p99 === undefined ? null : { p50, p95, p99 };
 };
 
-async function delays(pool: Pool, controller: ControllerId): Promise<Map<string, Figures>> {
+/** Delays and judged deadlines, of one recipient or of all. */
+export async function delays(
+  pool: Pool,
+  controller: ControllerId,
+  recipient: string | null = null,
+): Promise<Map<string, Figures>> {
   const { rows } = await pool.query<{
     id: string;
     gate: number[] | null;
@@ -101,8 +118,8 @@ async function delays(pool: Pool, controller: ControllerId): Promise<Map<string,
               coalesce(sum(missed_partner), 0)::int AS by_partner
        FROM deadline_hour d WHERE d.controller = r.controller AND d.recipient = r.id AND d.within = '60s'
          AND d.hour > clock_timestamp() - interval '24 hours') AS j
-     WHERE r.controller = $1`,
-    [controller, sampled],
+     WHERE r.controller = $1 AND ($3::text IS NULL OR r.id = $3)`,
+    [controller, sampled, recipient],
   );
   return new Map(
     rows.map((row) => [

@@ -4,7 +4,7 @@ import { createPool, migrate, type Pool } from '@entente/postgres';
 import { testDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { opsMigrations } from '../migrations/index.ts';
-import { overview } from '../read/overview.ts';
+import { delays, overview } from '../read/overview.ts';
 import { LogHorizon } from './log-horizon.ts';
 import type { Heard } from './learn.ts';
 
@@ -48,7 +48,11 @@ const hear = (horizon: LogHorizon, partitions: readonly number[], agoMs: number)
 
 const shown = async () => {
   const question = { controller: acme, trackerSees: true, deadlineMs: 60_000, nowMs: systemClock.now() };
-  const { allEnforced, knownUntil, connectors } = await overview(pool, question, { clockSkewS: 0, alerts: null });
+  const { allEnforced, knownUntil, connectors } = await overview(pool, question, {
+    figures: await delays(pool, acme),
+    clockSkewS: 0,
+    alerts: null,
+  });
   return { allEnforced, known: knownUntil !== null, status: connectors[0]?.status };
 };
 const peace = { allEnforced: true, known: true, status: 'QUIET' };
