@@ -133,7 +133,8 @@ describe('a bad afternoon', () => {
       },
       { timeoutMs: 10_000, what: 'each of the 100 judged once' },
     );
-    await page.getByRole('cell', { name: /us 0, them 1\d/ }).waitFor();
+    // The delays of all are read every ten seconds, for all who look.
+    await page.getByRole('cell', { name: /us 0, them 1\d/ }).waitFor({ timeout: 30_000 });
     await page.getByText('Live', { exact: true }).waitFor();
   });
 

@@ -24,7 +24,7 @@ async function notedEnds(admin: Admin): Promise<Map<string, bigint>> {
 }
 
 /**
- * GATE-1: note the ends of the logs, empty the replica, stream the snapshot into it. Whatever the snapshot lacks was
+ * GATE-1: note the ends of the logs, empty the replica once a snapshot comes, stream it into it. Whatever the snapshot lacks was
  * committed after the ends were noted and so stands behind them. The replica is not whole until the caller adopts the
  * result; a snapshot without its `end` line is worth nothing.
  */
@@ -34,7 +34,6 @@ export async function seed(
 ): Promise<Seed> {
   const positions = await notedEnds(from.admin);
   signal.throwIfAborted();
-  from.replica.empty();
   let begin: { catalogue: CatalogueDocument; incarnation: number } | null = null;
   let ended = false;
   let subjects = 0;
@@ -44,6 +43,8 @@ export async function seed(
       throw new ConsentApiError('the lines of the snapshot are out of order');
     switch (line.kind) {
       case 'catalogue':
+        // Not before: while nobody vouches for the database, this replica may be what a restore needs (RST-4).
+        from.replica.empty();
         begin = line;
         break;
       case 'subject':

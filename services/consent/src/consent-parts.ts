@@ -187,8 +187,8 @@ export class ConsentParts {
     };
     this.signalIntake = new SignalIntake({ ...signals, signalRecorder: new SignalRecorder(signals) });
     this.signalViews = new SignalViews(signals);
-    this.snapshot = new GateSnapshot(this.#snapshotPool);
     this.logAgreement = new LogAgreement(this.#snapshotPool, () => this.relay?.state());
+    this.snapshot = new GateSnapshot(this.#snapshotPool, () => this.logAgreement.isKnown());
     this.sequencer = new Sequencer(this.pool, log);
     const logKeys = config.ledgerKeys === undefined ? null : parseLogKeys(config.ledgerKeys);
     const directory = config.ledgerCheckpointDir;

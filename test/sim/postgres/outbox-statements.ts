@@ -141,6 +141,8 @@ export const outboxHandlers: Handlers = {
   },
   'SELECT current_schema() AS schema': (s) => rowsOf([{ schema: s.backend.schema }]),
   'SELECT 1': () => rowsOf([{}]),
+  // How to plan is nothing that the simulated server does.
+  'SET LOCAL enable_sort': () => touched(0),
   'SELECT quote_ident(current_schema()': (s) => rowsOf([{ channel: `${s.backend.schema}_outbox` }]),
   'LISTEN ': (s) => {
     const { listeners } = s.backend.server;

@@ -153,7 +153,7 @@ export class ConsentService {
     this.#parts = {
       record: (command) => batchers[isDenying(command) ? 'deny' : 'grant'].submit(command),
       waiter: new GateWaiter({ pool, confirmations, clock, log, maxStalenessMs: timing.maxStalenessMs }),
-      snapshot: new GateSnapshot(poolOf(2, readLimits)),
+      snapshot: new GateSnapshot(poolOf(2, readLimits), () => Promise.resolve(true)),
       relay,
     };
     relay.start();

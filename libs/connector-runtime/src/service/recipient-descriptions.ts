@@ -34,7 +34,10 @@ export class RecipientDescriptions {
   }
 
   start(): void {
-    this.#telling = this.#tell();
+    this.#telling = this.#tell().catch((err: unknown) => {
+      // Revoking does not depend on it: a text that does not fit must not end the process.
+      this.#options.log.error({ err }, 'what may be expected of the partners cannot be told');
+    });
   }
 
   async stop(): Promise<void> {

@@ -7,36 +7,36 @@ import type { Outcome } from '../events/types.ts';
  */
 export const outcomeWords: Readonly<Record<Outcome, PlainText>> = {
   waiting: {
-    en: 'We send it nothing more. It has not answered yet.',
-    fr: 'Nous ne lui envoyons plus rien. Il n’a pas encore répondu.',
+    en: 'We stopped sending it what this concerns. It has not answered yet.',
+    fr: 'Nous avons cessé de lui envoyer ce que cela concerne. Il n’a pas encore répondu.',
   },
   accepted: {
-    en: 'We send it nothing more. It has accepted to stop.',
-    fr: 'Nous ne lui envoyons plus rien. Il a accepté d’arrêter.',
+    en: 'We stopped sending it what this concerns. It has accepted to stop.',
+    fr: 'Nous avons cessé de lui envoyer ce que cela concerne. Il a accepté d’arrêter.',
   },
   confirmed: {
-    en: 'We send it nothing more. It has stopped: we have seen it there.',
-    fr: 'Nous ne lui envoyons plus rien. Il a arrêté : nous l’avons constaté chez lui.',
+    en: 'We stopped sending it what this concerns. It has stopped: we have seen it there.',
+    fr: 'Nous avons cessé de lui envoyer ce que cela concerne. Il a arrêté : nous l’avons constaté chez lui.',
   },
   'nothing-to-do': {
-    en: 'We send it nothing more. It says that it holds nothing that this concerns.',
-    fr: 'Nous ne lui envoyons plus rien. Il déclare ne rien détenir que cela concerne.',
+    en: 'We stopped sending it what this concerns. It says that it holds nothing of it.',
+    fr: 'Nous avons cessé de lui envoyer ce que cela concerne. Il déclare ne rien en détenir.',
   },
   'never-shared': {
     en: 'We have never sent it anything that this concerns.',
     fr: 'Nous ne lui avons jamais rien envoyé que cela concerne.',
   },
   'not-recalled': {
-    en: 'We send it nothing more. What was sent before cannot be called back at this partner.',
-    fr: 'Nous ne lui envoyons plus rien. Ce qui a été envoyé auparavant ne peut pas être rappelé chez ce partenaire.',
+    en: 'We stopped sending it what this concerns. What was sent before cannot be called back at this partner.',
+    fr: 'Nous avons cessé de lui envoyer ce que cela concerne. Ce qui a été envoyé auparavant ne peut pas être rappelé chez ce partenaire.',
   },
   superseded: {
     en: 'A later choice of yours has taken the place of this one there.',
     fr: 'Un choix que vous avez fait plus tard a remplacé celui-ci chez lui.',
   },
   parked: {
-    en: 'We send it nothing more. It could not be told to stop yet; our staff have to look into it.',
-    fr: 'Nous ne lui envoyons plus rien. Il n’a pas encore pu être prévenu ; notre équipe doit s’en occuper.',
+    en: 'We stopped sending it what this concerns. It could not be told to stop yet; our staff have to look into it.',
+    fr: 'Nous avons cessé de lui envoyer ce que cela concerne. Il n’a pas encore pu être prévenu ; notre équipe doit s’en occuper.',
   },
 };
 

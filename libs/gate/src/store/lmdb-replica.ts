@@ -17,6 +17,9 @@ export const replicaFile = 'replica.mdb';
 const maxQuarantined = 10_000;
 const maxQuarantinedBytes = 65_536;
 
+/** Held in memory beside the store: at most some 200 MB, of which a small catalogue and few people use little. */
+const rememberedAtMost = { subjects: 4_194_304, vectors: 65_536 };
+
 interface StoredQuarantine {
   why: string;
   key: Buffer | null;
@@ -40,14 +43,22 @@ export class LmdbReplica implements Replica {
   readonly #meta: Database<unknown, string>;
   readonly #nameRows: Database<string, number>;
   readonly #closedKeys = new Set<string>();
-  readonly #index = new SubjectIndex();
+  readonly #index: SubjectIndex;
+  readonly #vectorLimit: number;
   #quarantined: number;
   #names: NameTable;
   #vectors: SharedVectors;
 
   /** The caller holds the directory's lock. A store of another controller or layout is emptied. */
-  constructor(directory: string, controller: ControllerId, boot: string | null = hostBoot()) {
+  constructor(
+    directory: string,
+    controller: ControllerId,
+    boot: string | null = hostBoot(),
+    limits = rememberedAtMost,
+  ) {
     this.controller = controller;
+    this.#index = new SubjectIndex(limits.subjects);
+    this.#vectorLimit = limits.vectors;
     dropAfterHostRestart(directory, [replicaFile, `${replicaFile}-lock`], boot);
     this.#root = open({ path: join(directory, replicaFile), maxDbs: 8, noSync: true, overlappingSync: false });
     this.#subjects = this.#root.openDB<SubjectRow, string>({ name: 'subjects', encoding: 'msgpack' });
@@ -57,7 +68,7 @@ export class LmdbReplica implements Replica {
     this.#nameRows = this.#root.openDB<string, number>({ name: 'names', encoding: 'msgpack' });
     if (this.#meta.get('layout') !== layout || this.#meta.get('controller') !== controller) this.#startOver();
     this.#names = this.#loadNames();
-    this.#vectors = new SharedVectors(this.#names);
+    this.#vectors = new SharedVectors(this.#names, limits.vectors);
     for (const key of this.#closed.getKeys()) this.#closedKeys.add(key);
     this.#quarantined = this.#quarantine.getCount();
   }
@@ -69,8 +80,10 @@ export class LmdbReplica implements Replica {
     if (indexed !== undefined) return heldAs(indexed.version, this.#vectors.at(indexed.vector));
     const row = this.#row(subjectKey);
     if (row === undefined) return undefined;
+    // Each day brings new ends of grants: those nobody has any more go with the rest, and the rest comes back when asked for.
+    if (this.#vectors.isFull) this.#forgetAll();
     const { number, vector } = this.#vectors.of(row);
-    if (number !== null) this.#index.set(subjectKey, { version: row[0], vector: number });
+    this.#index.set(subjectKey, { version: row[0], vector: number });
     return heldAs(row[0], vector);
   }
 
@@ -103,9 +116,8 @@ export class LmdbReplica implements Replica {
       this.#nameRows.clearSync();
     });
     this.#closedKeys.clear();
-    this.#index.clear();
     this.#names = this.#loadNames();
-    this.#vectors = new SharedVectors(this.#names);
+    this.#forgetAll();
   }
 
   resumed(): Resumed {
@@ -133,6 +145,11 @@ export class LmdbReplica implements Replica {
 
   close(): Promise<void> {
     return this.#root.close();
+  }
+
+  #forgetAll(): void {
+    this.#index.clear();
+    this.#vectors = new SharedVectors(this.#names, this.#vectorLimit);
   }
 
   #row(subjectKey: SubjectKey): SubjectRow | undefined {

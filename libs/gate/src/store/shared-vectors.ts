@@ -12,20 +12,24 @@ export class SharedVectors {
   readonly #byContent = new Map<string, number>();
   readonly #vectors: SharedVector[] = [];
 
-  constructor(names: NameTable, limit = 65_536) {
+  constructor(names: NameTable, limit: number) {
     this.#names = names;
     this.#limit = limit;
   }
 
-  /** A row's vector, and its number for `at`; null when there are too many that differ to remember one more. */
-  of(row: SubjectRow): { readonly number: number | null; readonly vector: SharedVector } {
+  /** No more are remembered: time to begin again, with the index that names them by number. */
+  get isFull(): boolean {
+    return this.#vectors.length >= this.#limit;
+  }
+
+  /** A row's vector, and its number for `at`. */
+  of(row: SubjectRow): { readonly number: number; readonly vector: SharedVector } {
     const content = JSON.stringify(
       row.slice(1).map((stored) => (Array.isArray(stored) ? stored.toSpliced(3, 1) : stored)),
     );
     const known = this.#byContent.get(content);
     if (known !== undefined) return { number: known, vector: this.at(known) };
     const vector = new SharedVector(permittingVectorOf(row, this.#names));
-    if (this.#vectors.length >= this.#limit) return { number: null, vector };
     const number = this.#vectors.push(vector) - 1;
     this.#byContent.set(content, number);
     return { number, vector };

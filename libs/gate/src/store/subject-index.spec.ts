@@ -24,7 +24,7 @@ describe('the index of subjects', () => {
   test('is a map with forgetting, whatever is set, forgotten and grown', () => {
     fc.assert(
       fc.property(fc.array(actions, { maxLength: 400 }), (all) => {
-        const index = new SubjectIndex();
+        const index = new SubjectIndex(1_000_000);
         const model = new Map<SubjectKey, { version: number; vector: number }>();
         for (const action of all) {
           if (action.do === 'clear') {
@@ -47,7 +47,7 @@ describe('the index of subjects', () => {
   });
 
   test('holds a hundred thousand, and versions above what 32 bits hold', () => {
-    const index = new SubjectIndex();
+    const index = new SubjectIndex(1_000_000);
     const key = (number: number): SubjectKey => {
       const bytes = Buffer.alloc(16);
       bytes.writeUInt32BE(Math.imul(number, 2_654_435_761) >>> 0, 0);
@@ -68,7 +68,7 @@ describe('the index of subjects', () => {
     ['bits beyond the 128', 'k1.AAAAAAAAAAAAAAAAAAAAAB'],
     ['another alphabet', 'k1.AAAAAAAAAAAAAAAAAAAAé='],
   ])('does not know a key with %s', (_what, text) => {
-    const index = new SubjectIndex();
+    const index = new SubjectIndex(1_000_000);
     const key = text as SubjectKey;
     index.set(key, { version: 1, vector: 0 });
     expect(index.get(key)).toBeUndefined();

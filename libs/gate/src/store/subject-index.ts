@@ -45,7 +45,7 @@ export class SubjectIndex {
   #c = 0;
   #d = 0;
 
-  constructor(limit = 4_194_304) {
+  constructor(limit: number) {
     this.#limit = limit;
     this.#tables = Array.from({ length: tables }, () => tableOf(firstSlots));
   }

@@ -26,6 +26,7 @@ export interface BatcherOptions<C, R> {
 
 interface Waiting<C, R> {
   readonly command: C;
+  readonly lane: string;
   readonly arrivedAt: number;
   readonly resolve: (result: R) => void;
   readonly reject: (error: unknown) => void;
@@ -43,7 +44,8 @@ export class Batcher<C, R> {
   readonly #queue = new FairQueue<Waiting<C, R>>();
   #alone: Waiting<C, R>[] = [];
   #inFlight = 0;
-  #pausing = 0;
+  /** Of each controller, what failed in company and is tried again alone, now or after its pause. */
+  readonly #retrying = new Map<string, Set<Waiting<C, R>>>();
   #timerRuns = false;
 
   constructor(options: BatcherOptions<C, R>) {
@@ -53,10 +55,10 @@ export class Batcher<C, R> {
   submit(command: C): Promise<R> {
     const { maxQueued, placeOf, overloaded, clock } = this.#options;
     const place = placeOf(command);
-    const queued = this.#queue.sizeOf(place.lane) + this.#alone.length + this.#pausing;
+    const queued = this.#queue.sizeOf(place.lane) + (this.#retrying.get(place.lane)?.size ?? 0);
     if (queued >= maxQueued) return Promise.reject(overloaded());
     return new Promise<R>((resolve, reject) => {
-      this.#queue.push(place, { command, arrivedAt: clock.monotonic(), resolve, reject });
+      this.#queue.push(place, { command, lane: place.lane, arrivedAt: clock.monotonic(), resolve, reject });
       this.#pump();
     });
   }
@@ -103,22 +105,40 @@ export class Batcher<C, R> {
       const results = await this.#options.commit(batch.map(({ command }) => command));
       if (results.length !== batch.length) throw new Error('not one result for each request');
       results.forEach((result, index) => batch[index]?.resolve(result));
+      for (const waiting of batch) this.#ended(waiting);
     } catch (error) {
-      if (batch.length > 1) this.#alone.push(...batch);
+      if (batch.length > 1) for (const waiting of batch) this.#again(waiting);
       else for (const waiting of batch) this.#failed(waiting, error);
     }
   }
 
   #failed(waiting: Waiting<C, R>, error: unknown): void {
     const { failureOf, gaveUp, deadlineMs, clock, random = Math.random } = this.#options;
-    if (failureOf(error) === 'final') return waiting.reject(error);
-    if (clock.monotonic() - waiting.arrivedAt > deadlineMs) return waiting.reject(gaveUp(error));
+    const isFinal = failureOf(error) === 'final';
+    if (isFinal || clock.monotonic() - waiting.arrivedAt > deadlineMs) {
+      this.#ended(waiting);
+      return waiting.reject(isFinal ? error : gaveUp(error));
+    }
     const pauseMs = retryPauseMs.least + random() * (retryPauseMs.most - retryPauseMs.least);
-    this.#pausing += 1;
+    this.#counted(waiting);
     setTimeout(() => {
-      this.#pausing -= 1;
-      this.#alone.push(waiting);
+      this.#again(waiting);
       this.#pump();
     }, pauseMs);
+  }
+
+  #again(waiting: Waiting<C, R>): void {
+    this.#counted(waiting);
+    this.#alone.push(waiting);
+  }
+
+  #counted(waiting: Waiting<C, R>): void {
+    const retrying = this.#retrying.get(waiting.lane) ?? new Set();
+    this.#retrying.set(waiting.lane, retrying.add(waiting));
+  }
+
+  #ended(waiting: Waiting<C, R>): void {
+    const retrying = this.#retrying.get(waiting.lane);
+    if (retrying?.delete(waiting) === true && retrying.size === 0) this.#retrying.delete(waiting.lane);
   }
 }

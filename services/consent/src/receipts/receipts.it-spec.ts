@@ -180,12 +180,13 @@ describe('outcomes from the topic', () => {
     });
     const at = { topic: topics.enforcements, partition: partitionOf(key), key: Buffer.from(key) };
     const publisher = kafka.publisher();
-    await publisher.publish([
+    const published = await publisher.publish([
       { ...at, headers, value: Buffer.from('{') },
       { ...at, headers, value: encodeEvent(type, event) },
       { ...at, headers, value: encodeEvent(type, event) },
       { ...at, headers, value: encodeEvent(type, { ...event, direction: 'grant', version: event.version + 1 }) },
     ]);
+    expect(published.filter(({ ok }) => !ok)).toEqual([]);
     const watch = new OutcomeWatch(kafka, consent.parts.pool, log);
     await watch.start();
     const found = await waitFor(
@@ -193,7 +194,7 @@ describe('outcomes from the topic', () => {
         const { termination } = await receiptOf(body['changeId']);
         return termination?.complete === true ? termination : null;
       },
-      { what: 'the outcome in the receipt' },
+      { what: 'the outcome in the receipt', timeoutMs: 30_000 },
     );
     const told = () => receiptOf(body['changeId']).then(({ termination }) => termination?.recipients);
     expect(found.recipients).toEqual([

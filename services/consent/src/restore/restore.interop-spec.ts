@@ -199,6 +199,17 @@ describe('RST-4 an older copy of the database, with Kafka ahead of it', () => {
     const [purpose] = sampleCatalogue.purposes;
     await consent.post('/v1/catalogue/changes', { purposes: [{ ...purpose, active: false }] });
     await published(consent);
+    // Every partition's log names the ledger's head: all twelve tell of what the copy lacks.
+    await waitFor(
+      async () =>
+        (
+          await consent.pool.query<{ told: boolean }>(
+            `SELECT count(*) = 12 AND bool_and(last_ledger_number = (SELECT max(number) FROM ledger_chain)) AS told FROM relay_shard
+              WHERE NOT EXISTS (SELECT 1 FROM ledger_pending)`,
+          )
+        ).rows[0]?.told === true,
+      { what: 'watermarks with the head of the ledger in every partition' },
+    );
     await consent.stop();
     consent = await start(await copied(copies[0] ?? ''));
     await waitFor(() => consent.parts.relay?.state().lost.length === 12, {

@@ -30,17 +30,24 @@ const line = (value: SnapshotLine): string => `${JSON.stringify(value)}\n`;
  */
 export class GateSnapshot {
   readonly #pool: Pool;
+  readonly #isVouchedFor: () => Promise<boolean>;
 
-  constructor(pool: Pool) {
+  /** @param isVouchedFor asked again before the end: an older database may have taken the place of this one meanwhile (RST-4) */
+  constructor(pool: Pool, isVouchedFor: () => Promise<boolean>) {
     this.#pool = pool;
+    this.#isVouchedFor = isVouchedFor;
   }
 
   text(controller: ControllerId): AsyncGenerator<string, void, void> {
-    return snapshotText(this.#pool, controller);
+    return snapshotText(this.#pool, controller, this.#isVouchedFor);
   }
 }
 
-async function* snapshotText(pool: Pool, controller: ControllerId): AsyncGenerator<string, void, void> {
+async function* snapshotText(
+  pool: Pool,
+  controller: ControllerId,
+  isVouchedFor: () => Promise<boolean>,
+): AsyncGenerator<string, void, void> {
   const catalogue = (await loadCatalogues(pool)).of(controller);
   const incarnation = await currentIncarnation(pool);
   yield line({ kind: 'catalogue', incarnation, catalogue: documentOf(catalogue) });
@@ -56,6 +63,7 @@ async function* snapshotText(pool: Pool, controller: ControllerId): AsyncGenerat
   const head = await chainHead(pool);
   await synchronousCommit(pool);
   if (page.length > 0) yield textOf(page);
+  if (!(await isVouchedFor())) throw new Error('nobody vouches for this database any more: the snapshot has no end');
   yield line({ kind: 'end', subjects, ledger: { number: head.number, hash: head.hash.toString('hex') } });
 }
 
