@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TokenSource } from '@entente/http';
@@ -34,8 +34,11 @@ export async function noteRunning(stack: Stack): Promise<void> {
     bootstrap: wiring.bootstrap,
   };
   await mkdir(notes, { recursive: true, mode: 0o700 });
-  await rm(ownNote, { force: true });
-  await writeFile(ownNote, JSON.stringify(note), { mode: 0o600, flag: 'wx' });
+  // Written aside first: a command beside it reads the whole note or none.
+  const draft = `${ownNote}.new`;
+  await rm(draft, { force: true });
+  await writeFile(draft, JSON.stringify(note), { mode: 0o600, flag: 'wx' });
+  await rename(draft, ownNote);
 }
 
 export const forgetRunning = (): Promise<void> => rm(ownNote, { force: true });
@@ -46,7 +49,10 @@ export async function runningStack(): Promise<Note | null> {
   for (const name of await namesIn(notes)) {
     const file = join(notes, name);
     if (!isAlive(Number.parseInt(name))) await rm(file, { force: true });
-    else live.push({ at: (await stat(file)).mtimeMs, note: JSON.parse(await readFile(file, 'utf8')) as Note });
+    else if (name.endsWith('.json')) {
+      const noted = await ifThere(async () => [await stat(file), await readFile(file, 'utf8')] as const);
+      if (noted) live.push({ at: noted[0].mtimeMs, note: JSON.parse(noted[1]) as Note });
+    }
   }
   const [newest] = live.sort((a, b) => b.at - a.at);
   if (newest && live.length > 1 && !warned) {
@@ -58,11 +64,14 @@ export async function runningStack(): Promise<Note | null> {
 
 let warned = false;
 
-async function namesIn(directory: string): Promise<string[]> {
+const namesIn = async (directory: string): Promise<string[]> => (await ifThere(() => readdir(directory))) ?? [];
+
+/** Null when it is not there, or no longer: a stack may end while its note is read. */
+async function ifThere<T>(read: () => Promise<T>): Promise<T | null> {
   try {
-    return await readdir(directory);
+    return await read();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;
   }
 }
@@ -91,7 +100,8 @@ export interface ConnectionOptions {
 
 /** A client for the given addresses, else for the stack running on this machine. */
 export async function connect(options: ConnectionOptions): Promise<EntenteClient> {
-  const note = await runningStack();
+  const isWhole = options.consentUrl && options.opsUrl && (options.token ?? options.credentials);
+  const note = isWhole ? null : await runningStack();
   for (const url of [options.consentUrl, options.opsUrl, options.decisionsUrl])
     if (url !== undefined && !URL.canParse(url)) throw new Unreachable(`${url} is not a URL`);
   const consentUrl = options.consentUrl ?? note?.urls['consent'];
@@ -109,7 +119,7 @@ export async function connect(options: ConnectionOptions): Promise<EntenteClient
 
 /** A bearer token as the commands use it: the one given, else one fetched with the credentials of a client. */
 export const bearerToken = async (options: ConnectionOptions): Promise<string> =>
-  tokenSource(options, await runningStack()).getToken();
+  tokenSource(options, (options.token ?? options.credentials) ? null : await runningStack()).getToken();
 
 /** What the consent service answers to a GET; its refusals and its silence as the commands report them. */
 export async function askConsent(path: string, options: ConnectionOptions): Promise<Response> {

@@ -403,7 +403,8 @@ describe('TRK-1: the tracker', () => {
       namesPeople: true,
     });
     expect(listed.looked.sends).toBe(3);
-    expect(listed.items[0]).toMatchObject({
+    // Earlier tests' leaks may be the newer ones.
+    expect(listed.items.find(({ subjectKey: whose }) => whose === key)).toMatchObject({
       ...{ subjectKey: key, purposes: [purpose], detector: 'egress_audit', at: iso(withdrawnAt + 3_500) },
       ...{ changeId: (await at(id))!.changeId, withdrawnAt: iso(withdrawnAt) },
     });
