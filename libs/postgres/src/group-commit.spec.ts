@@ -52,3 +52,33 @@ test('one that cannot be committed fails alone', async () => {
   await group.add('later');
   expect(taken.at(-1)).toBe('later');
 });
+
+test('a heavy item goes alone; light ones share what a commit may weigh', async () => {
+  const commits: string[][] = [];
+  const group = new GroupCommit<string>(
+    5,
+    (items) => Promise.resolve(void commits.push([...items])),
+    (item) => item.length,
+  );
+  await Promise.all(['a', 'bbb', 'cc', 'dd', 'eeeeeeeee', 'f'].map((item) => group.add(item)));
+  expect(commits).toEqual([['a'], ['bbb', 'cc'], ['dd'], ['eeeeeeeee'], ['f']]);
+});
+
+test('what comes while it rests goes with the next', async () => {
+  const commits: string[][] = [];
+  let rested: () => void = () => undefined;
+  const group = new GroupCommit<string>(
+    5,
+    (items) => Promise.resolve(void commits.push([...items])),
+    () => 1,
+    () => new Promise((resolve) => (rested = resolve)),
+  );
+  await group.add('a');
+  await turn();
+  const more = [group.add('b'), group.add('c')];
+  await turn();
+  expect(commits).toEqual([['a']]);
+  rested();
+  await Promise.all(more);
+  expect(commits).toEqual([['a'], ['b', 'c']]);
+});

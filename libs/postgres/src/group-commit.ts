@@ -11,13 +11,25 @@ interface Waiting<Item> {
 export class GroupCommit<Item> {
   readonly #commit: (items: readonly Item[]) => Promise<void>;
   readonly #most: number;
+  readonly #weightOf: (item: Item) => number;
+  readonly #rest: (weight: number) => Promise<void>;
   #waiting: Waiting<Item>[] = [];
   #running = false;
 
-  /** @param most items of one commit */
-  constructor(most: number, commit: (items: readonly Item[]) => Promise<void>) {
+  /**
+   * @param most weight of one commit; an item that is heavier goes alone
+   * @param rest what is waited for before the next commit, after one of that weight: more may gather meanwhile
+   */
+  constructor(
+    most: number,
+    commit: (items: readonly Item[]) => Promise<void>,
+    weightOf: (item: Item) => number = () => 1,
+    rest: (weight: number) => Promise<void> = () => Promise.resolve(),
+  ) {
     this.#most = most;
     this.#commit = commit;
+    this.#weightOf = weightOf;
+    this.#rest = rest;
   }
 
   /** Resolves when the item is committed; rejects with what failed it, never with what failed another. */
@@ -31,11 +43,22 @@ export class GroupCommit<Item> {
   async #run(): Promise<void> {
     this.#running = true;
     while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0, this.#most);
+      const { group, weight } = this.#next();
       // Alone again after a failure: one that cannot be committed must not hold up the others.
       if (!(await this.#tried(group, group.length === 1))) for (const one of group) await this.#tried([one], true);
+      await this.#rest(weight);
     }
     this.#running = false;
+  }
+
+  #next(): { readonly group: readonly Waiting<Item>[]; readonly weight: number } {
+    let [count, weight] = [0, 0];
+    for (const { item } of this.#waiting) {
+      const more = this.#weightOf(item);
+      if (count > 0 && weight + more > this.#most) break;
+      [count, weight] = [count + 1, weight + more];
+    }
+    return { group: this.#waiting.splice(0, count), weight };
   }
 
   async #tried(group: readonly Waiting<Item>[], last: boolean): Promise<boolean> {

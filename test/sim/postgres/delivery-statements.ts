@@ -102,6 +102,17 @@ export const deliveryHandlers: Handlers = {
     });
     return touched(s.array(2).length);
   },
+  'ON CONFLICT (controller, recipient, subject_key) DO UPDATE SET version = d.version': (s) => {
+    const keys = s.array<string>(2).map((recipient, i) => [recipient, s.array<string>(3)[i] ?? ''] as const);
+    for (const [recipient, subjectKey] of keys) s.lock('delivery', keyOf(recipient, subjectKey));
+    return rowsOf(
+      keys.map(([recipient, subjectKey]) => {
+        const row = rowAt(s, recipient, subjectKey) ?? emptyRow(recipient, subjectKey);
+        putRow(s, row);
+        return { ...row, heldAt: s.now };
+      }),
+    );
+  },
   'SELECT d.* FROM unnest($2::text[], $3::text[]) AS k': (s) => {
     const keys = s.array<string>(2).map((recipient, i) => [recipient, s.array<string>(3)[i] ?? ''] as const);
     for (const [recipient, subjectKey] of keys)
@@ -163,13 +174,18 @@ export const deliveryHandlers: Handlers = {
   },
   'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now': (s) => rowsOf([{ now: s.now }]),
   'INSERT INTO kafka_offset': (s) => {
-    const id = `${s.value<string>(1)}:${s.value<number>(2)}`;
-    const next = Number(s.value<string>(3));
-    s.lock('kafka_offset', id);
-    const held = s.get<{ next: number }>('kafka_offset', id);
-    if (held === undefined || held.next < next)
-      s.put('kafka_offset', id, { topic: s.value(1), partition: s.value(2), next });
-    return touched(1);
+    const newest = new Map<string, { topic: string; partition: number; next: number }>();
+    s.array<string>(1).forEach((topic, i) => {
+      const [partition, next] = [s.array<number>(2)[i] ?? 0, Number(s.array<string>(3)[i])];
+      const id = `${topic}:${partition}`;
+      if ((newest.get(id)?.next ?? -1) < next) newest.set(id, { topic, partition, next });
+    });
+    for (const id of [...newest.keys()].sort()) s.lock('kafka_offset', id);
+    for (const [id, position] of newest) {
+      const held = s.get<{ next: number }>('kafka_offset', id);
+      if (held === undefined || held.next < position.next) s.put('kafka_offset', id, position);
+    }
+    return touched(newest.size);
   },
   'next_offset::text AS next FROM kafka_offset': (s) =>
     rowsOf(

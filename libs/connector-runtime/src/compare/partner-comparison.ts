@@ -8,7 +8,7 @@ import { onContradicted } from '../delivery-step/contradiction.ts';
 import { union } from '../delivery-step/purpose-set.ts';
 import type { ReadBack } from '../partner/definition.ts';
 import type { BoundRecipient } from '../partner/recipient.ts';
-import { told } from '../receive/change-receiver.ts';
+import { told } from '../receive/delivery-upsert.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
 import { withOpenQuestion } from '../store/confirmation-rows.ts';
 import { databaseNow, lockRows, readRegistered, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';

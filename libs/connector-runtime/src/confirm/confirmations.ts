@@ -7,7 +7,7 @@ import { isMoot, onAnswer, type AnswerStep, type ConfirmPolicy } from '../delive
 import { onContradicted } from '../delivery-step/contradiction.ts';
 import type { Enforcement } from '../delivery-step/delivery-step.ts';
 import type { ConfirmationOutcome, Revocation } from '../partner/definition.ts';
-import { told } from '../receive/change-receiver.ts';
+import { told } from '../receive/delivery-upsert.ts';
 import {
   claimQuestions,
   lockClaimed,

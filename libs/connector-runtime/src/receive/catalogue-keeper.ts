@@ -22,9 +22,9 @@ import {
   type RowKey,
 } from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
-import { storePosition } from '../store/log-positions.ts';
+import { storePositions } from '../store/log-positions.ts';
 import { quarantine, type Unreadable } from '../store/quarantine.ts';
-import { factsOf, told } from './change-receiver.ts';
+import { factsOf, told } from './delivery-upsert.ts';
 import { decoded } from './decode-batch.ts';
 
 /** How long an event waits for the catalogue it names before it is judged by the one at hand (a deny must go on). */
@@ -86,13 +86,13 @@ export class CatalogueKeeper {
       else if (catalogue !== held) await storeCatalogue(tx, controller, documentOf(catalogue));
       await quarantine(tx, unreadable);
       // Behind a hole the position waits until the whole catalogue was taken: the records come again.
-      if (!holed) await storePosition(tx, tp, last.offset + 1n);
+      if (!holed) await storePositions(tx, [{ tp, next: last.offset + 1n }]);
     });
     for (const { record, reason } of unreadable)
       log.error({ topic: tp.topic, offset: record.offset.toString(), reason }, 'record quarantined');
     if (holed) {
       await this.#fetch();
-      await inTransaction(pool, (tx) => storePosition(tx, tp, last.offset + 1n));
+      await inTransaction(pool, (tx) => storePositions(tx, [{ tp, next: last.offset + 1n }]));
     }
     await this.#refresh();
     await this.#recomputed();

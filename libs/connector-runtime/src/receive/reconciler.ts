@@ -15,7 +15,7 @@ import { isErasedVector } from '../delivery-step/erasure.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
 import { addMissing, databaseNow, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
-import { factsOf, told } from './change-receiver.ts';
+import { factsOf, told } from './delivery-upsert.ts';
 
 type Subject = Extract<SnapshotLine, { kind: 'subject' }>;
 

@@ -7,7 +7,7 @@ import { confirmPolicy } from '../delivery-step/confirm-step.ts';
 import { onClaimed, onEnded } from '../delivery-step/delivery-step.ts';
 import type { RetryPolicy } from '../delivery-step/next-step.ts';
 import type { RevocationOutcome } from '../partner/outcome.ts';
-import { factsOf, told } from '../receive/change-receiver.ts';
+import { factsOf, told } from '../receive/delivery-upsert.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
 import { openQuestions, type OpenedQuestion } from '../store/confirmation-rows.ts';
 import { databaseNow, forgetPersons, lockDue, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';

@@ -5,7 +5,7 @@ import { inTransaction, type Pool } from '@entente/postgres';
 import type { Logger } from '@entente/observability';
 import { setTimeout as pause } from 'node:timers/promises';
 import { decoded } from '../receive/decode-batch.ts';
-import { storePosition } from '../store/log-positions.ts';
+import { storePositions } from '../store/log-positions.ts';
 import { quarantine, type Unreadable } from '../store/quarantine.ts';
 import type { IdentifierVault } from '../store/identifier-vault.ts';
 import type { ShareIntake } from './share-intake.ts';
@@ -45,7 +45,7 @@ export class KafkaShares {
       throw new Error('stopping: the records come again');
     await inTransaction(pool, async (tx) => {
       await quarantine(tx, unreadable);
-      await storePosition(tx, tp, last.offset + 1n);
+      await storePositions(tx, [{ tp, next: last.offset + 1n }]);
     });
   }
 

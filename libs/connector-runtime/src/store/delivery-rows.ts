@@ -38,7 +38,7 @@ const byKey = (a: RowKey, b: RowKey): number =>
 /** The order in which everyone locks rows, so that no two transactions wait for each other. */
 export const inLockOrder = <K extends RowKey>(keys: readonly K[]): K[] => [...keys].sort(byKey);
 
-/** Makes the rows that are missing: an upsert in two steps, so that the rules decide between them. */
+/** Makes the rows that are missing, for whoever will leave most of them as they are. */
 export async function addMissing(tx: PoolClient, controller: ControllerId, keys: readonly RowKey[]): Promise<void> {
   const ordered = inLockOrder(keys);
   await tx.query({
@@ -47,6 +47,29 @@ export async function addMissing(tx: PoolClient, controller: ControllerId, keys:
            SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING`,
     values: [controller, ordered.map((key) => key.recipient), ordered.map((key) => key.subjectKey)],
   });
+}
+
+/**
+ * Locks rows in key order, making those that are missing, in one statement: for whoever writes them all next. The time is
+ * the database's, milliseconds, once all of them are held.
+ */
+export async function takeRows(
+  tx: PoolClient,
+  controller: ControllerId,
+  keys: readonly RowKey[],
+): Promise<{ readonly rows: DeliveryRow[]; readonly now: number }> {
+  const ordered = inLockOrder(keys);
+  const { rows } = await tx.query<DeliveryRow & { readonly heldAt: number }>({
+    name: 'delivery-take',
+    // A row that is there is written as it stands: only so does ON CONFLICT lock it and answer with it.
+    text: `INSERT INTO delivery AS d (controller, recipient, subject_key)
+           SELECT $1, k.recipient, k.subject_key
+             FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS k(recipient, subject_key, place) ORDER BY k.place
+           ON CONFLICT (controller, recipient, subject_key) DO UPDATE SET version = d.version
+           RETURNING ${rowColumns}, ${ms('clock_timestamp()')} AS "heldAt"`,
+    values: [controller, ordered.map((key) => key.recipient), ordered.map((key) => key.subjectKey)],
+  });
+  return { rows: rows.map(({ heldAt: _, ...row }) => row), now: Math.max(...rows.map(({ heldAt }) => heldAt)) };
 }
 
 /**

@@ -12,9 +12,9 @@ import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import { isErasedVector } from '../delivery-step/erasure.ts';
 import { onContradicted } from '../delivery-step/contradiction.ts';
 import { union, without } from '../delivery-step/purpose-set.ts';
-import { told } from '../receive/change-receiver.ts';
+import { told } from '../receive/delivery-upsert.ts';
 import { catalogueForShare } from './catalogue-store.ts';
-import { addMissing, databaseNow, inLockOrder, lockRows, writeRows, type DeliveryRow } from './delivery-rows.ts';
+import { databaseNow, inLockOrder, takeRows, writeRows, type DeliveryRow } from './delivery-rows.ts';
 import { recordEnforcements } from './enforcement-outbox.ts';
 import type { IdentifierVault } from './identifier-vault.ts';
 
@@ -90,8 +90,8 @@ export class ExposureImport {
     return inTransaction(pool, async (tx) => {
       const catalogue = await catalogueForShare(tx, controller);
       if (catalogue === null) throw new Error('no catalogue is stored yet');
-      await addMissing(tx, controller, rows);
-      const locked = new Map((await lockRows(tx, controller, distinct(rows))).map((row) => [keyOf(row), row]));
+      const taken = await takeRows(tx, controller, distinct(rows));
+      const locked = new Map(taken.rows.map((row) => [keyOf(row), row]));
       const free = sealed.filter((row) => locked.get(keyOf(row))?.state !== 'claimed');
       await register(tx, controller, free);
       const now = await databaseNow(tx);

@@ -11,14 +11,26 @@ export async function storedPositions(pool: Pool, tps: readonly TP[]): Promise<M
   return new Map(rows.map((row) => [tpKey(row), BigInt(row.next)]));
 }
 
+/** How far a partition has been worked off. */
+export interface Position {
+  readonly tp: TP;
+  readonly next: bigint;
+}
+
 /** DLV-1: in the transaction of what the records did. A late writer of an older position changes nothing. */
-export async function storePosition(tx: PoolClient, tp: TP, next: bigint): Promise<void> {
+export async function storePositions(tx: PoolClient, positions: readonly Position[]): Promise<void> {
   await tx.query({
     name: 'position-store',
-    text: `INSERT INTO kafka_offset (topic, partition, next_offset) VALUES ($1, $2, $3)
+    text: `INSERT INTO kafka_offset (topic, partition, next_offset)
+           SELECT topic, partition, max(next) FROM unnest($1::text[], $2::int[], $3::bigint[]) AS n(topic, partition, next)
+            GROUP BY topic, partition ORDER BY topic, partition
            ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset
             WHERE kafka_offset.next_offset < excluded.next_offset`,
-    values: [tp.topic, tp.partition, next.toString()],
+    values: [
+      positions.map(({ tp }) => tp.topic),
+      positions.map(({ tp }) => tp.partition),
+      positions.map(({ next }) => next.toString()),
+    ],
   });
 }
 
