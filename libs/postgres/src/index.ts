@@ -5,6 +5,8 @@ export type { ClientOptions, PoolOptions } from './connections.ts';
 export type { SessionSettings } from './session-settings.ts';
 export { UnsafeBigint } from './column-types.ts';
 export { CommitUnknown, inTransaction } from './transaction.ts';
+export { copyRows } from './copy-rows.ts';
+export type { BinaryRow } from './binary-rows.ts';
 export { inKeyOrder } from './in-key-order.ts';
 export { GroupCommit } from './group-commit.ts';
 export { createDataSource } from './data-source.ts';

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   CommitUnknown,
   UnsafeBigint,
+  copyRows,
   createClient,
   createDataSource,
   createPool,
@@ -329,4 +330,30 @@ test('a page is read along the index of a table that has no statistics yet, and 
   expect(planned((await pool.query<object>(statement)).rows)).toContain('Sort');
   expect(planned(await inKeyOrder<object>(pool, statement))).not.toContain('Sort');
   expect((await pool.query('SHOW enable_sort')).rows).toEqual([{ enable_sort: 'on' }]);
+});
+
+describe('copyRows', () => {
+  const numbers = (to: number) =>
+    `SELECT n::int, CASE WHEN n % 2 = 0 THEN n::text END FROM generate_series(1, ${to}) n`;
+
+  test('hands over every row, in order, with its nulls', async () => {
+    const seen: [number | undefined, string | null][] = [];
+    await copyRows(pool, numbers(5_000), ([n, text]) => {
+      seen.push([n?.readInt32BE(), text?.toString() ?? null]);
+    });
+    expect(seen).toEqual(Array.from({ length: 5_000 }, (_, at) => [at + 1, at % 2 === 1 ? String(at + 1) : null]));
+  });
+
+  test('what goes wrong in the server, in its reader or on the way is thrown, and leaves the pool as it was', async () => {
+    await expect(copyRows(pool, 'SELECT 1 / (5 - n) FROM generate_series(1, 9) n', () => undefined)).rejects.toThrow(
+      'division by zero',
+    );
+    const refuse = () => {
+      throw new RangeError('not this row');
+    };
+    await expect(copyRows(pool, numbers(9), refuse)).rejects.toThrow('not this row');
+    const ending = 'SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(5)';
+    await expect(copyRows(pool, ending, () => undefined)).rejects.toThrow();
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
 });

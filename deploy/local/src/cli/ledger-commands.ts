@@ -79,7 +79,7 @@ async function verdictOn(
   if (options.databaseUrl === undefined) return verifyLedgerFile(await serviceLedger(options), anchors);
   const ledger = await storedLedger(options.databaseUrl);
   try {
-    const verdict = await verifyLedgerFile(ledger.text, anchors);
+    const verdict = await ledger.verify(anchors);
     return { ...verdict, bad: firstOf(verdict.bad, await ledger.firstStrayRow()) };
   } finally {
     await ledger.close();

@@ -1,4 +1,4 @@
-import type { BadEntry } from '@entente/contracts';
+import type { BadEntry, LedgerAnchors, LedgerVerdict } from '@entente/contracts';
 import { createPool } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
 import { builtFile } from '../stack/paths.ts';
@@ -6,15 +6,15 @@ import { builtFile } from '../stack/paths.ts';
 /** What the consent service offers for reading its ledger; services are no packages, so it is loaded by path. */
 interface LedgerReading {
   readonly StoredLedger: new (pool: Pool) => {
-    readonly text: () => AsyncIterable<Uint8Array>;
+    readonly verify: (anchors: LedgerAnchors) => Promise<LedgerVerdict>;
     readonly firstStrayRow: () => Promise<BadEntry | null>;
   };
 }
 
 /** The ledger as it stands in the database, every controller's. */
 export interface StoredLedger {
-  readonly text: AsyncIterable<Uint8Array>;
-  /** To be asked after the text was read. */
+  readonly verify: (anchors: LedgerAnchors) => Promise<LedgerVerdict>;
+  /** To be asked after it was verified. */
   readonly firstStrayRow: () => Promise<BadEntry | null>;
   readonly close: () => Promise<void>;
 }
@@ -24,7 +24,7 @@ export async function storedLedger(databaseUrl: string): Promise<StoredLedger> {
   const pool = createPool({ url: databaseUrl, schema: 'consent', name: 'entente-ledger-verify', max: 2 });
   const ledger = new reading.StoredLedger(pool);
   return {
-    text: ledger.text(),
+    verify: (anchors) => ledger.verify(anchors),
     firstStrayRow: () => ledger.firstStrayRow(),
     close: () => pool.end(),
   };

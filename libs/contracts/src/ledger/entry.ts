@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { sha256 } from './sha256.ts';
 import { hashBytes, leafHash } from './tree.ts';
 
 /** Fresh random bytes of every entry; without them nobody can try out what an erased entry may have said. */
@@ -21,14 +21,14 @@ export interface EntryContent {
  */
 export function commitmentTo({ text, salt }: EntryContent): Buffer | null {
   if (text[0] !== openingBrace) return null;
-  if (salt === null) return hash('sha256', text, 'buffer');
+  if (salt === null) return sha256(text);
   if (salt.length !== saltBytes) return null;
-  return hash('sha256', Buffer.concat([saltedPrefix, salt, text]), 'buffer');
+  return sha256(Buffer.concat([saltedPrefix, salt, text]));
 }
 
 /** REC-5: link n is SHA-256(link n − 1 ‖ commitment n). */
 export const chainLink = (before: Uint8Array, commitment: Uint8Array): Buffer =>
-  hash('sha256', Buffer.concat([before, commitment], 2 * hashBytes), 'buffer');
+  sha256(Buffer.concat([before, commitment], 2 * hashBytes));
 
 /** The link before the first: all zeros. */
 export const firstLink: Buffer = Buffer.alloc(hashBytes);

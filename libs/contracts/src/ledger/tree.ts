@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { sha256 } from './sha256.ts';
 
 /** Bytes of every hash of the ledger: SHA-256. */
 export const hashBytes = 32;
@@ -6,16 +6,15 @@ export const hashBytes = 32;
 const leafPrefix = Buffer.from([0x00]);
 const nodePrefix = Buffer.from([0x01]);
 
-const sha256 = (...parts: readonly Uint8Array[]): Buffer => hash('sha256', Buffer.concat(parts), 'buffer');
-
 /** RFC 6962 §2.1: the hash of a tree without leaves. */
-export const emptyRoot: Buffer = sha256();
+export const emptyRoot: Buffer = sha256(new Uint8Array());
 
 /** RFC 6962 §2.1 (L-1): SHA-256(0x00 ‖ entry). */
-export const leafHash = (entry: Uint8Array): Buffer => sha256(leafPrefix, entry);
+export const leafHash = (entry: Uint8Array): Buffer => sha256(Buffer.concat([leafPrefix, entry]));
 
 /** RFC 6962 §2.1 (L-1): SHA-256(0x01 ‖ left ‖ right). */
-export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => sha256(nodePrefix, left, right);
+export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer =>
+  sha256(Buffer.concat([nodePrefix, left, right]));
 
 /** A tree over leaves `from` (counted from 0) up to and without `to`. */
 export interface LeafRange {
