@@ -6,6 +6,8 @@ import { storedOffsetGap, type GapReason } from './step/gap.ts';
 
 /** A gate must close quickly; what is in hand is applied in one tick anyway. */
 const drainMs = 1000;
+/** What only opens, and second copies, may gather for a moment; no denial waits for it. Milliseconds. */
+const completeGatherMs = 20;
 
 export interface LogsSetting {
   readonly kafka: Kafka;
@@ -25,8 +27,8 @@ export class Logs {
   constructor(setting: LogsSetting) {
     this.#setting = setting;
     this.#lanes = [
-      new Lane(setting, 'revocations', [topics.revocations]),
-      new Lane(setting, 'changes', [topics.changes, topics.catalogue]),
+      new Lane(setting, { name: 'revocations', topics: [topics.revocations], gatherMs: 0 }),
+      new Lane(setting, { name: 'changes', topics: [topics.changes, topics.catalogue], gatherMs: completeGatherMs }),
     ];
   }
 
@@ -54,11 +56,11 @@ class Lane {
   /** The epoch whose positions were given, and the seed they belong to: records of any other are not looked at. */
   #wanted = { epoch: -1, seeds: -1 };
 
-  constructor(setting: LogsSetting, name: string, topicNames: readonly string[]) {
+  constructor(setting: LogsSetting, read: { name: string; topics: readonly string[]; gatherMs: number }) {
     this.#setting = setting;
-    this.#groupId = `${setting.groupPrefix}.${name}`;
-    this.#topics = topicNames;
-    this.source = setting.kafka.source();
+    this.#groupId = `${setting.groupPrefix}.${read.name}`;
+    this.#topics = read.topics;
+    this.source = setting.kafka.source({ gatherMs: read.gatherMs });
     this.source.onFatal((err) => setting.log.error({ err, groupId: this.#groupId }, 'gate cannot read its logs'));
   }
 

@@ -12,6 +12,7 @@ const defaults = {
   sessionTimeoutMs: 6000,
   heartbeatIntervalMs: 1500,
   maxWaitMs: 500,
+  gatherMs: 0,
   maxBytesPerPartition: 512 * 1024,
   maxBufferedRecords: 2000,
   maxBufferedBytes: 2 * 1024 * 1024,

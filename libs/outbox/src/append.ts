@@ -2,6 +2,8 @@ import type { Client, Pool, PoolClient } from '@entente/postgres';
 
 export type Lane = 'urgent' | 'normal';
 
+export const lanes: readonly Lane[] = ['urgent', 'normal'];
+
 /** How a lane is stored. */
 export const laneNumber: Readonly<Record<Lane, 0 | 1>> = { urgent: 0, normal: 1 };
 

@@ -1,4 +1,5 @@
 import type { Pool } from '@entente/postgres';
+import type { Lane } from './append.ts';
 
 /** What the notifier needs of a logger. */
 interface HintLog {
@@ -7,7 +8,8 @@ interface HintLog {
 
 interface Hint {
   underWay: boolean;
-  again: boolean;
+  /** Lanes to tell of once it has ended. */
+  readonly again: Set<Lane>;
 }
 
 const hints = new WeakMap<Pool, Hint>();
@@ -19,29 +21,29 @@ const hintGapMs = 1;
  * Without a transaction around it, and without waiting for the disk: NOTIFY inside the writing transaction would
  * serialise all commits of the database (kafka-on-node.md §4.3).
  */
-const hintSql = `SELECT set_config('synchronous_commit', 'off', true), pg_notify(current_schema() || '_outbox', '')`;
+const hintSql = `SELECT set_config('synchronous_commit', 'off', true), pg_notify(current_schema() || '_outbox', $1)`;
 
 /**
- * Tells the relays, after a commit, that there are rows to publish. Returns at once; calls made while a hint is under way
- * become one more. It is only a hint: a relay that misses it finds the rows at its next poll.
+ * Tells the relays, after a commit, that there are rows to publish, in which lanes. Returns at once; calls made while a hint
+ * is under way become one more. It is only a hint: a relay that misses it finds the rows at its next poll.
  */
-export function notifyOutbox(pool: Pool, log: HintLog): void {
-  const hint = hints.get(pool) ?? { underWay: false, again: false };
+export function notifyOutbox(pool: Pool, log: HintLog, lanes: readonly Lane[]): void {
+  const hint = hints.get(pool) ?? { underWay: false, again: new Set() };
   hints.set(pool, hint);
   if (hint.underWay) {
-    hint.again = true;
+    for (const lane of lanes) hint.again.add(lane);
     return;
   }
   hint.underWay = true;
   pool
-    .query(hintSql)
+    .query(hintSql, [lanes.join(' ')])
     .catch((err: unknown) => log.debug({ err }, 'outbox hint not sent'))
     .finally(() => {
       setTimeout(() => {
         hint.underWay = false;
-        if (!hint.again) return;
-        hint.again = false;
-        notifyOutbox(pool, log);
+        const more = [...hint.again];
+        hint.again.clear();
+        if (more.length > 0) notifyOutbox(pool, log, more);
       }, hintGapMs);
     });
 }

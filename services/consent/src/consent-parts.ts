@@ -140,7 +140,7 @@ export class ConsentParts {
     const incarnation = new IncarnationCheck(log);
     // The relay of this process is woken in memory; one elsewhere by a hint through the database.
     const onCommitted = (): void => {
-      if (this.relay === undefined) notifyOutbox(this.pool, log);
+      if (this.relay === undefined) notifyOutbox(this.pool, log, ['urgent', 'normal']);
       else this.relay.wake();
     };
     const ledger = new Ledger({

@@ -24,7 +24,7 @@ export class Backend implements Session {
   readonly seen = new Set<string>();
   onTerminated: (error: SqlError) => void = () => {};
   onNotice: (code: string) => void = () => {};
-  onNotification: () => void = () => {};
+  onNotification: (payload: string) => void = () => {};
   readonly #queue: Request[] = [];
   #busy = false;
   #over = false;

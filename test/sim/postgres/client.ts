@@ -127,7 +127,7 @@ export class SimClient {
     this.#backend = backend;
     backend.onTerminated = (error) => this.#hear(() => this.#lost(error));
     backend.onNotice = (code) => this.#hear(() => this.#emit('notice', { severity: 'WARNING', code }));
-    backend.onNotification = () => this.#hear(() => this.#emit('notification', {}));
+    backend.onNotification = (payload) => this.#hear(() => this.#emit('notification', { payload }));
   }
 
   #answer(pending: Pending, result: Result | Error): void {

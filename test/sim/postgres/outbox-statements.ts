@@ -152,7 +152,7 @@ export const outboxHandlers: Handlers = {
   },
   "pg_notify(current_schema() || '_outbox'": (s) => {
     for (const listener of s.backend.server.listeners.get(`${s.backend.schema}_outbox`) ?? [])
-      listener.onNotification();
+      listener.onNotification(s.value<string>(1));
     return rowsOf([{}]);
   },
   [relaySql.enterCensus]: (s) => {

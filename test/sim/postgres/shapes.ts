@@ -67,7 +67,7 @@ export interface Session {
   limits: SessionLimits;
   /** The temporary table of a comparison (DLV-7). */
   readonly seen: Set<string>;
-  onNotification: () => void;
+  onNotification: (payload: string) => void;
   lockAdvisory(name: string, shared: boolean): boolean;
   unlockAdvisory(name: string): void;
 }

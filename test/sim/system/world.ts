@@ -67,7 +67,8 @@ export class World {
     this.server = new SimServer(this.scheduler, this.random('postgres'));
     this.chance = this.random('hosts');
     this.clocksGoAhead = this.chance.chance(0.4);
-    this.relayTiming = { passMs: this.chance.pick([200, 400, 800]), pollMs: this.chance.pick([75, 150, 300]) };
+    const pollMs = this.chance.pick([75, 150, 300]);
+    this.relayTiming = { passMs: this.chance.pick([200, 400, 800]), pollMs, trustingPollMs: 2 * pollMs };
     this.history = new Recorder(this.scheduler);
     this.history.attach(this.server, this.cluster);
   }

@@ -219,7 +219,7 @@ export class PartnerComparison {
     });
     if (judged.repaired > 0 && !dryRun) {
       log.error({ recipient: recipient.id, people: judged.repaired }, 'the partner serves what it was told to stop');
-      notifyOutbox(pool, log);
+      notifyOutbox(pool, log, ['normal']);
       wake();
     }
     return judged;

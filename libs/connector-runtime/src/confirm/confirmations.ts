@@ -110,7 +110,7 @@ export class Confirmations {
       await recordEnforcements(tx, controller, enforcements);
       return { states: ends.map(({ answered }) => answered.state), announced: enforcements.length };
     });
-    if (settled.announced > 0) notifyOutbox(pool, log);
+    if (settled.announced > 0) notifyOutbox(pool, log, ['normal']);
     return settled.states;
   }
 

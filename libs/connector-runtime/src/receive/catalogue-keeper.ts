@@ -174,7 +174,7 @@ export class CatalogueKeeper {
       if (after === null) break;
       const due = [...new Set(chunk.filter(({ state }) => state === 'due').map(({ recipient }) => recipient))];
       if (due.length > 0) {
-        notifyOutbox(pool, log);
+        notifyOutbox(pool, log, ['normal']);
         wake(due);
       }
     }

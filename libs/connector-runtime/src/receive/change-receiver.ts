@@ -111,7 +111,7 @@ export class ChangeReceiver {
     const touched = await this.#heard.onlyIf(stored);
     this.#heard.add(changes);
     for (const { tp } of chunks) this.#pace.stored(tp);
-    if (touched.some(({ enforcements }) => enforcements.length > 0)) notifyOutbox(pool, log);
+    if (touched.some(({ enforcements }) => enforcements.length > 0)) notifyOutbox(pool, log, ['normal']);
     if (touched.some(({ row }) => row.state === 'due')) this.#options.wake(recipients);
   }
 }

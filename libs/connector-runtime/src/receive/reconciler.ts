@@ -73,7 +73,7 @@ export class Reconciler {
       }
       await take();
       const vanished = await this.#vanished(client, began);
-      notifyOutbox(pool, log);
+      notifyOutbox(pool, log, ['normal']);
       wake();
       log.info({ subjects, vanished }, 'rows compared with the consent service');
       broken = false;

@@ -132,7 +132,7 @@ export class Claims {
       await recordEnforcements(tx, controller, enforcements);
       return enforcements.length;
     });
-    if (announced > 0) notifyOutbox(pool, log);
+    if (announced > 0) notifyOutbox(pool, log, ['normal']);
   }
 }
 

@@ -22,6 +22,8 @@ export interface ConnectorService {
 /** REC-6: each log has a consumer of its own. */
 const consumedTopics = [topics.revocations, topics.changes, topics.catalogue, topics.shareRequests] as const;
 const drainMs = 2_000;
+/** Of a denial the express log is read as it comes; grants and second copies may gather for a moment, milliseconds. */
+const gatherMs: Readonly<Record<string, number>> = { [topics.changes]: 50 };
 
 /** The whole of a connector service's `main`: configuration, parts, HTTP, consumers; and the way down in reverse. */
 export async function runConnectorService(service: ConnectorService): Promise<RunningService | null> {
@@ -38,7 +40,9 @@ export async function runConnectorService(service: ConnectorService): Promise<Ru
   const parts = await ConnectorParts.open({ name, schema, audience, ...surroundings });
   try {
     await parts.start();
-    const sources = new Map<string, EventSource>(consumedTopics.map((topic) => [topic, parts.kafka.source()]));
+    const sources = new Map<string, EventSource>(
+      consumedTopics.map((topic) => [topic, parts.kafka.source({ gatherMs: gatherMs[topic] ?? 0 })]),
+    );
     collectConsumers(metrics, clock, sources, [...parts.recipients.keys()]);
     const app = await createHttpApp({
       module: ConnectorModule.forRoot({ config, parts, sources, metrics }),

@@ -71,7 +71,7 @@ export class ExposureImport {
       unheard ||= chunk.unheard;
     }
     if (due) {
-      notifyOutbox(pool, log);
+      notifyOutbox(pool, log, ['normal']);
       wake();
     }
     if (unheard) reconcile();

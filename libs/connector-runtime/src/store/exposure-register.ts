@@ -121,7 +121,7 @@ export class ExposureRegister {
       await announceExposures(tx, controller, first, touched[0]?.now ?? 0);
       return touched;
     });
-    if (rows.some(({ first }) => first.length > 0)) notifyOutbox(pool, log);
+    if (rows.some(({ first }) => first.length > 0)) notifyOutbox(pool, log, ['normal']);
     const bySubject = new Map(rows.map((row) => [row.subjectKey, row]));
     return intended.map((exposure) => verdict(exposure, bySubject.get(exposure.subjectKey)));
   }
@@ -215,7 +215,7 @@ export class ExposureRegister {
         }),
       );
     });
-    notifyOutbox(pool, log);
+    notifyOutbox(pool, log, ['normal']);
   }
 }
 

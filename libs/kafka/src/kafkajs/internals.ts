@@ -126,8 +126,10 @@ export interface GroupHooks {
   afterJoin(group: ConsumerGroup): Promise<void>;
   /** Nothing to fetch from this broker: wait for a resume, at most this long. */
   idle(maxMs: number): Promise<void>;
+  /** Awaited before each fetch. */
+  gathering(nodeId: string): Promise<void>;
   fetching(nodeId: string): void;
-  fetched(nodeId: string): void;
+  fetched(nodeId: string, batches: readonly Batch[]): void;
   heartbeatFailed(error: unknown): void;
   /** True: dealt with; false: leave it to the client. */
   connectionTrouble(group: ConsumerGroup, error: unknown): Promise<boolean>;

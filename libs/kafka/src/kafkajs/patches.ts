@@ -5,6 +5,7 @@ import {
   consumerGroupClass,
   requestQueueClass,
   requests,
+  type Batch,
   type ConsumerGroup,
   type GroupHooks,
   type ProduceResponse,
@@ -99,11 +100,14 @@ function wakeFetchOnResume(): void {
       await hooks.idle(this.maxWaitTime);
       return [];
     }
+    await hooks.gathering(nodeId);
     hooks.fetching(nodeId);
+    let batches: Batch[] = [];
     try {
-      return await fetch.call(this, nodeId);
+      batches = await fetch.call(this, nodeId);
+      return batches;
     } finally {
-      hooks.fetched(nodeId);
+      hooks.fetched(nodeId, batches);
     }
   };
 }

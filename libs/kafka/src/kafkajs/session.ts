@@ -6,7 +6,7 @@ import type { InRecord, KafkaOptions, OffsetRange, SourceOptions, TP } from '../
 import { byTopicPartitions, tpOfKey, tpsOf } from '../assignment.ts';
 import { Client, clientRetry, shared } from './client.ts';
 import { toInRecord } from './decode.ts';
-import { kafkajs, type ConsumerGroup, type GroupHooks } from './internals.ts';
+import { kafkajs, type Batch, type ConsumerGroup, type GroupHooks } from './internals.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** What a session tells its source; the promises are awaited before the client goes on. */
@@ -19,7 +19,7 @@ export interface SessionEvents {
 }
 
 export interface SessionSettings extends Required<
-  Pick<SourceOptions, 'sessionTimeoutMs' | 'heartbeatIntervalMs' | 'maxWaitMs' | 'maxBytesPerPartition'>
+  Pick<SourceOptions, 'sessionTimeoutMs' | 'heartbeatIntervalMs' | 'maxWaitMs' | 'gatherMs' | 'maxBytesPerPartition'>
 > {
   groupId: string;
   topics: readonly string[];
@@ -33,6 +33,8 @@ const elsewhereMs = 250;
 /** Longest memory of one fetch, over all partitions. */
 const maxBytes = 10 * 1024 * 1024;
 const concurrency = 8;
+/** A fetch that brought fewer may be followed by a pause (`gatherMs`). */
+const fewRecords = 200;
 
 /** One life of one kafkajs consumer on connections of its own, from joining the group to its first serious trouble. */
 export class ConsumerSession implements GroupHooks {
@@ -55,6 +57,8 @@ export class ConsumerSession implements GroupHooks {
   private joined = false;
   private group: ConsumerGroup | undefined;
   private rememberedMember: string | null;
+  /** Per broker, monotonic milliseconds. */
+  private readonly gatherUntil = new Map<string, number>();
 
   /** `memberId`: of the session before, so that the group need not wait for that one's session timeout. */
   constructor(options: KafkaOptions, settings: SessionSettings, memberId: string | null, events: SessionEvents) {
@@ -228,13 +232,22 @@ export class ConsumerSession implements GroupHooks {
     return this.over ? Promise.resolve() : this.pauses.sleep(maxMs);
   }
 
+  async gathering(nodeId: string): Promise<void> {
+    const waitMs = (this.gatherUntil.get(nodeId) ?? 0) - systemClock.monotonic();
+    if (waitMs > 0 && !this.over) await this.pauses.sleep(waitMs);
+  }
+
   fetching(nodeId: string): void {
     if (!this.over) this.watchdog.began(nodeId);
   }
 
-  fetched(nodeId: string): void {
-    this.lastFetch = systemClock.monotonic();
+  fetched(nodeId: string, batches: readonly Batch[]): void {
+    const now = systemClock.monotonic();
+    this.lastFetch = now;
     this.watchdog.ended(nodeId);
+    const records = batches.reduce((sum, { messages }) => sum + messages.length, 0);
+    // Behind, nothing is to be gathered any more.
+    this.gatherUntil.set(nodeId, records > 0 && records < fewRecords ? now + this.settings.gatherMs : now);
   }
 
   heartbeatFailed(error: unknown): void {

@@ -6,6 +6,8 @@ import type { BeatBook } from './beat-book.ts';
 import { pause } from './bell.ts';
 import { backoffMs, type RelayTiming } from './timing.ts';
 
+/** Confirmations stand between the beats, and a beat has its lease to be heard in, milliseconds. */
+const gatherMs = 50;
 /** Leaving the group may take this long at stop. */
 const leaveMs = 1_000;
 
@@ -25,7 +27,7 @@ export class BeatListener {
 
   constructor(options: BeatListenerOptions) {
     this.#options = options;
-    this.#source = options.kafka.source();
+    this.#source = options.kafka.source({ gatherMs });
     this.#source.onFatal((err) => options.log.error({ err }, 'relay cannot read gate beats'));
   }
 

@@ -1,4 +1,5 @@
 import type { EventPublisher } from '@entente/kafka';
+import { Attention } from './attention.ts';
 import { Bell, pause } from './bell.ts';
 import { drain } from './drain.ts';
 import { TrailingFloor } from './floor.ts';
@@ -20,6 +21,8 @@ export class NormalLane {
   readonly #floor: TrailingFloor;
   /** Shards whose last page was full. */
   readonly #behind = new Set<number>();
+  /** The last look found rows. */
+  #found = false;
   #turn = 0;
 
   constructor(parts: SessionParts, reader: StatementQueue) {
@@ -35,11 +38,14 @@ export class NormalLane {
   }
 
   async run(): Promise<void> {
-    const { signal, timing, shards } = this.#parts;
-    while (!signal.aborted) {
+    const { clock, signal, timing, shards } = this.#parts;
+    const attention = new Attention(timing);
+    for (let told = true; !signal.aborted; told = await this.bell.wait(attention.nextLook(clock.monotonic()), signal)) {
       const common = shards.inStatus('sound').filter(({ shard }) => !this.probes.has(shard));
+      this.#found = false;
       this.probes.isolate(await this.#round(this.#next(common), this.#parts.publishers.normal));
-      await this.bell.wait(timing.pollMs, signal);
+      if (this.#found && !told) attention.foundUntold(clock.monotonic());
+      if (this.#found && this.#behind.size === 0) await pause(timing.gatherMs, signal);
     }
     await this.probes.ended();
   }
@@ -92,6 +98,7 @@ export class NormalLane {
         },
         goOn: () => !signal.aborted && clock.monotonic() < until && (this.#behind.size === 0 || pages++ === 0),
         onRead: (answered, rows, unfinished) => {
+          this.#found ||= rows.length > 0;
           for (const { shard } of answered)
             if (unfinished.has(shard)) this.#behind.add(shard);
             else this.#behind.delete(shard);

@@ -2,7 +2,7 @@ import { topics } from '@entente/contracts';
 import type { EventPublisher, Kafka } from '@entente/kafka';
 import type { Clock, Logger, Tracing } from '@entente/observability';
 import type { Client } from '@entente/postgres';
-import type { Lane } from '../append.ts';
+import { lanes, type Lane } from '../append.ts';
 import type { BeatBook } from './beat-book.ts';
 import { LogWatch } from './log-watch.ts';
 import { NormalLane } from './normal-lane.ts';
@@ -95,9 +95,9 @@ export class RelaySession {
     if (this.#fault !== undefined) throw this.#fault;
   }
 
-  wake(): void {
-    this.#urgent?.bell.ring();
-    this.#normal?.bell.ring();
+  wake(hinted: readonly Lane[]): void {
+    if (hinted.includes('urgent')) this.#urgent?.bell.ring();
+    if (hinted.includes('normal')) this.#normal?.bell.ring();
   }
 
   isolated(): { urgent: number[]; normal: number[] } {
@@ -118,7 +118,7 @@ export class RelaySession {
           noteAcknowledged: (acknowledged) => lane.publisher.noteAcknowledged(acknowledged),
         }));
     const urgent = new UrgentLane(parts, newPass);
-    const wake = () => this.wake();
+    const wake = () => this.wake(lanes);
     const logWatch = watermarks && new LogWatch({ ...parts, ledger: watermarks.ledger, onSound: wake });
     const onHandedOver = (shard: number) => normal.forget(shard);
     const ownership = new OwnershipLoop({ ...parts, logWatch, offset, onTaken: wake, onHandedOver });

@@ -3,7 +3,7 @@ import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '
 import type { Client, Pool } from '@entente/postgres';
 import { randomInt } from 'node:crypto';
 import { partitionCount } from '@entente/contracts';
-import type { Lane } from '../append.ts';
+import { lanes, type Lane } from '../append.ts';
 import { BeatBook } from './beat-book.ts';
 import { BeatListener } from './beat-listener.ts';
 import { pause } from './bell.ts';
@@ -73,7 +73,7 @@ export class Relay {
     const timing = this.#timing;
     this.#metrics.collectFrom(pool, log);
     if (watermarks) this.#listener = new BeatListener({ kafka, book: this.#beats, clock, log, timing });
-    const onHint = () => this.wake();
+    const onHint = (hinted: readonly Lane[]) => this.wake(hinted);
     this.#running = Promise.all([
       this.#listener?.start(signal),
       listenForHints({ connectDedicated, onHint, log, timing }, signal),
@@ -82,8 +82,8 @@ export class Relay {
   }
 
   /** Rows were committed: look now. */
-  wake(): void {
-    this.#session?.wake();
+  wake(hinted: readonly Lane[] = lanes): void {
+    this.#session?.wake(hinted);
   }
 
   /** Ends what is under way, frees the shards, leaves. */

@@ -4,14 +4,20 @@ import { timing } from '@entente/contracts';
 export interface RelayTiming {
   /** A full pass, the one that ends in watermarks, begins this often (REL-4). */
   readonly passMs: number;
-  /** Without a hint a lane looks for rows this often (REL-3). */
+  /** Without a hint a lane looks for rows this often (REL-3), while rows are found that no hint told of, */
   readonly pollMs: number;
+  /** … this often while there are none (ADR 37), */
+  readonly trustingPollMs: number;
+  /** … and for this long after the last of them it is the former. */
+  readonly doubtMs: number;
   /** The lock connection says something this often, whatever else is awaited (REL-2). */
   readonly keepBusyMs: number;
   /** A statement unanswered for this long ends the session: `statement_timeout` is 1 s, so the server or the way to it is gone. */
   readonly silenceMs: number;
   /** The same for the normal lane's reads, whose `statement_timeout` is 10 s. */
   readonly readerSilenceMs: number;
+  /** After a page of live traffic the normal lane waits this long for more to gather; nobody waits for what it carries. */
+  readonly gatherMs: number;
   /** Shards are taken up and handed over this often. */
   readonly ownershipMs: number;
   /** First and longest pause before connecting again, and between the probes of a partition that failed. */
@@ -33,9 +39,12 @@ export interface RelayTiming {
 export const relayTiming: RelayTiming = {
   passMs: timing.passMs,
   pollMs: 75,
+  trustingPollMs: 500,
+  doubtMs: 10_000,
   keepBusyMs: 500,
   silenceMs: 2_000,
   readerSilenceMs: 12_000,
+  gatherMs: 20,
   ownershipMs: 500,
   retryMs: 100,
   longestRetryMs: 1_000,

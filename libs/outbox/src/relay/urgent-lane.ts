@@ -1,4 +1,5 @@
 import type { EventPublisher } from '@entente/kafka';
+import { Attention } from './attention.ts';
 import { Bell } from './bell.ts';
 import { drain, type Drained } from './drain.ts';
 import { LanePublisher } from './lane-publisher.ts';
@@ -16,6 +17,8 @@ export class UrgentLane {
   readonly #parts: SessionParts;
   readonly #pass: WatermarkPass | undefined;
   #nextPassAt = Number.NEGATIVE_INFINITY;
+  /** The last look found rows. */
+  #found = false;
 
   constructor(parts: SessionParts, newPass: ((lane: UrgentLane) => WatermarkPass) | undefined) {
     this.#parts = parts;
@@ -30,12 +33,15 @@ export class UrgentLane {
 
   async run(): Promise<void> {
     const { signal, clock, timing } = this.#parts;
-    while (!signal.aborted) {
+    const attention = new Attention(timing);
+    for (let told = true; !signal.aborted;) {
+      this.#found = false;
       const passDue = this.#pass !== undefined && clock.monotonic() >= this.#nextPassAt;
       if (passDue) this.#nextPassAt = clock.monotonic() + timing.passMs;
       this.probes.isolate(await this.#round(this.#common(), this.#parts.publishers.urgent, passDue));
-      const untilPass = this.#pass === undefined ? timing.pollMs : this.#nextPassAt - clock.monotonic();
-      await this.bell.wait(Math.min(timing.pollMs, untilPass), signal);
+      if (this.#found && !told) attention.foundUntold(clock.monotonic());
+      const untilPass = this.#pass === undefined ? Infinity : this.#nextPassAt - clock.monotonic();
+      told = await this.bell.wait(Math.min(attention.nextLook(clock.monotonic()), untilPass), signal);
     }
     await this.probes.ended();
   }
@@ -58,6 +64,7 @@ export class UrgentLane {
           perShard,
         }),
       publish: async (rows) => {
+        this.#found = true;
         this.#parts.pace.urgentAt = this.#parts.clock.monotonic();
         return (await this.publisher.publish(rows, publisher)).failed;
       },

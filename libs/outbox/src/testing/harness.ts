@@ -4,7 +4,7 @@ import { createKafka, partitionOf, type InRecord, type Kafka } from '@entente/ka
 import { createLogger, createMetrics, systemClock, type Logger } from '@entente/observability';
 import { createClient, createPool, inTransaction, type Client, type Pool } from '@entente/postgres';
 import { createHash } from 'node:crypto';
-import { appendOutbox, type Lane, type OutboxRow } from '../append.ts';
+import { appendOutbox, lanes, type Lane, type OutboxRow } from '../append.ts';
 import { outboxMigrationSql, watermarkMigrationSql } from '../migrations.ts';
 import { notifyOutbox } from '../notify.ts';
 import type { LedgerPort, PublishedChange } from '../relay/ports.ts';
@@ -136,7 +136,7 @@ async function withdraw(pool: Pool, subject: number): Promise<{ key: string; ver
     const committedAt = await appendOutbox(tx, denyRows(key, version, eventId));
     return { key, version, committedAt };
   });
-  notifyOutbox(pool, log);
+  notifyOutbox(pool, log, lanes);
   return done;
 }
 

@@ -1,8 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { decodeEvent, topics } from '@entente/contracts';
 import type { ReceivedEvent } from '@entente/contracts';
 import type { EventSource, InRecord, Kafka } from '@entente/kafka';
 import type { Logger } from '@entente/observability';
-import type { Pool } from '@entente/postgres';
+import { GroupCommit, type Pool } from '@entente/postgres';
 import { keepOutcomes } from './outcomes.ts';
 import { keepDescription } from './recipient-descriptions.ts';
 
@@ -10,15 +11,23 @@ const groupId = 'entente-consent-receipts';
 const stopWithinMs = 1_000;
 /** Records per statement. */
 const chunkSize = 500;
+/** Nobody waits for a receipt's outcomes: a statement and a fetch so often are enough, milliseconds. */
+const gatherMs = 250;
 
 /** Takes the recipients' outcomes, and what they say of themselves, from `consent.enforcements.v1` into own tables (ADR 15). */
 export class OutcomeWatch {
   readonly #source: EventSource;
   readonly #pool: Pool;
   readonly #log: Logger;
+  readonly #commits = new GroupCommit<readonly InRecord[]>(
+    chunkSize,
+    (batches) => this.#take(batches),
+    (records) => records.length,
+    (records) => (records < chunkSize / 2 ? pause(gatherMs) : Promise.resolve()),
+  );
 
   constructor(kafka: Kafka, pool: Pool, log: Logger) {
-    this.#source = kafka.source();
+    this.#source = kafka.source({ gatherMs });
     this.#pool = pool;
     this.#log = log;
   }
@@ -31,7 +40,7 @@ export class OutcomeWatch {
       topics: [topics.enforcements],
       fromBeginning: true,
       commitAfterRecords: true,
-      onRecords: (_tp, records) => this.#take(records),
+      onRecords: (_tp, records) => this.#commits.add(records),
     });
   }
 
@@ -39,8 +48,8 @@ export class OutcomeWatch {
     await this.#source.stop(stopWithinMs);
   }
 
-  async #take(records: readonly InRecord[]): Promise<void> {
-    const events = records.flatMap((record) => this.#eventIn(record));
+  async #take(batches: readonly (readonly InRecord[])[]): Promise<void> {
+    const events = batches.flat().flatMap((record) => this.#eventIn(record));
     const outcomes = events.flatMap(({ type, data }) => (type === 'org.entente.enforcement.recorded.v1' ? [data] : []));
     for (let from = 0; from < outcomes.length; from += chunkSize)
       await keepOutcomes(this.#pool, outcomes.slice(from, from + chunkSize));

@@ -4,6 +4,9 @@ import type { Logger, Metrics } from '@entente/observability';
 import { inTransaction, type Pool } from '@entente/postgres';
 import { keepSends } from './replay-sends.ts';
 
+/** What left is judged in hindsight: a fetch so often is enough, milliseconds. */
+const gatherMs = 250;
+
 /** What connectors say has left. Read apart from what the tracker reads: a flood of sends delays no withdrawal's picture. */
 export class EgressAudit {
   private readonly source: EventSource;
@@ -14,7 +17,7 @@ export class EgressAudit {
     private readonly log: Logger,
     private readonly metrics: Metrics,
   ) {
-    this.source = kafka.source();
+    this.source = kafka.source({ gatherMs });
   }
 
   async start(): Promise<void> {
