@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -66,6 +66,12 @@ describe('what is chosen when nothing is given', () => {
     await produce(own.bootstrap, topic, ['after it']);
     const values = await consume(own.bootstrap, topic, 4);
     expect(values).toEqual(['one', 'two', 'before the crash', 'after it']);
+  });
+
+  test('a native broker takes its classes from the archive that was made once', async () => {
+    const { pid } = broker();
+    // In Docker Kafka brings an archive of its own.
+    if (pid !== undefined) expect(await readFile(`/proc/${pid}/maps`, 'utf8')).toContain('/broker.jsa');
   });
 
   test('a stopped broker answers nobody until it is continued', async () => {

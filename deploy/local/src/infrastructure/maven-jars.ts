@@ -21,12 +21,16 @@ export function javaMajor(answer: string): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-export async function checkJava({ java, env }: InfrastructureConfig): Promise<void> {
+/** @returns what this Java says of its version */
+export async function checkJava({ java, env }: InfrastructureConfig): Promise<string> {
   const remedy = 'install openjdk-17-jre-headless or newer, start Docker, or set KAFKA_BOOTSTRAP';
   const answer = await execute(java, ['-version'], { env }).catch(() => undefined);
-  const major = answer && javaMajor(answer.stderr + answer.stdout);
-  if (major === undefined) throw new InfrastructureError(`Java ${oldestJava}+ not found: ${remedy}`);
+  const said = answer && answer.stderr + answer.stdout;
+  const major = said === undefined ? undefined : javaMajor(said);
+  if (said === undefined || major === undefined)
+    throw new InfrastructureError(`Java ${oldestJava}+ not found: ${remedy}`);
   if (major < oldestJava) throw new InfrastructureError(`Java ${major} found, Kafka needs ${oldestJava}+: ${remedy}`);
+  return said;
 }
 
 export interface KafkaJars {

@@ -5,9 +5,11 @@ import { systemClock } from '@entente/observability';
 import type { InfrastructureConfig } from './config.ts';
 import { InfrastructureError, type Broker, type KafkaProvided } from './infrastructure.ts';
 import { describeBrokers } from './kafka-metadata.ts';
+import { classArchive } from './kafka-classes.ts';
+import { brokerCommand, startedLine } from './kafka-command.ts';
 import { formatNode, formattedTemplate } from './kafka-format.ts';
 import { kafkaProperties, type BrokerPlace } from './kafka-properties.ts';
-import { checkJava, kafkaJars, log4jConfiguration } from './maven-jars.ts';
+import { checkJava, kafkaJars } from './maven-jars.ts';
 import { freePorts } from './ports.ts';
 import { lastLines, type Server, type Supervisor } from './supervisor.ts';
 
@@ -15,7 +17,6 @@ import { lastLines, type Server, type Supervisor } from './supervisor.ts';
 const startTimeoutMs = 90_000;
 /** Another process can take a port between our look and the broker's. */
 const portTries = 3;
-const startedLine = 'Kafka Server started';
 
 interface Cluster {
   supervisor: Supervisor;
@@ -23,6 +24,8 @@ interface Cluster {
   classPath: string;
   /** What formatting leaves in a log directory, apart from the ids. */
   template: string;
+  /** The broker's classes, ready to be mapped. */
+  archive: string | undefined;
   home: string;
   /** Its data outlives us, so a stop in order is worth waiting for. */
   kept: boolean;
@@ -36,11 +39,12 @@ export async function nativeKafka(
   home: string,
   options: { brokers: 1 | 3; kept: boolean; advertise: readonly number[]; say: (line: string) => void },
 ): Promise<KafkaProvided> {
-  await checkJava(config);
+  const java = await checkJava(config);
   const jars = await kafkaJars(supervisor, config, options.say);
   const template = await formattedTemplate(supervisor, config, jars);
+  const archive = await classArchive(supervisor, config, jars, template, java);
   const { classPath, version } = jars;
-  const base = { supervisor, config, classPath, template, home, kept: options.kept };
+  const base = { supervisor, config, classPath, template, archive, home, kept: options.kept };
   const { brokers } = await startCluster(base, options.brokers, options.advertise);
   return {
     info: { version, brokers },
@@ -119,7 +123,7 @@ class NativeBroker implements Broker {
 
   async start(): Promise<void> {
     if (this.server) throw new InfrastructureError(`broker ${this.id} is running already`);
-    const { supervisor, config, classPath, kept } = this.cluster;
+    const { supervisor, config, classPath, archive, kept } = this.cluster;
     const name = `kafka-${this.id}`;
     const logFrom = await stat(join(supervisor.runDirectory, `${name}.log`)).then(
       ({ size }) => size,
@@ -128,11 +132,10 @@ class NativeBroker implements Broker {
     const server = await supervisor.run({
       name,
       command: config.java,
-      args: [
-        ...['-Xms192m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError'],
-        ...['-Djava.awt.headless=true', `-Dlog4j2.configurationFile=${log4jConfiguration}`],
-        ...['-cp', classPath, 'kafka.Kafka', propertiesFile(this.cluster, this.place)],
-      ],
+      args: brokerCommand({
+        ...{ classPath, properties: propertiesFile(this.cluster, this.place) },
+        java: archive === undefined ? [] : [`-XX:SharedArchiveFile=${archive}`],
+      }),
       env: config.env,
       stop: kept ? 'SIGTERM' : 'SIGKILL',
       abandon: kept ? 'SIGTERM' : 'SIGKILL',

@@ -279,26 +279,22 @@ function applyToModel(model: ReferenceModel, step: OneRequest): void {
 }
 
 function tooMuch(service: Service, model: ReferenceModel): string[] {
-  const days = Array.from({ length: 12 }, (_, ahead) => model.day + ahead);
-  return people.flatMap((one) =>
-    purposes.flatMap((purpose) =>
+  const days = Array.from({ length: 12 }, (_, ahead) => model.day + ahead).map(
+    (day) => [day, Date.parse(instantOf(day))] as const,
+  );
+  return people.flatMap((one) => {
+    const { vector } = service.rows.get(keyOf(one)) ?? { vector: {} };
+    return purposes.flatMap((purpose) =>
       recipients.flatMap((recipient) =>
-        days.flatMap((day) => {
-          const { vector } = service.rows.get(keyOf(one)) ?? { vector: {} };
-          const { allowed } = permission(
-            vector,
-            catalogue,
-            purpose as PurposeId,
-            recipientId(recipient),
-            Date.parse(instantOf(day)),
-          );
+        days.flatMap(([day, at]) => {
+          const { allowed } = permission(vector, catalogue, purpose as PurposeId, recipientId(recipient), at);
           return allowed && !model.allows(one, purpose, recipient, day)
             ? [`${one} ${purpose} ${recipient} on day ${day}`]
             : [];
         }),
       ),
-    ),
-  );
+    );
+  });
 }
 
 /** Runs the steps against both; `size` commands at most share a transaction. Throws at the first thing too many. */
