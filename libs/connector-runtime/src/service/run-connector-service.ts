@@ -22,8 +22,8 @@ export interface ConnectorService {
 /** REC-6: each log has a consumer of its own. */
 const consumedTopics = [topics.revocations, topics.changes, topics.catalogue, topics.shareRequests] as const;
 const drainMs = 2_000;
-/** Of a denial the express log is read as it comes; grants and second copies may gather for a moment, milliseconds. */
-const gatherMs: Readonly<Record<string, number>> = { [topics.changes]: 50 };
+/** Records that follow another within so many milliseconds gather: the gates have closed by then, and a partner takes longer. */
+const gatherMs: Readonly<Record<string, number>> = { [topics.revocations]: 10, [topics.changes]: 50 };
 
 /** The whole of a connector service's `main`: configuration, parts, HTTP, consumers; and the way down in reverse. */
 export async function runConnectorService(service: ConnectorService): Promise<RunningService | null> {
