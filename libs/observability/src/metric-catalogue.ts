@@ -50,6 +50,11 @@ export const metricCatalogue = {
     help: 'Checkpoints not signed because the ledger does not continue what was signed or published. Must stay 0.',
     labels: [],
   },
+  consent_proofs_destroyed_total: {
+    type: 'counter',
+    help: 'People whose proofs were destroyed because the time they are kept for was over.',
+    labels: [],
+  },
   consent_consume_delay_seconds: {
     type: 'histogram',
     help: 'From the broker’s append to the connector’s handler (t3 - t2).',

@@ -7,6 +7,7 @@ import { parseSubjectHashKeys } from './identifiers/subject-hash-keys.ts';
 import { parseLogKeys } from './ledger-proofs/log-keys.ts';
 import { parseReceiptProfiles } from './receipts/receipt-profile.ts';
 
+const dayMs = 86_400_000;
 const url = { require_tld: false, require_protocol: true };
 const ring = 'k1:<32 bytes in base64url>';
 const logKeyExample = 'PRIVATE+KEY+<name>+<id>+<key>, from `entente ledger key <name>`';
@@ -80,6 +81,11 @@ export class ConsentConfig extends ServiceConfig {
   @IsInt()
   @Min(1)
   importRowsPerSecond = 2_000;
+
+  /** G-11: counted from a person's last decision, when that left nothing granted. */
+  @Env('PROOF_KEPT_FOR', { example: '1826d', as: 'duration' })
+  @Min(dayMs, { message: 'must be a day or more: what is destroyed cannot be had again' })
+  proofKeptForMs = 1_826 * dayMs;
 
   @Env('RECEIPT_KEYS', { example: receiptKeysExample, as: 'json', secret: true, optional: true })
   receiptKeys?: object;

@@ -42,6 +42,7 @@ import { CONSENT_SCHEMA } from './migrations/schema.ts';
 import { OutcomeWatch } from './receipts/outcome-watch.ts';
 import { parseReceiptProfiles } from './receipts/receipt-profile.ts';
 import { Receipts } from './receipts/receipts.ts';
+import { ProofRetention } from './retention/proof-retention.ts';
 import { KeyExpiry } from './sequencer/expire-keys.ts';
 import { ConsentLedgerPort } from './sequencer/ledger-port.ts';
 import { Republisher } from './sequencer/republish.ts';
@@ -105,6 +106,7 @@ export class ConsentParts {
   readonly pool: Pool;
   readonly relay: Relay | undefined;
   readonly sweeper: ExpirySweeper;
+  readonly #proofRetention: ProofRetention;
   readonly #sweepPool: Pool;
   readonly #importPool: Pool;
   readonly #snapshotPool: Pool;
@@ -152,9 +154,13 @@ export class ConsentParts {
     });
     this.#sweepPool = writerPool('expiry', {
       ...{ databaseUrl: config.databaseUrl, instance: config.instance, log },
-      max: 1,
+      max: 2,
     });
     this.sweeper = new ExpirySweeper({ pool: this.#sweepPool, ledger, log, onCommitted });
+    this.#proofRetention = new ProofRetention({
+      ...{ pool: this.#sweepPool, identifierKeys, log, metrics },
+      keptForMs: config.proofKeptForMs,
+    });
     this.directory = new SubjectDirectory({ pool: this.pool, hashKeys, identifierKeys, audienceKeys, shareKeys, log });
     this.mapper = new CommandMapper(this.directory, fingerprintWith(hashKeys), pseudonyms);
     const importPool = writerPool('import', {
@@ -244,6 +250,7 @@ export class ConsentParts {
     this.sequencer.start();
     this.checkpointer?.start();
     this.sweeper.start();
+    this.#proofRetention.start();
     this.#keyExpiry.start();
     this.decisionPoint.start().catch((err: unknown) => this.#log.error({ err }, 'decisions cannot be answered'));
     if (!api) return;
@@ -255,7 +262,7 @@ export class ConsentParts {
 
   async stop(): Promise<void> {
     const readers = [this.decisionPoint, this.#gateWatch, this.#outcomeWatch];
-    const background = [this.sequencer, this.sweeper, this.#keyExpiry];
+    const background = [this.sequencer, this.sweeper, this.#proofRetention, this.#keyExpiry];
     await Promise.all([...readers, ...background].map((part) => part.stop()));
     await Promise.all([this.relay?.stop(), this.checkpointer?.stop()]);
     const pools = [this.#importPool, this.#sweepPool, this.#snapshotPool, this.pool];

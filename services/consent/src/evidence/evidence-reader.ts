@@ -1,5 +1,6 @@
 import { Unsealable, unseal } from '@entente/contracts';
 import type { ConsentChanged, ControllerId, KeyRing, SubjectKey } from '@entente/contracts';
+import { Refusal } from '@entente/http';
 import type { Logger } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import { unwrapDataKey } from '../erasure/data-keys.ts';
@@ -28,8 +29,18 @@ interface Row {
   readonly wrapped: string | null;
 }
 
+interface ErasedRow {
+  readonly entry: null;
+  readonly erasedAt: string;
+  /** The time for which it was to be kept was over (G-11). */
+  readonly ranOut: boolean;
+}
+
 const readSql = `
-  SELECT e.entry::jsonb AS entry, k.wrapped
+  SELECT e.entry::jsonb AS entry, k.wrapped,
+         to_char(e.erased_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "erasedAt",
+         EXISTS (SELECT 1 FROM proof_destroyed d WHERE d.controller = e.controller AND d.subject_key = e.subject_key
+                    AND d.below_version > e.version) AS "ranOut"
     FROM ledger_entry e LEFT JOIN subject_secret k USING (controller, subject_key)
    WHERE e.change_id = $2 AND e.controller = $1`;
 
@@ -47,11 +58,12 @@ export class EvidenceReader {
     this.#parts = parts;
   }
 
-  /** Null when the controller has no such change. */
+  /** Null when the controller has no such change. Refused where what it said is gone. */
   async read(controller: ControllerId, changeId: string): Promise<EvidenceFound | null> {
-    const { rows } = await this.#parts.pool.query<Row>(readSql, [controller, changeId]);
+    const { rows } = await this.#parts.pool.query<Row | ErasedRow>(readSql, [controller, changeId]);
     const [row] = rows;
     if (row === undefined) return null;
+    if (row.entry === null) throw gone(row);
     const { subjectKey, version, changes, committedAt, actor, bases, method, channel, variant, clientTime } = row.entry;
     const shown = await this.#shown(controller, row.entry);
     const personal = await this.#personal(controller, subjectKey, row);
@@ -96,3 +108,13 @@ export class EvidenceReader {
     }
   }
 }
+
+const gone = ({ erasedAt, ranOut }: ErasedRow): Refusal =>
+  new Refusal(
+    'erased',
+    410,
+    ranOut
+      ? 'What this change said was destroyed when the time for which proof is kept was over.'
+      : 'What this change said has been erased.',
+    { erasedAt },
+  );

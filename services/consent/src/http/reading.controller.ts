@@ -107,7 +107,7 @@ export class ReadingController {
     summary: 'How a change came about, and exactly what the person was shown',
   })
   @ApiOkResponse({ type: EvidenceBody })
-  @ApiProblems(400, 404)
+  @ApiProblems(400, 404, 410)
   async evidence(
     @Param('changeId') id: string,
     @Caller() { controller }: Caller,

@@ -69,14 +69,17 @@ export const decisionBasisSql = `
            SELECT jsonb_agg(DISTINCT i.pseudonym) FROM suppressed_identifier i WHERE i.pseudonym = ANY ($7::text[])) AS suppressed
     FROM catalogue c CROSS JOIN incarnation i`;
 
-/** The newest change of each subject that touched one of these purposes (any, where none are given): the record that a repeated wish answers with. */
+/**
+ * The newest change of each subject that touched one of these purposes (any, where none are given): the record that a repeated
+ * wish answers with. Of an erased one nobody knows any more what it touched, and a wish is not refused for that (REC-3).
+ */
 export const standingRecordsSql = `
   SELECT n.at::int AS at, e.change_id AS "changeId", e.version, ${iso('e.committed_at')} AS "committedAt"
     FROM jsonb_to_recordset($1::jsonb) AS n(at int, controller text, subject_key text, purposes jsonb)
     JOIN LATERAL (
       SELECT change_id, version, committed_at FROM ledger_entry l
        WHERE l.controller = n.controller AND l.subject_key = n.subject_key
-         AND (n.purposes IS NULL OR l.purposes && ARRAY(SELECT jsonb_array_elements_text(n.purposes)))
+         AND (n.purposes IS NULL OR l.purposes && ARRAY(SELECT jsonb_array_elements_text(n.purposes)) OR l.erased_at IS NOT NULL)
        ORDER BY version DESC LIMIT 1) e ON true`;
 
 /** Rows made by this transaction for people it then recorded nothing about. */

@@ -6,6 +6,7 @@ import { IdentityErasureExpiry1763820000000 } from './1763820000000-identity-era
 import { Restores1763830000000 } from './1763830000000-restores.ts';
 import { Imports1763840000000 } from './1763840000000-imports.ts';
 import { RecipientDescriptions1763850000000 } from './1763850000000-recipient-descriptions.ts';
+import { ProofRetention1763860000000 } from './1763860000000-proof-retention.ts';
 
 export { CONSENT_SCHEMA } from './schema.ts';
 
@@ -18,4 +19,5 @@ export const consentMigrations: readonly MigrationClass[] = [
   Restores1763830000000,
   Imports1763840000000,
   RecipientDescriptions1763850000000,
+  ProofRetention1763860000000,
 ];

@@ -1,0 +1,157 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parseKeyRing } from '@entente/contracts';
+import type { ControllerId, SubjectKey } from '@entente/contracts';
+import { createLogger, createMetrics } from '@entente/observability';
+import { testDatabase } from '@entente/test-support';
+import { openIdentifiersOrNull } from '../identifiers/open-stored.ts';
+import { StoredLedger } from '../ledger-proofs/read-ledger.ts';
+import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
+import type { Answer, ConsentUnderTest } from '../testing/harness.ts';
+import { ProofRetention } from './proof-retention.ts';
+
+let consent: ConsentUnderTest;
+
+beforeAll(async () => {
+  consent = await startConsent(await testDatabase('proof-retention'), { logLevel: 'silent' });
+  await consent.post('/v1/catalogue/changes', sampleCatalogue);
+});
+afterAll(() => consent?.stop());
+
+const told = { evidence: { method: 'ui', age: 34, locale: 'fr' } };
+const person = { email: 'who.withdrew@example.com' };
+const grant = (subjectId: string, more: object = {}) =>
+  consent.post(
+    '/v1/consents',
+    { ...grantAll(subjectId, person), ...told, ...more },
+    { headers: { 'idempotency-key': randomUUID() } },
+  );
+const withdraw = (subjectId: string, more: object = {}) => consent.post('/v1/withdrawals', { subjectId, ...more });
+const evidenceOf = ({ body }: Answer) => consent.get(`/v1/evidence/${String(body['changeId'])}`);
+const number = async () => {
+  while ((await consent.parts.sequencer.numberPending()) > 0);
+};
+const versionOf = async (subjectId: string) =>
+  (await consent.get(`/v1/subjects/${subjectId}/consents`)).body['version'];
+
+const metrics = createMetrics();
+const identifierKeys = () => parseKeyRing(consent.config.identifierKeys);
+const retention = (keptForMs: number, keys = identifierKeys()) =>
+  new ProofRetention({
+    ...{ pool: consent.pool, identifierKeys: keys, keptForMs, metrics },
+    log: createLogger({ service: 'test', level: 'silent' }),
+  });
+/** Until nothing more is due. */
+async function destroyAll(keptForMs = 0): Promise<void> {
+  while ((await retention(keptForMs).destroyDue()) > 0);
+}
+
+describe('G-11 a time after the last withdrawal', () => {
+  test('G-11 proof is kept until then, and afterwards destroyed; the refusal stands and the ledger verifies', async () => {
+    const granted = await grant('over');
+    const withdrawn = await withdraw('over');
+    await number();
+    await destroyAll(3_600_000);
+    expect((await evidenceOf(granted)).body).toMatchObject({ personal: { age: 34 } });
+
+    const before = (await consent.get('/v1/subjects/over/consents')).body;
+    await destroyAll();
+    expect(await evidenceOf(granted)).toMatchObject({
+      status: 410,
+      body: {
+        type: 'urn:entente:problem:erased',
+        detail: expect.stringContaining('the time'),
+        erasedAt: expect.any(String),
+      },
+    });
+    expect(await consent.get(`/v1/receipts/${String(granted.body['changeId'])}`)).toMatchObject({ status: 410 });
+    expect(await evidenceOf(withdrawn)).toMatchObject({ status: 200, body: { version: 2 } });
+    expect((await consent.get('/v1/subjects/over/consents')).body).toEqual(before);
+    const then = await consent.get(`/v1/subjects/over/consents?at=${String(granted.body['committedAt'])}`);
+    expect(then).toMatchObject({ status: 200, body: { version: 1, purposes: [], erasedAt: expect.any(String) } });
+    expect((await consent.get('/v1/subjects/over/export')).status).toBe(200);
+    expect(await new StoredLedger(consent.pool).verify({ checkpoints: [] })).toMatchObject({
+      ...{ bad: null, withoutContent: 1 },
+    });
+    expect(await metrics.text()).toContain('consent_proofs_destroyed_total 1');
+  });
+
+  test('G-11 the key of the personal parts is destroyed, the identifiers can still be told', async () => {
+    const rowOf = async (subjectKey: unknown) =>
+      (
+        await consent.pool.query<{ sealed: string; wrapped: string }>(
+          `SELECT s.identifiers_sealed AS sealed, k.wrapped FROM subject s JOIN subject_secret k USING (controller, subject_key)
+            WHERE subject_key = $1`,
+          [subjectKey],
+        )
+      ).rows[0]!;
+    await grant('rekeyed');
+    // A refusal that itself holds something personal: it stays, and its personal part does not.
+    const { decisions } = grantAll('rekeyed') as unknown as { decisions: { purpose: string }[] };
+    const last = await grant('rekeyed', {
+      decisions: decisions.map(({ purpose }) => ({ purpose, decision: 'denied' })),
+    });
+    const before = await rowOf(last.body['subjectKey']);
+    expect((await evidenceOf(last)).body).toMatchObject({ personal: { age: 34 } });
+    await number();
+    await destroyAll();
+    const after = await rowOf(last.body['subjectKey']);
+    expect(after.wrapped).not.toBe(before.wrapped);
+    expect((await evidenceOf(last)).body).toMatchObject({ method: 'ui', personal: 'destroyed' });
+    const owner = { controller: 'acme' as ControllerId, subjectKey: last.body['subjectKey'] as unknown as SubjectKey };
+    const opened = await openIdentifiersOrNull(identifierKeys(), { ...owner, ...after }, (error) => {
+      throw error;
+    });
+    expect(opened).toMatchObject({ subjectId: 'rekeyed', ...person });
+  });
+
+  test('a key that this service cannot open stays, for it may be this service that lacks one', async () => {
+    const granted = await grant('unopened');
+    await withdraw('unopened');
+    await number();
+    const others = parseKeyRing(`id9:${randomBytes(32).toString('base64url')}`);
+    while ((await retention(0, others).destroyDue()) > 0);
+    expect((await evidenceOf(granted)).status).toBe(410);
+    const { rows } = await consent.pool.query('SELECT 1 FROM subject_secret WHERE subject_key = $1', [
+      granted.body['subjectKey'],
+    ]);
+    expect(rows).toHaveLength(1);
+  });
+
+  test('REC-3 G-11 saying no again is answered although nobody knows any more when it was first said', async () => {
+    await grant('again');
+    await withdraw('again', { purposes: ['analytics'] });
+    await withdraw('again');
+    await number();
+    await destroyAll();
+    const again = await withdraw('again', { purposes: ['analytics'] });
+    expect(again).toMatchObject({ status: 200, body: { alreadyDenied: true } });
+    expect(await versionOf('again')).toBe(3);
+  });
+
+  test('G-11 who has something granted, under any id of theirs, or decided since keeps all of it', async () => {
+    const partly = await grant('partly');
+    await withdraw('partly', { purposes: ['analytics'] });
+    const returned = await grant('returned');
+    await withdraw('returned');
+    await grant('returned');
+    await number();
+    await destroyAll();
+    for (const answer of [partly, returned]) expect((await evidenceOf(answer)).status).toBe(200);
+    await withdraw('returned');
+    await number();
+    await destroyAll();
+    expect((await evidenceOf(returned)).status).toBe(410);
+    expect((await evidenceOf(partly)).status).toBe(200);
+  });
+
+  test('G-11 what has no number yet waits for it, and so does what comes after', async () => {
+    const granted = await grant('waiting');
+    await withdraw('waiting');
+    expect(await retention(0).destroyDue()).toBe(0);
+    expect((await evidenceOf(granted)).status).toBe(200);
+    await number();
+    await Promise.all([retention(0).destroyDue(), retention(0).destroyDue()]);
+    expect((await evidenceOf(granted)).status).toBe(410);
+  });
+});
