@@ -5,3 +5,5 @@ export type { ConfigFault } from './config-error.ts';
 export { loadConfig, loadConfigOrExit } from './load-config.ts';
 export type { ConfigClass, CrossChecked } from './load-config.ts';
 export { ConsentClientConfig, ServiceConfig } from './service-config.ts';
+export { KafkaConfig } from './kafka-config.ts';
+export type { KafkaConnection } from './kafka-config.ts';

@@ -1,19 +1,16 @@
 import { idPattern } from '@entente/contracts';
-import { ArrayNotEmpty, IsIn, IsInt, IsNotEmpty, IsUrl, Matches, Max, Min } from 'class-validator';
+import { IsIn, IsInt, IsNotEmpty, IsUrl, Matches, Max, Min } from 'class-validator';
 import { Env } from './env.ts';
+import { KafkaConfig } from './kafka-config.ts';
 
 const url = { require_tld: false, require_protocol: true, protocols: ['http', 'https'] };
 const instanceName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** What every service reads from its environment. A service's own class extends it with its default port. */
-export abstract class ServiceConfig {
+export abstract class ServiceConfig extends KafkaConfig {
   @Env('DATABASE_URL', { example: 'postgres://entente:secret@localhost:5432/entente', secret: true })
   @Matches(/^postgres(ql)?:\/\//, { message: 'must begin with postgres://' })
   databaseUrl!: string;
-
-  @Env('KAFKA_BOOTSTRAP', { example: 'localhost:9092', as: 'list' })
-  @ArrayNotEmpty({ message: 'must name at least one broker' })
-  kafkaBootstrap!: string[];
 
   /** 0 takes a free port. */
   @Env('HTTP_PORT', { example: '8080', as: 'integer' })
@@ -28,10 +25,6 @@ export abstract class ServiceConfig {
   @Env('LOG_LEVEL', { example: 'info' })
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent' = 'info';
-
-  /** Anything but `development` and `test` is production. */
-  @Env('NODE_ENV', { example: 'production' })
-  nodeEnv = 'production';
 
   @Env('AUTH_ISSUER', { example: 'https://login.example' })
   @IsNotEmpty()
@@ -58,10 +51,6 @@ export abstract class ServiceConfig {
   @Min(0)
   @Max(1)
   traceRatio = 1;
-
-  get isProduction(): boolean {
-    return !['development', 'test'].includes(this.nodeEnv);
-  }
 }
 
 /** A service of one controller that asks the consent service with a token of its own. */

@@ -1,4 +1,5 @@
 import { ClusterAdmin } from './admin.ts';
+import { checkConnection } from './connection.ts';
 import { explainLine, newProducer } from './kafkajs/producer.ts';
 import { ConsumerSession } from './kafkajs/session.ts';
 import type { Kafka, KafkaOptions, PublisherOptions, SourceOptions } from './port.ts';
@@ -19,8 +20,12 @@ const defaults = {
   rebalanceDrainMs: 1000,
 };
 
-/** Kafka over kafkajs 2.2.4, hardened (kafka-on-node.md §1.3, §1.4). Nothing connects before it is used. */
+/**
+ * Kafka over kafkajs 2.2.4, hardened (kafka-on-node.md §1.3, §1.4). Nothing connects before it is used.
+ * @throws KafkaFault with everything that is wrong with how the brokers are to be reached
+ */
 export function createKafka(options: KafkaOptions): Kafka {
+  checkConnection(options);
   const open: { close(): Promise<void> }[] = [];
   const kept = <T extends { close(): Promise<void> }>(made: T): T => {
     open.push(made);

@@ -166,6 +166,22 @@ export interface KafkaOptions {
   clientId: string;
   brokers: readonly string[];
   log: Log;
+  /** TLS to every broker. */
+  ssl?: KafkaTls | undefined;
+  sasl?: KafkaLogin | undefined;
+}
+
+/** PEM texts. Without `ca` those authorities are believed that Node trusts; `cert` and `key` show who we are. */
+export interface KafkaTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface KafkaLogin {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly username: string;
+  readonly password: string;
 }
 
 export interface PublisherOptions {

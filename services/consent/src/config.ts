@@ -111,9 +111,10 @@ export class ConsentConfig extends ServiceConfig {
   @IsUrl(url, { message: 'must be a URL' })
   tokenUrl = 'http://localhost:8085/token';
 
-  crossCheck(): readonly ConfigFault[] {
+  override crossCheck(): readonly ConfigFault[] {
     const directories = this.decisions.map(({ directory }) => directory);
     return [
+      ...super.crossCheck(),
       ...this.#proofFaults(),
       ...(new Set(directories).size < directories.length
         ? [{ variable: 'DECISIONS', rule: 'each gate needs a directory of its own', example: decisionsExample }]

@@ -117,7 +117,7 @@ export class ConsentParts {
   readonly #log: Logger;
 
   constructor({ config, clock, log, metrics, tracing = noTracing }: ConsentSurroundings) {
-    const kafka = createKafka({ clientId: `consent-${config.instance}`, brokers: config.kafkaBootstrap, log });
+    const kafka = createKafka({ clientId: `consent-${config.instance}`, ...config.kafka, log });
     const pool = (name: string, max: number) =>
       createPool({
         url: config.databaseUrl,

@@ -91,8 +91,9 @@ export class OpsConfig extends ConsentClientConfig {
   @IsNotEmpty()
   demoWorldToken?: string;
 
-  crossCheck(): readonly ConfigFault[] {
+  override crossCheck(): readonly ConfigFault[] {
     return [
+      ...super.crossCheck(),
       ...signInFaults(this),
       ...roleFaults(this.consoleRoles),
       ...connectorFaults(this.connectorUrls),

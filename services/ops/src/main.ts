@@ -29,7 +29,7 @@ if (pending.length > 0) {
   process.exit(1);
 }
 
-const kafka = createKafka({ clientId: config.instance, brokers: config.kafkaBootstrap, log });
+const kafka = createKafka({ clientId: config.instance, ...config.kafka, log });
 const tracker = new Tracker(pool, kafka, log, metrics, tracing);
 const egressAudit = new EgressAudit(pool, kafka, log, metrics);
 const sweeper = new Sweeper(pool, systemClock, log, metrics, tracker);

@@ -11,3 +11,4 @@ export type { StartedPartnerServer } from './partner-server.ts';
 export { alertsAsShipped, chromiumPath } from './config.ts';
 export { waitFor } from './wait-for.ts';
 export type { WaitOptions } from './wait-for.ts';
+export { localhostCertificate } from './localhost-certificate.ts';

@@ -58,9 +58,9 @@ export interface OwnBroker {
 }
 
 /** One broker for this test alone, to be killed and started again; Postgres stays the shared one. */
-export async function ownBroker(): Promise<OwnBroker> {
+export async function ownBroker(options: Pick<InfrastructureOptions, 'login'> = {}): Promise<OwnBroker> {
   const { databaseUrl } = testServers();
-  const infrastructure = await ownInfrastructure({ env: { DATABASE_URL: databaseUrl } });
+  const infrastructure = await ownInfrastructure({ ...options, env: { DATABASE_URL: databaseUrl } });
   const [broker] = infrastructure.kafka.brokers;
   if (!broker) throw new Error('a cluster without a broker was started');
   return { broker, bootstrap: infrastructure.bootstrap, stop: infrastructure.stop };

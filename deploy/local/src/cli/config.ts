@@ -1,3 +1,4 @@
+import { KafkaConfig, loadConfig, type KafkaConnection } from '@entente/config';
 import type { ConnectionOptions } from './running-stack.ts';
 
 /** Defaults of the commands' options from the environment. */
@@ -22,10 +23,20 @@ export const serviceEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS
 
 export interface ServersGiven {
   readonly databaseUrl?: string;
-  readonly bootstrap?: readonly string[];
+  readonly kafka?: KafkaConnection;
 }
 
-export const serversFromEnvironment = (env: NodeJS.ProcessEnv = process.env): ServersGiven => ({
-  ...(env['DATABASE_URL'] ? { databaseUrl: env['DATABASE_URL'] } : {}),
-  ...(env['KAFKA_BOOTSTRAP'] ? { bootstrap: env['KAFKA_BOOTSTRAP'].split(',').map((address) => address.trim()) } : {}),
-});
+/**
+ * `bootstrap`: brokers named otherwise than by KAFKA_BOOTSTRAP; how they are spoken with is in the environment all the same.
+ * @throws ConfigError with every fault of the connection to Kafka
+ */
+export function serversFromEnvironment(
+  bootstrap: string | undefined,
+  env: NodeJS.ProcessEnv = process.env,
+): ServersGiven {
+  const brokers = bootstrap ?? env['KAFKA_BOOTSTRAP'];
+  return {
+    ...(env['DATABASE_URL'] ? { databaseUrl: env['DATABASE_URL'] } : {}),
+    ...(brokers ? { kafka: loadConfig(KafkaConfig, { ...env, KAFKA_BOOTSTRAP: brokers }).kafka } : {}),
+  };
+}

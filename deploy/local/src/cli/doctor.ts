@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 import type { EntenteClient } from '../client/entente-client.ts';
 import { migrationsPending } from '../stack/migrations.ts';
 import { attempt, type Check } from './check.ts';
+import type { ServersGiven } from './config.ts';
 import { system } from './doctor-system.ts';
+import type { KafkaConnection } from '@entente/config';
 import { createKafka } from '@entente/kafka';
 import { topicSettings } from '@entente/contracts';
 import type { Logger } from '@entente/observability';
@@ -13,8 +15,7 @@ const run = promisify(execFile);
 
 /** What the system needs and whether it is there. Never throws for a fault it is asked to find. */
 export async function runChecks(options: {
-  databaseUrl: string | undefined;
-  bootstrap: readonly string[] | undefined;
+  servers: ServersGiven;
   services: Readonly<Record<string, string>>;
   /** Asked about itself; absent where nothing runs. */
   client?: EntenteClient;
@@ -22,8 +23,8 @@ export async function runChecks(options: {
 }): Promise<Check[]> {
   const groups = await Promise.all([
     machine(),
-    options.databaseUrl ? postgres(options.databaseUrl) : [],
-    options.bootstrap ? kafka(options.bootstrap, options.log) : [],
+    options.servers.databaseUrl ? postgres(options.servers.databaseUrl) : [],
+    options.servers.kafka ? kafka(options.servers.kafka, options.log) : [],
     services(options.services),
     options.client ? system(options.client) : [],
   ]);
@@ -48,7 +49,7 @@ async function machine(): Promise<Check[]> {
     ),
     attempt('machine', 'Maven', 'install maven, or set KAFKA_BOOTSTRAP, or run Docker', async () => {
       const { stdout } = await run('mvn', ['--batch-mode', '-v']);
-      return { ok: true, detail: stdout.split('\n')[0]! };
+      return { ok: true, detail: stripVTControlCharacters(stdout.split('\n')[0]!) };
     }),
   ]);
 }
@@ -83,14 +84,14 @@ async function postgres(url: string): Promise<Check[]> {
   }
 }
 
-async function kafka(bootstrap: readonly string[], log: Logger): Promise<Check[]> {
-  const connection = createKafka({ clientId: 'entente-doctor', brokers: [...bootstrap], log });
+async function kafka(given: KafkaConnection, log: Logger): Promise<Check[]> {
+  const connection = createKafka({ clientId: 'entente-doctor', ...given, log });
   const admin = connection.admin();
   try {
     const reachable = await attempt(
       'kafka',
       'answers',
-      'is the broker up, and its advertised address reachable from here?',
+      'is the broker up, its advertised address reachable from here, and are KAFKA_TLS and KAFKA_SASL_… as it wants them?',
       async () => {
         const { brokers } = await admin.describeCluster();
         return { ok: brokers.length > 0, detail: `${brokers.length} broker${brokers.length === 1 ? '' : 's'}` };

@@ -11,9 +11,9 @@ export function failure(error: unknown): number {
   if (error instanceof ProblemAnswer) return said(error.message, exitCode.failure);
   if (error instanceof InfrastructureError || error instanceof UnusableFile)
     return said(error.message, exitCode.failure);
-  // What stands in the way of a restore or in an environment: said for the person who runs it.
-  if (error instanceof Error && ['RestoreRefused', 'UnusableReplica', 'ConfigError'].includes(error.name))
-    return said(error.message, exitCode.failure);
+  // What stands in the way of a restore, in an environment or at the brokers: said for the person who runs it.
+  const forPeople = ['RestoreRefused', 'UnusableReplica', 'ConfigError', 'KafkaFault'];
+  if (error instanceof Error && forPeople.includes(error.name)) return said(error.message, exitCode.failure);
   // Of a file or an address that the person named: the system’s own words say it all.
   if (error instanceof Error && 'syscall' in error) return said(error.message, exitCode.failure);
   return said(error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode.failure);

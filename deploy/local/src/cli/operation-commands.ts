@@ -20,11 +20,11 @@ const log = createLogger({ service: 'entente', level: 'warn', destination: proce
 
 /** Given by option, else by environment, else those of the stack running here. */
 async function servers(options: ServerOptions): Promise<ServersGiven> {
-  const given = serversFromEnvironment();
+  const given = serversFromEnvironment(options.bootstrap);
   const note = await runningStack();
   const databaseUrl = options.databaseUrl ?? given.databaseUrl ?? note?.databaseUrl;
-  const bootstrap = options.bootstrap?.split(',') ?? given.bootstrap ?? note?.bootstrap;
-  return { ...(databaseUrl ? { databaseUrl } : {}), ...(bootstrap ? { bootstrap } : {}) };
+  const kafka = given.kafka ?? (note ? { brokers: note.bootstrap } : undefined);
+  return { ...(databaseUrl ? { databaseUrl } : {}), ...(kafka ? { kafka } : {}) };
 }
 
 /** A command that needs one server does not ask for the other. */
@@ -41,8 +41,8 @@ export function registerOperations(program: Command): void {
     .option('--bootstrap <addresses>', 'host:port,… (KAFKA_BOOTSTRAP)')
     .option('--json', 'one line of JSON on stdout')
     .action(async (options: ServerOptions) => {
-      const bootstrap = needed((await servers(options)).bootstrap, 'KAFKA_BOOTSTRAP');
-      const applied = await applyTopics({ bootstrap, log });
+      const kafka = needed((await servers(options)).kafka, 'KAFKA_BOOTSTRAP');
+      const applied = await applyTopics({ kafka, log });
       result(applied, options, () =>
         [
           `${applied.created.length} created, ${applied.existing.length} existed`,
@@ -102,12 +102,11 @@ export function registerOperations(program: Command): void {
     .option('--bootstrap <addresses>', 'host:port,… (KAFKA_BOOTSTRAP)')
     .option('--json', 'one line of JSON on stdout')
     .action(async (options: ServerOptions & { pre?: boolean }) => {
-      const given = options.pre ? {} : serversFromEnvironment();
+      const given: ServersGiven = options.pre ? {} : await servers(options);
       const note = options.pre ? null : await runningStack();
       const client = note ? await connect(connectionFromEnvironment()) : undefined;
       const checks = await runChecks({
-        databaseUrl: options.databaseUrl ?? given.databaseUrl ?? note?.databaseUrl,
-        bootstrap: options.bootstrap?.split(',') ?? given.bootstrap ?? note?.bootstrap,
+        servers: given,
         services: note?.urls ?? {},
         ...(client ? { client } : {}),
         log,

@@ -23,6 +23,14 @@ export interface KafkaInfo {
   brokers: Broker[];
 }
 
+/** Who may log in, and the certificate and key (PKCS #8), in PEM, that the broker shows. */
+export interface KafkaLoginListener {
+  readonly certificate: string;
+  readonly key: string;
+  readonly username: string;
+  readonly password: string;
+}
+
 /** One broker, with what a test needs to break it. A given broker is not ours to break and refuses both. */
 export interface Broker {
   id: number;
@@ -30,6 +38,8 @@ export interface Broker {
   port: number;
   /** Where the proxy named by `advertise` has to lead. */
   clientPort?: number | undefined;
+  /** Where clients come in that log in, as asked for by `login`. */
+  loginPort?: number | undefined;
   /** Of the broker's process now; undefined while it is down, or when it is not a process of this machine. */
   readonly pid?: number | undefined;
   /** Sends a signal; after SIGKILL or SIGTERM it resolves when the broker is gone. */
@@ -43,6 +53,8 @@ export interface InfrastructureOptions {
   brokers?: 1 | 3;
   /** Native brokers only, one port each: clients that come by `clientPort` are told to use these, the caller's proxies. */
   advertise?: readonly number[];
+  /** Native brokers only: each also listens on `loginPort`, for clients that speak TLS and log in (SASL PLAIN). */
+  login?: KafkaLoginListener;
   /** Progress, one line at a time. */
   say?: (line: string) => void;
   /** Where DATABASE_URL, KAFKA_BOOTSTRAP, JAVA_HOME, TMPDIR and ENTENTE_CACHE_DIR are looked up. Default: this process's. */

@@ -1,3 +1,5 @@
+import type { KafkaLoginListener } from './infrastructure.ts';
+
 /** Where one broker listens: clients and its peers on `port`, the KRaft quorum on `controllerPort`. */
 export interface BrokerPlace {
   id: number;
@@ -6,7 +8,20 @@ export interface BrokerPlace {
   logDirectory: string;
   /** Where clients are to come in instead: they listen on one port and are told another, behind which a proxy stands. */
   clients?: { port: number; advertised: number };
+  login?: KafkaLoginListener & { port: number };
 }
+
+/** One line, as the format of settings wants it. */
+const inOneLine = (pem: string): string => pem.trim().replaceAll('\n', '\\n');
+
+/** A listener with TLS and SASL PLAIN (Apache Kafka 4.2, "Security"): PEM key stores need no file. */
+const loginProperties = ({ certificate, key, username, password }: KafkaLoginListener): Record<string, string> => ({
+  'listener.name.login.ssl.keystore.type': 'PEM',
+  'listener.name.login.ssl.keystore.certificate.chain': inOneLine(certificate),
+  'listener.name.login.ssl.keystore.key': inOneLine(key),
+  'listener.name.login.sasl.enabled.mechanisms': 'PLAIN',
+  'listener.name.login.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required user_${username}="${password}";`,
+});
 
 /**
  * Settings of one combined broker and controller on this machine (KRaft, static quorum), as in
@@ -15,9 +30,10 @@ export interface BrokerPlace {
 export function kafkaProperties(place: BrokerPlace, cluster: readonly BrokerPlace[]): string {
   const copies = cluster.length >= 3 ? 3 : 1;
   const inSync = copies === 3 ? 2 : 1;
-  const { clients } = place;
-  const own = clients ? [`CLIENT://127.0.0.1:${clients.port}`] : [];
-  const told = clients ? [`CLIENT://127.0.0.1:${clients.advertised}`] : [];
+  const { clients, login } = place;
+  const atLogin = login ? [`LOGIN://127.0.0.1:${login.port}`] : [];
+  const own = [...(clients ? [`CLIENT://127.0.0.1:${clients.port}`] : []), ...atLogin];
+  const told = [...(clients ? [`CLIENT://127.0.0.1:${clients.advertised}`] : []), ...atLogin];
   const properties: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
     'node.id': place.id,
@@ -28,7 +44,8 @@ export function kafkaProperties(place: BrokerPlace, cluster: readonly BrokerPlac
     ),
     'advertised.listeners': [`PLAINTEXT://127.0.0.1:${place.port}`, ...told].join(','),
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT,LOGIN:SASL_SSL',
+    ...(login ? loginProperties(login) : {}),
     'log.dirs': place.logDirectory,
     'auto.create.topics.enable': false,
     'num.partitions': 1,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '@entente/observability';
 import type { InfrastructureConfig } from './config.ts';
-import { InfrastructureError, type Broker, type KafkaProvided } from './infrastructure.ts';
+import { InfrastructureError, type Broker, type KafkaLoginListener, type KafkaProvided } from './infrastructure.ts';
 import { describeBrokers } from './kafka-metadata.ts';
 import { classArchive } from './kafka-classes.ts';
 import { brokerCommand, startedLine } from './kafka-command.ts';
@@ -32,12 +32,18 @@ interface Cluster {
   places: BrokerPlace[];
 }
 
+interface ClusterOptions {
+  brokers: 1 | 3;
+  advertise: readonly number[];
+  login?: KafkaLoginListener | undefined;
+}
+
 /** Apache Kafka as Java processes of this machine. `home` is the directory for data and settings. */
 export async function nativeKafka(
   supervisor: Supervisor,
   config: InfrastructureConfig,
   home: string,
-  options: { brokers: 1 | 3; kept: boolean; advertise: readonly number[]; say: (line: string) => void },
+  options: ClusterOptions & { kept: boolean; say: (line: string) => void },
 ): Promise<KafkaProvided> {
   const java = await checkJava(config);
   const jars = await kafkaJars(supervisor, config, options.say);
@@ -45,7 +51,7 @@ export async function nativeKafka(
   const archive = await classArchive(supervisor, config, jars, template, java);
   const { classPath, version } = jars;
   const base = { supervisor, config, classPath, template, archive, home, kept: options.kept };
-  const { brokers } = await startCluster(base, options.brokers, options.advertise);
+  const { brokers } = await startCluster(base, options);
   return {
     info: { version, brokers },
     description: `Apache Kafka ${version} native KRaft, ${options.brokers === 1 ? '1 broker' : `${options.brokers} brokers`}`,
@@ -54,17 +60,16 @@ export async function nativeKafka(
 
 async function startCluster(
   base: Omit<Cluster, 'places'>,
-  count: number,
-  advertise: readonly number[],
+  options: ClusterOptions,
 ): Promise<{ brokers: NativeBroker[] }> {
   for (let attempt = 1; ; attempt += 1) {
-    const cluster = { ...base, places: await choosePlaces(base.home, count, advertise) };
+    const cluster = { ...base, places: await choosePlaces(base.home, options) };
     await prepare(cluster);
     const brokers = cluster.places.map((place) => new NativeBroker(cluster, place));
     const started = await Promise.allSettled(brokers.map((broker) => broker.start()));
     const failure = started.find((result) => result.status === 'rejected');
     if (!failure) {
-      await Promise.all(brokers.map((broker) => broker.untilItSees(count)));
+      await Promise.all(brokers.map((broker) => broker.untilItSees(options.brokers)));
       return { brokers };
     }
     await Promise.all(brokers.map((broker) => broker.kill('SIGKILL')));
@@ -72,14 +77,18 @@ async function startCluster(
   }
 }
 
-async function choosePlaces(home: string, count: number, advertise: readonly number[]): Promise<BrokerPlace[]> {
-  const ports = await freePorts(3 * count);
-  return Array.from({ length: count }, (_, index) => {
-    const [port, controllerPort, clientPort] = ports.slice(3 * index) as [number, number, number];
+const portsOfBroker = 4;
+
+async function choosePlaces(home: string, { brokers, advertise, login }: ClusterOptions): Promise<BrokerPlace[]> {
+  const ports = await freePorts(portsOfBroker * brokers);
+  return Array.from({ length: brokers }, (_, index) => {
+    const own = ports.slice(portsOfBroker * index) as [number, number, number, number];
+    const [port, controllerPort, clientPort, loginPort] = own;
     const advertised = advertise[index];
     return {
       ...{ id: index + 1, port, controllerPort, logDirectory: join(home, `n${index + 1}`) },
       ...(advertised === undefined ? {} : { clients: { port: clientPort, advertised } }),
+      ...(login ? { login: { ...login, port: loginPort } } : {}),
     };
   });
 }
@@ -88,7 +97,9 @@ async function choosePlaces(home: string, count: number, advertise: readonly num
 async function prepare(cluster: Cluster): Promise<void> {
   const { home, places, template } = cluster;
   await mkdir(home, { recursive: true, mode: 0o700 });
-  await Promise.all(places.map((place) => writeFile(propertiesFile(cluster, place), kafkaProperties(place, places))));
+  await Promise.all(
+    places.map((place) => writeFile(propertiesFile(cluster, place), kafkaProperties(place, places), { mode: 0o600 })),
+  );
   for (const place of places) await formatNode(template, home, place);
 }
 
@@ -99,6 +110,7 @@ class NativeBroker implements Broker {
   readonly host = '127.0.0.1';
   readonly port: number;
   readonly clientPort: number | undefined;
+  readonly loginPort: number | undefined;
   private server: Server | undefined;
 
   constructor(
@@ -108,6 +120,7 @@ class NativeBroker implements Broker {
     this.id = place.id;
     this.port = place.port;
     this.clientPort = place.clients?.port;
+    this.loginPort = place.login?.port;
   }
 
   get pid(): number | undefined {

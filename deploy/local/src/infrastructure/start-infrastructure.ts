@@ -87,8 +87,8 @@ async function choosePostgres(start: Start, noDocker: string | undefined): Promi
 
 async function chooseKafka(start: Start, noDocker: string | undefined): Promise<KafkaProvided> {
   if (start.config.kafkaBootstrap) return givenKafka(start.config.kafkaBootstrap);
-  const brokers = start.options.brokers ?? 1;
-  if (noDocker === undefined) {
+  const { brokers = 1, login } = start.options;
+  if (noDocker === undefined && login === undefined) {
     const inDocker = await attempt(start, 'Kafka', () => dockerKafka(brokers));
     if (inDocker) return inDocker;
   }
@@ -96,6 +96,7 @@ async function chooseKafka(start: Start, noDocker: string | undefined): Promise<
   return nativeKafka(await start.supervisor(), config, join(home, 'kafka'), {
     brokers,
     advertise: start.options.advertise ?? [],
+    login,
     say,
     kept: start.options.dataDir !== undefined,
   });

@@ -140,7 +140,7 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
   const { supervisor, secrets, controller, issuer, port, servicePorts, demoWorlds } = ground;
   const timed = stopwatch(options.say);
   await Promise.all([
-    timed('topics', applyTopics({ bootstrap: infrastructure.bootstrap, log })),
+    timed('topics', applyTopics({ kafka: { brokers: infrastructure.bootstrap }, log })),
     timed('database schemas', migrateAll({ databaseUrl: infrastructure.databaseUrl, log })),
   ]);
   const [partners, more] = await timed(

@@ -1,3 +1,4 @@
+import type { KafkaConnection } from '@entente/config';
 import { topicSettings } from '@entente/contracts';
 import { createKafka } from '@entente/kafka';
 import type { Logger } from '@entente/observability';
@@ -18,8 +19,8 @@ export interface TopicsApplied {
  * Creates the topics of design.md §4. In a cluster of three brokers or more each has three replicas and needs two to
  * accept a write, set on the topic itself (a broker-wide setting is dropped by newer Kafka); locally one replica.
  */
-export async function applyTopics(options: { bootstrap: readonly string[]; log: Logger }): Promise<TopicsApplied> {
-  const kafka = createKafka({ clientId: 'entente-topics', brokers: [...options.bootstrap], log: options.log });
+export async function applyTopics(options: { kafka: KafkaConnection; log: Logger }): Promise<TopicsApplied> {
+  const kafka = createKafka({ clientId: 'entente-topics', ...options.kafka, log: options.log });
   const admin = kafka.admin();
   try {
     const { brokers } = await admin.describeCluster();

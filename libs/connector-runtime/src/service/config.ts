@@ -88,8 +88,9 @@ export class ConnectorConfig extends ConsentClientConfig {
     return { development: this.egressDevelopment, privateNetworks: this.egressPrivateNetworks };
   }
 
-  crossCheck(): readonly ConfigFault[] {
+  override crossCheck(): readonly ConfigFault[] {
     return [
+      ...super.crossCheck(),
       ...ringFaults('AUDIENCE_KEYS', this.audienceKeys),
       ...ringFaults('STORAGE_KEYS', this.storageKeys),
       ...this.#networkFaults(),

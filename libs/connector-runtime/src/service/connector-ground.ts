@@ -50,7 +50,7 @@ export async function openGround(options: ConnectorPartsOptions): Promise<Ground
     idleInTransactionTimeoutMs: 5_000,
     onIdleError: (err) => log.warn({ err }, 'database connection lost'),
   });
-  const kafka = createKafka({ clientId: config.instance, brokers: config.kafkaBootstrap, log });
+  const kafka = createKafka({ clientId: config.instance, ...config.kafka, log });
   const tokens = new TokenSource({
     tokenEndpoint: config.tokenUrl,
     clientId: config.clientId,

@@ -1,7 +1,7 @@
 import { systemClock, createLogger } from '@entente/observability';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { connect } from 'node:tls';
-import { localhostCertificate } from '../testing/localhost-certificate.ts';
+import { localhostCertificate } from '@entente/test-support';
 import { crm, email, subject } from '../testing/consent-fixtures.ts';
 import { RawServer, type RawServerSetting } from '../testing/raw-server.ts';
 import { DestinationGuard, type Resolve } from './destination.ts';

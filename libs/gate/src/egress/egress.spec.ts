@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { Decision, Intent } from '../step/decision.ts';
 import { crm, email, subject } from '../testing/consent-fixtures.ts';
-import { localhostCertificate } from '../testing/localhost-certificate.ts';
+import { localhostCertificate } from '@entente/test-support';
 import { RawServer, type RawServerSetting } from '../testing/raw-server.ts';
 import { Egress, type EgressOptions, type SendAudit } from './egress.ts';
 import { sealShareable } from './shareable.ts';

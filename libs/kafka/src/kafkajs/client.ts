@@ -1,6 +1,7 @@
 import { systemClock } from '@entente/observability';
-import type { Kafka as KafkaJS, logCreator, RetryOptions } from 'kafkajs';
-import { connect, type Socket } from 'node:net';
+import type { Kafka as KafkaJS, logCreator, RetryOptions, SASLOptions } from 'kafkajs';
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 import type { KafkaOptions, Log } from '../port.ts';
 import { clusterClass, createClientLogger, kafkajs, type Cluster } from './internals.ts';
 import { patchClient } from './patches.ts';
@@ -45,20 +46,30 @@ function logTo(log: Log, quiet: () => boolean): logCreator {
     };
 }
 
+interface Destination {
+  host: string;
+  port: number;
+  onConnect: () => void;
+}
+
 /** One set of connections of its own, which can be cut at once. */
 export class Client {
   readonly kafka: KafkaJS;
   private readonly sockets = new Set<Socket>();
   private readonly options: KafkaOptions;
+  private readonly secureContext: SecureContext | undefined;
   private destroyed = false;
 
   constructor(options: KafkaOptions) {
     patchClient();
     this.options = options;
+    this.secureContext = options.ssl && createSecureContext({ ...options.ssl });
     this.kafka = new kafkajs.Kafka({
       clientId: options.clientId,
       brokers: [...options.brokers],
+      ...this.security,
       connectionTimeout: connectionTimeoutMs,
+      authenticationTimeout: requestTimeoutMs,
       requestTimeout: requestTimeoutMs,
       enforceRequestTimeout: true,
       retry: clientRetry,
@@ -77,8 +88,10 @@ export class Client {
       }),
       socketFactory: this.socketFactory,
       brokers: [...this.options.brokers],
+      ...this.security,
       clientId: this.options.clientId,
       connectionTimeout: connectionTimeoutMs,
+      authenticationTimeout: requestTimeoutMs,
       requestTimeout: requestTimeoutMs,
       enforceRequestTimeout: true,
       metadataMaxAge: metadataMaxAgeMs,
@@ -95,21 +108,20 @@ export class Client {
     this.sockets.clear();
   }
 
+  /** kafkajs keeps its authenticator in the object it is given: each client has one of its own. */
+  private get security(): { ssl: boolean; sasl?: SASLOptions } {
+    const { ssl, sasl } = this.options;
+    return { ssl: ssl !== undefined, ...(sasl ? { sasl: { ...sasl } } : {}) };
+  }
+
   /** kafkajs's own leaves Nagle's algorithm on, which costs up to 40 ms. */
-  private readonly socketFactory = ({
-    host,
-    port,
-    onConnect,
-  }: {
-    host: string;
-    port: number;
-    onConnect: () => void;
-  }): Socket => {
+  private readonly socketFactory = ({ host, port, onConnect }: Destination): Socket => {
     if (this.destroyed) throw new Error('this client was given up');
-    const socket = connect(
-      { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
-      onConnect,
-    );
+    const to = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs };
+    const { secureContext } = this;
+    const socket = secureContext
+      ? connectTls({ ...to, secureContext, ...(isIP(host) ? {} : { servername: host }) }, onConnect)
+      : connect(to, onConnect);
     this.sockets.add(socket);
     socket.once('close', () => this.sockets.delete(socket));
     return socket;

@@ -12,7 +12,7 @@ export async function restoreCommand(
   options: { readonly dryRun: boolean; readonly replicas: readonly string[]; readonly log: Logger },
 ): Promise<RestoreReport> {
   const config = loadConfig(ConsentConfig, env);
-  const kafka = createKafka({ clientId: 'consent-restore', brokers: config.kafkaBootstrap, log: options.log });
+  const kafka = createKafka({ clientId: 'consent-restore', ...config.kafka, log: options.log });
   try {
     return await runRestore({ ...options, config, kafka, clock: systemClock });
   } finally {
