@@ -7,6 +7,11 @@ import { Planted, plantAfternoon, subject } from './console/planted.ts';
 import { ConsoleBrowser, looks, overflow, shows, violations } from './console/session.ts';
 import { startConsoleWorld, type ConsoleWorld } from './console/world.ts';
 
+interface Page {
+  readonly items: { readonly changeId: string }[];
+  readonly next: string | null;
+}
+
 let world: ConsoleWorld;
 let browser: Browser;
 let planted: Planted;
@@ -260,8 +265,8 @@ describe('a bad afternoon', () => {
     await shows(viewer, /^0 leaks since .*, looked at 12,345 sends\.$/);
     for (let n = 0; n < 60; n += 1)
       await planted.leak({
-        ...{ recipient: 'meta-ads', purpose: 'personalised-ads', subjectKey: subject(100), agoMs: 1_000 + n },
-        detector: n === 0 ? 'egress_audit' : 'canary',
+        ...{ recipient: 'meta-ads', purpose: 'personalised-ads', subjectKey: subject(100), agoMs: 1_000 - n },
+        detector: n === 59 ? 'egress_audit' : 'canary',
       });
     await planted.leak({
       ...{ recipient: 'hubspot-crm', purpose: 'email-marketing,personalisation', subjectKey: subject(3), agoMs: 500 },
@@ -340,6 +345,37 @@ describe('the API behind it', () => {
     }
     expect(seen.length).toBe(17);
     expect(new Set(seen).size).toBe(17);
+  });
+
+  test('who may only look is told nobody’s subject key: not in a list, not in one withdrawal, not in a cursor', async () => {
+    const { answer: stuckNow } = (await world.ask('/v1/stuck?limit=1')) as unknown as { answer: Page };
+    const { answer: leaksNow } = (await world.ask('/v1/leaks?limit=1')) as unknown as { answer: Page };
+    expect([typeof stuckNow.next, typeof leaksNow.next]).toEqual(['string', 'string']);
+    const paths = [
+      ...['/v1/overview', '/v1/status', '/v1/live', '/v1/parked', '/v1/reconciliations', '/v1/canaries'],
+      ...['/v1/connectors/hubspot-crm', '/v1/stuck?limit=1', '/v1/leaks?limit=1'],
+      `/v1/propagations/${stuckNow.items[0]?.changeId}`,
+      ...[`/v1/stuck?after=${stuckNow.next}`, `/v1/leaks?after=${leaksNow.next}`],
+    ];
+    for (const path of paths) {
+      const { status, answer } = await world.ask(path);
+      const text = JSON.stringify(answer);
+      const opened = (text.match(/[\w-]{16,}/g) ?? []).map((part) => Buffer.from(part, 'base64url').toString('latin1'));
+      expect([path, status, [text, ...opened].some((one) => /k\d{1,3}\.[\w-]{22}/.test(one))]).toEqual([
+        path,
+        200,
+        false,
+      ]);
+    }
+    // Sealed for its own list: a foreign or bent one is no cursor.
+    for (const path of [
+      `/v1/leaks?after=${stuckNow.next}`,
+      `/v1/stuck?after=${leaksNow.next}`,
+      `/v1/stuck?after=A${stuckNow.next}`,
+    ]) {
+      const { status, answer } = await world.ask(path);
+      expect([status, answer['errors']]).toEqual([400, [{ pointer: '/after', detail: expect.any(String) }]]);
+    }
   });
 
   test.each([

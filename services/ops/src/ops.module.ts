@@ -23,8 +23,9 @@ import { PropagationsController } from './http/propagations.controller.ts';
 import { ReconciliationsController } from './http/reconciliations.controller.ts';
 import { SessionController } from './http/session.controller.ts';
 import { StuckController } from './http/stuck.controller.ts';
-import { opsAlertmanager, opsConfig, opsLog, opsPool } from './http/tokens.ts';
+import { opsAlertmanager, opsConfig, opsCursors, opsLog, opsPool } from './http/tokens.ts';
 import { registerGauges } from './metrics/gauges.ts';
+import { sealedCursors } from './read/cursors.ts';
 import { configuredSignIn } from './sign-in/configured.ts';
 import { SignInController, signInToken } from './sign-in/sign-in.controller.ts';
 import { Tracker } from './tracker/tracker.ts';
@@ -93,6 +94,7 @@ export class OpsModule {
       ],
       providers: [
         { provide: opsPool, useValue: pool },
+        { provide: opsCursors, useValue: sealedCursors(config.clientSecret) },
         { provide: opsConfig, useValue: config },
         { provide: opsLog, useValue: log },
         { provide: opsAlertmanager, useValue: alertmanager },

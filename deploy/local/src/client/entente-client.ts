@@ -68,7 +68,9 @@ interface RecipientProgress {
 
 export interface Propagation {
   readonly changeId: string;
-  readonly subjectKey: string;
+  readonly subject: string;
+  /** Told to those who may act (ops:operate). */
+  readonly subjectKey: string | null;
   readonly version: number;
   readonly direction: string;
   readonly committedAt: string;

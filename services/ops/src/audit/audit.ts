@@ -1,7 +1,7 @@
 import type { Caller } from '@entente/http';
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import { cursorOf } from '../read/cursor.ts';
+import type { Cursors } from '../read/cursors.ts';
 import type { AuditLine, ListPage } from '../read/views.ts';
 
 type View = 'view-withdrawal' | 'view-leaks' | 'view-audit';
@@ -60,6 +60,7 @@ export class Audit {
   async list(question: {
     controller: ControllerId;
     after: readonly string[] | null;
+    cursors: Pick<Cursors, 'seal'>;
     limit: number;
     nowMs: number;
   }): Promise<ListPage<AuditLine>> {
@@ -73,7 +74,7 @@ export class Audit {
     return {
       at: new Date(question.nowMs).toISOString(),
       items: shown.map((row) => ({ ...row, at: row.at.toISOString() })),
-      next: rows.length > question.limit && last ? cursorOf([last.id]) : null,
+      next: rows.length > question.limit && last ? question.cursors.seal([last.id]) : null,
     };
   }
 }

@@ -10,6 +10,7 @@ import { testDatabase, waitFor } from '@entente/test-support';
 import { opsMigrations } from '../migrations/index.ts';
 import { uncountedLeaks } from '../leaks/leak-rows.ts';
 import { canaries, canaryRun } from '../read/canaries.ts';
+import { sealedCursors } from '../read/cursors.ts';
 import { delays, overview } from '../read/overview.ts';
 import { recipientSummaries } from '../read/recipients.ts';
 import { stuck } from '../read/stuck.ts';
@@ -212,7 +213,8 @@ test('nobody counts it: not the overview, not the lists, not the deadlines', asy
   });
   expect(connectors[0]).toMatchObject({ unenforced: 0, acceptedMs: null });
   expect(latest).toEqual([]);
-  const lists = { controller: acme, recipient: null, state: null, after: null, limit: 10, nowMs: 0 };
+  const cursors = sealedCursors('secret')('stuck', acme);
+  const lists = { cursors, controller: acme, recipient: null, state: null, after: null, limit: 10, nowMs: 0 };
   expect((await stuck(pool, lists)).items).toEqual([]);
   // The partner answers after all: the run ends and is not waited for.
   await inTransaction(pool, (tx) =>

@@ -8,8 +8,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Audit } from '../audit/audit.ts';
 import { cursorPart, limitFrom, momentFrom, nameFrom, onlyKnown, placeFrom, textOf } from '../read/cursor.ts';
 import { leaks } from '../read/leaks.ts';
+import type { sealedCursors } from '../read/cursors.ts';
 import { Live } from './live.ts';
-import { opsPool } from './tokens.ts';
+import { opsCursors, opsPool } from './tokens.ts';
 
 const parameters = ['recipient', 'since', 'after', 'limit'] as const;
 const place = [cursorPart.time, cursorPart.subject, cursorPart.name, cursorPart.names];
@@ -21,6 +22,7 @@ const place = [cursorPart.time, cursorPart.subject, cursorPart.name, cursorPart.
 export class LeaksController {
   constructor(
     @Inject(opsPool) private readonly pool: Pool,
+    @Inject(opsCursors) private readonly cursorsOf: ReturnType<typeof sealedCursors>,
     private readonly live: Live,
     private readonly audit: Audit,
   ) {}
@@ -36,11 +38,13 @@ export class LeaksController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     onlyKnown(query, parameters);
+    const cursors = this.cursorsOf('leaks', caller.controller);
     const question = {
+      cursors,
       controller: caller.controller,
       recipient: nameFrom('recipient', textOf(query, 'recipient'), idPattern.name),
       since: momentFrom('since', textOf(query, 'since')),
-      after: placeFrom(textOf(query, 'after'), place),
+      after: placeFrom(textOf(query, 'after'), cursors, place),
       limit: limitFrom(textOf(query, 'limit')),
       namesPeople: caller.scopes.includes('ops:operate'),
     };

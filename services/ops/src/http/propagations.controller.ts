@@ -7,7 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Audit } from '../audit/audit.ts';
 import { maskedSubject } from '../read/masking.ts';
 import { recipientSummaries, unreadableRecords } from '../read/recipients.ts';
-import type { PropagationView, RecipientSummary } from '../read/views.ts';
+import type { PropagationAnswer, PropagationView, RecipientSummary } from '../read/views.ts';
 import { latestPropagations, propagation } from '../tracker/read-model.ts';
 import { allEnforced } from '../tracker/track.ts';
 import { Tracker } from '../tracker/tracker.ts';
@@ -22,7 +22,7 @@ interface LiveView {
   readonly at: string;
   readonly allEnforced: boolean;
   readonly recipients: readonly RecipientSummary[];
-  /** Whom they concern is masked: who wants to know asks for one, which is written down. */
+  /** Whom they concern is masked. */
   readonly latest: readonly (Omit<PropagationView, 'subjectKey'> & { readonly subject: string })[];
 }
 
@@ -60,7 +60,19 @@ export class PropagationsController {
     };
     const first = await read();
     await this.audit.view(caller, 'view-withdrawal', { target: first.subjectKey, detail: { changeId } });
-    await this.live.answer({ request, reply, read, first, isLast: (view) => view.allAccepted && view.allGatesClosed });
+    const namesPeople = caller.scopes.includes('ops:operate');
+    const told = (view: PropagationView): PropagationAnswer => ({
+      ...view,
+      subject: maskedSubject(view.subjectKey),
+      subjectKey: namesPeople ? view.subjectKey : null,
+    });
+    await this.live.answer({
+      request,
+      reply,
+      read: async () => told(await read()),
+      first: told(first),
+      isLast: (view) => view.allAccepted && view.allGatesClosed,
+    });
   }
 
   @Get('status')

@@ -7,8 +7,9 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { cursorPart, limitFrom, nameFrom, onlyKnown, placeFrom, textOf } from '../read/cursor.ts';
 import { openStates, stuck } from '../read/stuck.ts';
+import type { sealedCursors } from '../read/cursors.ts';
 import { Live } from './live.ts';
-import { opsPool } from './tokens.ts';
+import { opsCursors, opsPool } from './tokens.ts';
 
 const parameters = ['recipient', 'state', 'after', 'limit'] as const;
 const place = [cursorPart.time, cursorPart.subject, cursorPart.number, cursorPart.name];
@@ -20,6 +21,7 @@ const place = [cursorPart.time, cursorPart.subject, cursorPart.number, cursorPar
 export class StuckController {
   constructor(
     @Inject(opsPool) private readonly pool: Pool,
+    @Inject(opsCursors) private readonly cursorsOf: ReturnType<typeof sealedCursors>,
     private readonly live: Live,
   ) {}
 
@@ -37,11 +39,13 @@ export class StuckController {
       throw new Refusal('invalid-query', 400, 'The query does not have the shape this list takes.', {
         errors: [{ pointer: '/state', detail: `is not one of ${openStates.join(', ')}` }],
       });
+    const cursors = this.cursorsOf('stuck', controller);
     const question = {
+      cursors,
       controller,
       state,
       recipient: nameFrom('recipient', textOf(query, 'recipient'), idPattern.name),
-      after: placeFrom(textOf(query, 'after'), place),
+      after: placeFrom(textOf(query, 'after'), cursors, place),
       limit: limitFrom(textOf(query, 'limit')),
     };
     await this.live.answer({

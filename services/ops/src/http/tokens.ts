@@ -1,3 +1,5 @@
+/** What seals the cursors of each list. */
+export const opsCursors = Symbol('ops cursors');
 /** The ops schema's pool. */
 export const opsPool = Symbol('ops pool');
 /** The service's configuration. */

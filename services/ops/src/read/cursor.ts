@@ -1,13 +1,10 @@
 import { idPattern } from '@entente/contracts';
 import { Refusal } from '@entente/http';
+import type { Cursors } from './cursors.ts';
 
 /** Rows of one page unless asked otherwise, and at most. */
 const standardLimit = 50;
 const largestLimit = 200;
-
-/** A place in an ordered list: the sort key of the last row shown. Opaque to callers. */
-export const cursorOf = (key: readonly (string | number)[]): string =>
-  Buffer.from(JSON.stringify(key)).toString('base64url');
 
 /** What the parts of our cursors look like; anything else must not reach the database. */
 export const cursorPart = {
@@ -20,9 +17,13 @@ export const cursorPart = {
 } as const;
 
 /** @throws Refusal naming the parameter when it is not a cursor of these parts */
-export function placeFrom(cursor: string | undefined, parts: readonly RegExp[]): readonly string[] | null {
+export function placeFrom(
+  cursor: string | undefined,
+  cursors: Pick<Cursors, 'open'>,
+  parts: readonly RegExp[],
+): readonly string[] | null {
   if (cursor === undefined) return null;
-  const given = parsed(cursor);
+  const given = cursors.open(cursor);
   const texts = Array.isArray(given) ? given.map(String) : [];
   const good = texts.length === parts.length && parts.every((part, index) => part.test(texts[index] ?? ''));
   const [time] = texts;
@@ -73,11 +74,3 @@ const malformed = (parameter: string, detail: string): Refusal =>
   new Refusal('invalid-query', 400, 'The query does not have the shape this list takes.', {
     errors: [{ pointer: parameter === '' ? '' : `/${parameter}`, detail }],
   });
-
-function parsed(cursor: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown;
-  } catch {
-    return null;
-  }
-}

@@ -1,6 +1,6 @@
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import { cursorOf } from './cursor.ts';
+import type { Cursors } from './cursors.ts';
 import { maskedSubject } from './masking.ts';
 import type { LeakLine, LeaksView } from './views.ts';
 
@@ -10,6 +10,7 @@ export interface LeaksQuestion {
   /** ISO 8601; leaks of this moment or later. */
   readonly since: string | null;
   readonly after: readonly string[] | null;
+  readonly cursors: Pick<Cursors, 'seal'>;
   readonly limit: number;
   readonly nowMs: number;
   /** Whoever may act is told whom it concerns; to others people stay masked. */
@@ -52,7 +53,7 @@ const lookedSql = `
 
 /** What left after a withdrawal, with the evidence; and how much was looked at to say so. */
 export async function leaks(pool: Pool, question: LeaksQuestion): Promise<LeaksView> {
-  const { controller, recipient, since, after, limit, nowMs, namesPeople } = question;
+  const { controller, recipient, since, after, cursors, limit, nowMs, namesPeople } = question;
   const place = after ?? [null, null, null, null];
   const [{ rows }, { rows: looked }] = await Promise.all([
     pool.query<Row>(sql, [controller, recipient, since, ...place, limit + 1]),
@@ -65,7 +66,9 @@ export async function leaks(pool: Pool, question: LeaksQuestion): Promise<LeaksV
     looked: { sends: looked[0]?.sends ?? 0, since: looked[0]?.since?.toISOString() ?? null },
     items: shown.map((row) => lineOf(row, namesPeople)),
     next:
-      rows.length > limit && last ? cursorOf([last.exposed_us, last.subject_key, last.recipient, last.purpose]) : null,
+      rows.length > limit && last
+        ? cursors.seal([last.exposed_us, last.subject_key, last.recipient, last.purpose])
+        : null,
   };
 }
 

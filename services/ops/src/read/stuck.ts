@@ -1,7 +1,7 @@
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { blameSoFar } from '../tracker/track.ts';
-import { cursorOf } from './cursor.ts';
+import type { Cursors } from './cursors.ts';
 import { maskedSubject } from './masking.ts';
 import type { ListPage, StuckLine } from './views.ts';
 
@@ -12,6 +12,7 @@ export interface StuckQuestion {
   readonly recipient: string | null;
   readonly state: string | null;
   readonly after: readonly string[] | null;
+  readonly cursors: Pick<Cursors, 'seal'>;
   readonly limit: number;
   readonly nowMs: number;
 }
@@ -57,7 +58,7 @@ const sql = `
   ORDER BY p.committed_at, p.subject_key, p.version, p.recipient`;
 
 export async function stuck(pool: Pool, question: StuckQuestion): Promise<ListPage<StuckLine>> {
-  const { controller, recipient, state, after, limit, nowMs } = question;
+  const { controller, recipient, state, after, cursors, limit, nowMs } = question;
   const states = state === null ? [...openStates] : [state];
   const place = after ?? [null, null, null, null];
   const { rows } = await pool.query<Row>(sql, [controller, recipient, states, ...place, limit + 1]);
@@ -67,7 +68,7 @@ export async function stuck(pool: Pool, question: StuckQuestion): Promise<ListPa
   return {
     at: new Date(nowMs).toISOString(),
     items: shown.map(lineOf),
-    next: more ? cursorOf([last.committed_us, last.subject_key, last.version, last.recipient]) : null,
+    next: more ? cursors.seal([last.committed_us, last.subject_key, last.version, last.recipient]) : null,
   };
 }
 

@@ -377,6 +377,12 @@ export interface RecipientView {
   readonly errorMs: number;
 }
 
+/** As it is told: whoever may act is told whom it concerns, to others people stay masked. */
+export type PropagationAnswer = Omit<PropagationView, 'subjectKey'> & {
+  readonly subject: string;
+  readonly subjectKey: string | null;
+};
+
 /** One change at every recipient it concerns. */
 export interface PropagationView {
   readonly changeId: string;

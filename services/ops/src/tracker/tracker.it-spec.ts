@@ -21,6 +21,7 @@ import { kafkaBootstrap, testDatabase, waitFor } from '@entente/test-support';
 import { EgressAudit } from '../leaks/egress-audit.ts';
 import { opsMigrations } from '../migrations/index.ts';
 import { registerGauges } from '../metrics/gauges.ts';
+import { sealedCursors } from '../read/cursors.ts';
 import { leaks } from '../read/leaks.ts';
 import { recipientSummaries } from '../read/recipients.ts';
 import { latestPropagations, propagation } from './read-model.ts';
@@ -400,6 +401,7 @@ describe('TRK-1: the tracker', () => {
     // Of five records three tell a send; the two announcements repeat one.
     const listed = await leaks(pool, {
       ...{ controller: acme, recipient: meta, since: null, after: null, limit: 10, nowMs: systemClock.now() },
+      cursors: sealedCursors('secret')('leaks', acme),
       namesPeople: true,
     });
     expect(listed.looked.sends).toBe(3);

@@ -1,4 +1,4 @@
-import type { PropagationView, RecipientView } from '../../../src/read/views.ts';
+import type { PropagationAnswer, RecipientView } from '../../../src/read/views.ts';
 import { useLive } from '../data/live.ts';
 import { Freshness } from '../parts/freshness.tsx';
 import { PageLink } from '../parts/link.tsx';
@@ -18,7 +18,7 @@ import { useWords } from '../words/use-words.ts';
 export function WithdrawalPage({ changeId }: { changeId: string }) {
   const words = useWords();
   const format = useFormat();
-  const live = useLive<PropagationView>(`/v1/propagations/${encodeURIComponent(changeId)}`);
+  const live = useLive<PropagationAnswer>(`/v1/propagations/${encodeURIComponent(changeId)}`);
   const { data } = live;
   const title = data?.direction === 'grant' ? words.withdrawal.grantTitle : words.withdrawal.title;
   return (
@@ -33,7 +33,7 @@ export function WithdrawalPage({ changeId }: { changeId: string }) {
   );
 }
 
-function Trace({ view, words, format }: { view: PropagationView; words: Words; format: Format }) {
+function Trace({ view, words, format }: { view: PropagationAnswer; words: Words; format: Format }) {
   const language = useLanguage();
   const error = Math.max(0, ...view.recipients.map(({ errorMs }) => errorMs));
   return (
@@ -42,7 +42,7 @@ function Trace({ view, words, format }: { view: PropagationView; words: Words; f
       <dl className="facts">
         <dt>{words.withdrawal.person}</dt>
         <dd>
-          <code>••••{view.subjectKey.slice(-4)}</code>
+          <code>{view.subject}</code>
         </dd>
         <dt>{words.withdrawal.purposes}</dt>
         <dd>{view.purposes.join(', ')}</dd>
@@ -78,7 +78,7 @@ function Trace({ view, words, format }: { view: PropagationView; words: Words; f
   );
 }
 
-function said(view: PropagationView, words: Words, format: Format): string {
+function said(view: PropagationAnswer, words: Words, format: Format): string {
   const { sentence } = words.withdrawal;
   if (view.direction === 'grant') return sentence.grant;
   const all = view.recipients.length;
