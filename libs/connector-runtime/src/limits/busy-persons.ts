@@ -1,6 +1,6 @@
 import type { SubjectKey } from '@entente/contracts';
 
-/** So many revocations of one person a partner is asked to accept in this time, before that person waits for the others. */
+/** So many revocations of one person a partner accepts in this time, before that person waits for the others. */
 const most = 5;
 const windowMs = 10_000;
 
@@ -11,7 +11,11 @@ const windowMs = 10_000;
 export class BusyPersons {
   readonly #accepted = new Map<SubjectKey, number[]>();
 
-  accepted(subjects: readonly SubjectKey[], now: number): void {
+  /**
+   * Revocations that an acceptance has settled. An acceptance that settles nothing, because a share was still on its way when
+   * its attempt began (DLV-3), is asked for again and counts then.
+   */
+  settled(subjects: readonly SubjectKey[], now: number): void {
     for (const subject of subjects) this.#accepted.set(subject, [...(this.#accepted.get(subject) ?? []), now]);
   }
 
@@ -26,4 +30,13 @@ export class BusyPersons {
     }
     return waiting;
   }
+}
+
+/** Of what is due, what is taken now: those who have used their share wait, but nobody's erasure does (ADR 38). */
+export function inTurn<R extends { readonly subjectKey: SubjectKey; readonly erasure: boolean }>(
+  due: readonly R[],
+  waiting: ReadonlySet<SubjectKey>,
+  limit: number,
+): R[] {
+  return due.filter(({ subjectKey, erasure }) => erasure || !waiting.has(subjectKey)).slice(0, limit);
 }

@@ -4,6 +4,7 @@ import { inTransaction, type Pool } from '@entente/postgres';
 import type { Logger } from '@entente/observability';
 import { randomUUID } from 'node:crypto';
 import { confirmPolicy } from '../delivery-step/confirm-step.ts';
+import { inTurn } from '../limits/busy-persons.ts';
 import { onClaimed, onEnded } from '../delivery-step/delivery-step.ts';
 import type { RetryPolicy } from '../delivery-step/next-step.ts';
 import type { RevocationOutcome } from '../partner/outcome.ts';
@@ -56,7 +57,7 @@ export class Claims {
 
   /**
    * Null when nothing is due.
-   * @param waiting persons who are not taken although they are due
+   * @param waiting persons who are not taken although they are due, except to be erased
    */
   async take(
     recipient: RecipientId,
@@ -67,7 +68,7 @@ export class Claims {
     const { pool, controller } = this.#options;
     return inTransaction(pool, async (tx) => {
       const due = await lockDue(tx, controller, recipient, limit + waiting.size);
-      const before = due.filter(({ subjectKey }) => !waiting.has(subjectKey)).slice(0, limit);
+      const before = inTurn(due, waiting, limit);
       if (before.length === 0) return null;
       const catalogue = await catalogueForShare(tx, controller);
       if (catalogue === null) return null;
@@ -81,12 +82,15 @@ export class Claims {
     });
   }
 
-  /** Attempt, outcome and announcement in one transaction. Rows the claim has lost are left alone. */
-  async settle(claim: Claim, attempts: readonly Attempted[]): Promise<void> {
+  /**
+   * Attempt, outcome and announcement in one transaction. Rows the claim has lost are left alone.
+   * @returns whose revocation has ended with it
+   */
+  async settle(claim: Claim, attempts: readonly Attempted[]): Promise<readonly SubjectKey[]> {
     const { pool, controller, policy, random, log, firstQuestionMs = confirmPolicy.firstMs } = this.#options;
     const byKey = new Map(attempts.map((attempt) => [attempt.row.subjectKey, attempt]));
     const beforeByKey = new Map(claim.before.map((row) => [row.subjectKey, row]));
-    const announced = await inTransaction(pool, async (tx) => {
+    const { announced, ended } = await inTransaction(pool, async (tx) => {
       const locked = await lockRows(
         tx,
         controller,
@@ -130,9 +134,10 @@ export class Claims {
         made.map((e) => ({ ...told(row, e, now), traceparent: attempt.traceparent ?? row.traceparent })),
       );
       await recordEnforcements(tx, controller, enforcements);
-      return enforcements.length;
+      return { announced: enforcements.length, ended: settled.map(({ row }) => row.subjectKey) };
     });
     if (announced > 0) notifyOutbox(pool, log, ['normal']);
+    return ended;
   }
 }
 

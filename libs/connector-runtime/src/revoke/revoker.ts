@@ -1,3 +1,4 @@
+import type { SubjectKey } from '@entente/contracts';
 import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import type { Confirmations } from '../confirm/confirmations.ts';
 import { union } from '../delivery-step/purpose-set.ts';
@@ -126,11 +127,14 @@ export class Revoker {
       metrics.counter('consent_partner_requests_total').inc(labels);
       metrics.histogram('consent_partner_request_seconds').observe(seconds, labels);
     }
-    const accepted = attempts.filter(({ outcome }) => outcome.kind === 'applied').map(({ row }) => row.subjectKey);
-    this.#busy.accepted(accepted, clock.monotonic());
     this.#heedThrottling(attempts);
     slot.release(!attempts.every(({ outcome }) => countsAgainstPartner(outcome)));
-    await this.#settle(claim, attempts, deadline + settleReserveMs / 2);
+    const settled = new Set(await this.#settle(claim, attempts, deadline + settleReserveMs / 2));
+    const accepted = attempts.filter(({ row, outcome }) => outcome.kind === 'applied' && settled.has(row.subjectKey));
+    this.#busy.settled(
+      accepted.map(({ row }) => row.subjectKey),
+      clock.monotonic(),
+    );
   }
 
   async #revoked(claim: Claim, scope: AttemptScope): Promise<Attempted[]> {
@@ -187,15 +191,18 @@ export class Revoker {
     if (asked.length > 0) this.#options.recipient.budget.pauseFor(Math.max(...asked));
   }
 
-  /** Until the deadline the database may come back; after it the claim is somebody else's. */
-  async #settle(claim: Claim, attempts: readonly Attempted[], deadline: number): Promise<void> {
+  /**
+   * Until the deadline the database may come back; after it the claim is somebody else's.
+   * @returns whose revocation has ended
+   */
+  async #settle(claim: Claim, attempts: readonly Attempted[], deadline: number): Promise<readonly SubjectKey[]> {
     const { claims, clock, log, recipient } = this.#options;
     for (;;) {
       try {
         return await claims.settle(claim, attempts);
       } catch (err) {
         log.warn({ err, recipient: recipient.id, rows: attempts.length }, 'attempt not settled yet');
-        if (clock.monotonic() + databaseRetryMs >= deadline) return;
+        if (clock.monotonic() + databaseRetryMs >= deadline) return [];
         await pause(databaseRetryMs);
       }
     }

@@ -7,8 +7,8 @@ import type { BoundRecipient } from '../partner/recipient.ts';
 import type { ExposureRegister, WrittenWindow } from '../store/exposure-register.ts';
 import type { IdentifierSource } from '../store/identifier-source.ts';
 import { usable, type IdentifierVault } from '../store/identifier-vault.ts';
-import { nextBatch } from './batching.ts';
 import { ShareAttempt, type ReadyShare } from './share-attempt.ts';
+import { ShareQueue } from './share-queue.ts';
 import type { ShareRequest, ShareResult, Ticket } from './share-request.ts';
 import { ExposureWindows } from './windows.ts';
 
@@ -62,7 +62,7 @@ export class SharePipeline {
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #stopListening: () => void;
-  #queue: OpenShare[] = [];
+  readonly #queue: ShareQueue<OpenShare>;
   #open = 0;
   #preparing = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -72,6 +72,7 @@ export class SharePipeline {
 
   constructor(options: SharePipelineOptions) {
     this.#options = options;
+    this.#queue = new ShareQueue(options.recipient);
     const closeWindow = (subjectKey: SubjectKey, inFlightUntil: number): void =>
       this.#closeWindow({ subjectKey, inFlightUntil });
     this.#attempt = new ShareAttempt({ ...options, windows: this.#windows, closeWindow });
@@ -120,14 +121,14 @@ export class SharePipeline {
     this.#stop.abort();
     this.#stopListening();
     clearTimeout(this.#timer);
-    for (const share of [...this.#queue.splice(0), ...this.#held])
+    for (const share of [...this.#queue.drain(), ...this.#held])
       share.settle({ outcome: 'failed', reason: 'stopping' });
     await Promise.all(this.#running);
   }
 
   #enqueue(share: OpenShare): void {
     this.#queue.push(share);
-    if (this.#queue.length >= this.#options.recipient.limits.shareBatch) this.#flush();
+    if (this.#queue.size >= this.#options.recipient.limits.shareBatch) this.#flush();
     else this.#timer ??= setTimeout(() => this.#flush(), gatherMs);
   }
 
@@ -135,9 +136,8 @@ export class SharePipeline {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { recipient } = this.#options;
-    while (this.#queue.length > 0 && this.#preparing < preparedPerSlot * recipient.limits.concurrency) {
-      const { batch, rest } = nextBatch(this.#queue, recipient);
-      this.#queue = rest;
+    while (this.#queue.size > 0 && this.#preparing < preparedPerSlot * recipient.limits.concurrency) {
+      const batch = this.#queue.nextBatch();
       this.#preparing += 1;
       const work = this.#process(batch)
         .catch((err: unknown) => {

@@ -1,8 +1,9 @@
 import { purposeId, subjectKey } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import type { PartnerLimits } from '../partner/definition.ts';
-import { nextBatch } from './batching.ts';
 import { permittedFields } from './share-intake.ts';
+import { ShareQueue } from './share-queue.ts';
 import { ExposureWindows } from './windows.ts';
 
 const limits: PartnerLimits = { shareBatch: 3, revokeBatch: 1, concurrency: 1, calls: 1, perMs: 1 };
@@ -13,31 +14,74 @@ const share = (purpose: string, bytes = 10, person = someone()) => ({
   bytes,
 });
 
+type Queued = ReturnType<typeof share>;
+const queueOf = (shares: readonly Queued[], shareBy: 'recipient' | 'purpose' = 'recipient', more = limits) => {
+  const queue = new ShareQueue<Queued>({ limits: more, shareBy });
+  for (const each of shares) queue.push(each);
+  return queue;
+};
+
 describe('batches', () => {
   test('as many as the partner takes, oldest first', () => {
-    const queue = ['a', 'b', 'a', 'a'].map((purpose) => share(purpose));
-    const { batch, rest } = nextBatch(queue, { limits, shareBy: 'recipient' });
-    expect([batch, rest]).toEqual([queue.slice(0, 3), queue.slice(3)]);
+    const shares = ['a', 'b', 'a', 'a'].map((purpose) => share(purpose));
+    const queue = queueOf(shares);
+    expect([queue.nextBatch(), queue.nextBatch(), queue.nextBatch()]).toEqual([
+      shares.slice(0, 3),
+      shares.slice(3),
+      [],
+    ]);
+    expect(queue.size).toBe(0);
   });
 
   test('one person’s thousands stand behind the others’ few, in their own order', () => {
     const busy = someone();
     const burst = Array.from({ length: 2_000 }, () => share('a', 10, busy));
     const [first, second] = [share('a'), share('a')];
-    const { batch, rest } = nextBatch([...burst, first, second], { limits, shareBy: 'recipient' });
-    expect(batch).toEqual([burst[0], first, second]);
-    expect(rest).toEqual(burst.slice(1));
+    const queue = queueOf([...burst, first, second]);
+    expect(queue.nextBatch()).toEqual([burst[0], first, second]);
+    expect(queue.nextBatch()).toEqual(burst.slice(1, 4));
   });
 
-  test('one purpose each where the partner wants that', () => {
-    const { batch, rest } = nextBatch([share('a'), share('b'), share('a')], { limits, shareBy: 'purpose' });
-    expect(batch.map(({ request }) => request.purpose)).toEqual(['a', 'a']);
-    expect(rest.map(({ request }) => request.purpose)).toEqual(['b']);
+  test('one purpose each where the partner wants that, in turns', () => {
+    const queue = queueOf([share('a'), share('b'), share('a')], 'purpose');
+    const purposes = () => queue.nextBatch().map(({ request }) => request.purpose);
+    expect([purposes(), purposes(), purposes()]).toEqual([['a', 'a'], ['b'], []]);
   });
 
   test('never above the partner’s body limit, yet at least one', () => {
-    const queue = [share('a', 5_000), share('a', 5_000)];
-    expect(nextBatch(queue, { limits: { ...limits, shareBytes: 6_000 }, shareBy: 'recipient' }).batch).toHaveLength(1);
+    const queue = queueOf([share('a', 5_000), share('a', 5_000)], 'recipient', { ...limits, shareBytes: 6_000 });
+    expect(queue.nextBatch()).toHaveLength(1);
+    expect(queue.nextBatch()).toHaveLength(1);
+  });
+
+  test('nothing is lost or taken twice; a person’s shares for a purpose keep their order; nobody waits longer than everybody’s turn', () => {
+    const persons = [someone(), someone(), someone()];
+    const arrival = fc.record({ purpose: fc.constantFrom('a', 'b'), person: fc.constantFrom(...persons) });
+    const step = fc.oneof({ weight: 4, arbitrary: arrival }, { weight: 1, arbitrary: fc.constant(null) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), fc.constantFrom('recipient', 'purpose'), (steps, shareBy) => {
+        const queue = new ShareQueue<Queued>({ limits, shareBy });
+        const pushed: Queued[] = [];
+        const taken: Queued[] = [];
+        for (const each of [...steps, ...steps.map(() => null)]) {
+          if (each === null) {
+            const batch = queue.nextBatch();
+            expect(batch.length).toBeLessThanOrEqual(limits.shareBatch);
+            if (shareBy === 'purpose')
+              expect(new Set(batch.map(({ request }) => request.purpose)).size).toBeLessThan(2);
+            taken.push(...batch);
+          } else {
+            pushed.push(share(each.purpose, 10, each.person));
+            queue.push(pushed.at(-1)!);
+          }
+          expect(queue.size).toBe(pushed.length - taken.length);
+        }
+        const of = (all: readonly Queued[]) =>
+          Map.groupBy(all, ({ request }) => `${request.subjectKey} ${shareBy === 'purpose' ? request.purpose : ''}`);
+        taken.push(...queue.drain());
+        expect(of(taken)).toEqual(of(pushed));
+      }),
+    );
   });
 });
 

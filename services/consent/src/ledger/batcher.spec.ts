@@ -1,5 +1,6 @@
 import { systemClock } from '@entente/observability';
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { Batcher } from './batcher.ts';
 import type { BatcherOptions } from './batcher.ts';
 
@@ -115,5 +116,64 @@ describe('REC-2 group commit', () => {
     void queue.submit(1_001).catch(() => (refused = true));
     await new Promise(setImmediate);
     expect(refused).toBe(false);
+  });
+
+  test('what failed in company and is tried alone meets nothing newer of the same person', async () => {
+    const committed: string[] = [];
+    let first = true;
+    const queue = new Batcher<string, string>({
+      commit: (batch) => {
+        // The batch fails as a whole, then its first request twice more: time enough for the newer one.
+        if (batch.includes('acme 1') && (batch.length > 1 || first)) {
+          first = batch.length > 1;
+          return Promise.reject(new Passing());
+        }
+        committed.push(...batch);
+        return Promise.resolve(batch);
+      },
+      ...{
+        failureOf: () => 'passing' as const,
+        gaveUp: () => new Error('gave up'),
+        overloaded: () => new Error('full'),
+      },
+      ...{ concurrency: 2, maxBatch: 10, coalesceMs: 2, deadlineMs: 1_000, maxQueued: 100, clock: systemClock },
+      placeOf: (command) => ({ lane: 'acme', key: command.split(' ')[0]! }),
+    });
+    const before = ['x', 'y'].map((name) => queue.submit(name));
+    const asked = ['acme 1', 'other 1', 'acme 2'].map((name) => queue.submit(name));
+    await Promise.all(before);
+    await new Promise((resolve) => setTimeout(resolve, 4));
+    const newer = queue.submit('acme 3');
+    await Promise.all([...asked, newer]);
+    expect(committed.filter((name) => name.startsWith('acme'))).toEqual(['acme 1', 'acme 2', 'acme 3']);
+  });
+
+  test('ORDER: whatever fails, everybody is answered and each person’s requests are committed as they arrived', async () => {
+    const request = fc.record({ key: fc.constantFrom('a', 'b', 'c'), fails: fc.constantFrom(0, 0, 0, 1, 2, Infinity) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(request, { maxLength: 30 }), async (requests) => {
+        const left = requests.map(({ fails }) => fails);
+        const committed: number[] = [];
+        const queue = batcher(
+          async (batch) => {
+            await new Promise(setImmediate);
+            const bad = batch.filter((index) => left[index]! > 0);
+            for (const index of bad) left[index]! -= 1;
+            if (bad.some((index) => left[index] === Infinity)) throw new Error('poison');
+            if (bad.length > 0) throw new Passing();
+            committed.push(...batch);
+            return answers(batch);
+          },
+          { placeOf: (index) => ({ lane: 'acme', key: requests[index]!.key }), random: () => 0, deadlineMs: 10_000 },
+        );
+        const ends = await Promise.allSettled(requests.map((_, index) => queue.submit(index)));
+        expect(ends.map(({ status }) => status)).toEqual(
+          requests.map(({ fails }) => (fails === Infinity ? 'rejected' : 'fulfilled')),
+        );
+        const of = (indexes: readonly number[]) => Map.groupBy(indexes, (index) => requests[index]!.key);
+        for (const [, indexes] of of(committed)) expect(indexes).toEqual(indexes.toSorted((one, other) => one - other));
+      }),
+      { numRuns: 40 },
+    );
   });
 });

@@ -4,10 +4,10 @@ export interface Place {
   readonly key: string;
 }
 
-/** What was taken together; nothing more of the same subjects is taken until it is given back. */
+/** What was taken together; nothing more of a subject is taken until that subject is given back. */
 export interface Taken<T> {
-  readonly items: readonly T[];
-  release(): void;
+  /** In the order of their subjects' turns; each subject's requests in their order of arrival. */
+  readonly subjects: readonly { readonly items: readonly T[]; release(): void }[];
 }
 
 /** A lane's turn, and most of one subject in one transaction: its own versions and rows are written one after the other. */
@@ -50,21 +50,23 @@ export class FairQueue<T> {
   }
 
   take(most: number): Taken<T> {
-    const items: T[] = [];
-    const keys: string[] = [];
+    const taken: Portion<T>[] = [];
+    let count = 0;
     let walks = [...this.#lanes].map(([lane, subjects]) => ({ lane, subjects, left: subjects.keys() }));
-    while (items.length < most && walks.length > 0)
-      walks = walks.filter((walk) => this.#turn(walk, Math.min(itemsPerTurn, most - items.length), items, keys));
-    return {
-      items,
-      release: () => {
-        for (const key of keys) this.#held.delete(key);
-      },
-    };
+    while (count < most && walks.length > 0)
+      walks = walks.filter((walk) => {
+        const room = Math.min(itemsPerTurn, most - count);
+        const { portions, ended } = this.#turn(walk, room);
+        taken.push(...portions);
+        count += portions.reduce((sum, { items }) => sum + items.length, 0);
+        return !ended;
+      });
+    return { subjects: taken };
   }
 
-  /** @returns whether this lane may have more */
-  #turn({ lane, subjects, left }: Walk<T>, most: number, items: T[], keys: string[]): boolean {
+  /** @returns what this lane gives, and whether it has no more */
+  #turn({ lane, subjects, left }: Walk<T>, most: number): { portions: Portion<T>[]; ended: boolean } {
+    const portions: Portion<T>[] = [];
     let room = most;
     let ended = false;
     while (room > 0 && !ended) {
@@ -75,12 +77,11 @@ export class FairQueue<T> {
       }
       const waiting = subjects.get(key);
       if (waiting === undefined || this.#held.has(held(lane, key))) continue;
-      const taken = waiting.splice(0, room);
-      items.push(...taken);
-      keys.push(held(lane, key));
+      const items = waiting.splice(0, room);
+      portions.push({ items, release: () => void this.#held.delete(held(lane, key)) });
       this.#held.add(held(lane, key));
-      this.#count(lane, -taken.length);
-      room -= taken.length;
+      this.#count(lane, -items.length);
+      room -= items.length;
       // What is left stands behind the others.
       subjects.delete(key);
       if (waiting.length > 0) subjects.set(key, waiting);
@@ -90,7 +91,7 @@ export class FairQueue<T> {
       this.#lanes.delete(lane);
       if (subjects.size > 0) this.#lanes.set(lane, subjects);
     }
-    return !ended;
+    return { portions, ended };
   }
 
   #count(lane: string, by: number): void {
@@ -100,6 +101,8 @@ export class FairQueue<T> {
     else this.#sizes.delete(lane);
   }
 }
+
+type Portion<T> = Taken<T>['subjects'][number];
 
 interface Walk<T> {
   readonly lane: string;
