@@ -38,7 +38,7 @@ const retryPauseMs = { least: 5, most: 60 };
 /** Requests of one subject, each tried alone and the next only after it; until the last has ended nothing newer of theirs is. */
 interface Chain<C, R> {
   readonly rest: Waiting<C, R>[];
-  release(): void;
+  readonly release: () => void;
 }
 
 /**

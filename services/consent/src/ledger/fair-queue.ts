@@ -7,7 +7,7 @@ export interface Place {
 /** What was taken together; nothing more of a subject is taken until that subject is given back. */
 export interface Taken<T> {
   /** In the order of their subjects' turns; each subject's requests in their order of arrival. */
-  readonly subjects: readonly { readonly items: readonly T[]; release(): void }[];
+  readonly subjects: readonly { readonly items: readonly T[]; readonly release: () => void }[];
 }
 
 /** A lane's turn, and most of one subject in one transaction: its own versions and rows are written one after the other. */
