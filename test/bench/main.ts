@@ -9,13 +9,14 @@ import { drain } from './workloads/drain.ts';
 import { isolation, isolationController, isolationSubject } from './workloads/isolation.ts';
 import { gateCheck } from './workloads/b4-gate.ts';
 import { propagation } from './workloads/b3-propagate.ts';
+import { strict } from './workloads/b6-strict.ts';
 import { ledger } from './workloads/b9-ledger.ts';
 import { bulkImport } from './workloads/b10-import.ts';
 import { consolePages } from './workloads/b11-console.ts';
 import { opsOverhead } from './workloads/ops-overhead.ts';
 
 const all: readonly Benchmark[] = [
-  ...[propagation, gateCheck, ledger, opsOverhead, bulkImport, drain],
+  ...[propagation, gateCheck, strict, ledger, opsOverhead, bulkImport, drain],
   ...[isolation, isolationSubject, isolationController],
   consolePages,
 ];

@@ -74,10 +74,13 @@ export const isolation = isolated({
   note: 'Both are HubSpots of the same connector service, with queues, limits and breakers of their own.',
 });
 
-/** Changes of the disturbing side, 1/s: far below what one consent service takes, far above what anybody else asks for here. */
-const floodPerSecond = 100;
+/**
+ * Changes of the disturbing side, 1/s: more than twice what everybody else asks for here, and less than what fills the two
+ * cores that broker, database, services and load share, for then whoever shares them waits, whatever the queues do.
+ */
+const floodPerSecond = 20;
 
-/** One person whose consents change a hundred times a second. */
+/** One person whose consents change twenty times a second. */
 export const isolationSubject = isolated({
   id: 'isolation-subject',
   what: `withdrawal → effect at a partner, ${perSecond}/s, while one person’s consents change ${floodPerSecond} times a second`,
