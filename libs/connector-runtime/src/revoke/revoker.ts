@@ -30,6 +30,8 @@ export interface RevokerOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly tracing?: Tracing;
+  /** Pause between two looks for rows that are due, where nothing wakes it. */
+  readonly pollMs?: number;
 }
 
 /** Brings one recipient to the desired state: claims due rows, revokes at the partner in micro-batches, settles. */
@@ -82,7 +84,7 @@ export class Revoker {
         slot.forgo();
         return false;
       });
-      if (!busy) await this.#sleep(pollMs);
+      if (!busy) await this.#sleep(this.#options.pollMs ?? pollMs);
     }
   }
 

@@ -52,6 +52,8 @@ const unhurried = { calls: 100_000, perMs: 1_000 };
 const circuit = { ...circuitPolicy, baseMs: 50, capMs: 200 };
 /** Fast retries: the rule is the same, the pauses are not what these tests are about. */
 const retries = { ...retryPolicy, baseMs: 20, capMs: 100, maxAttempts: 1_000 };
+/** A retry that is due soon is found soon: nothing wakes a worker for it. */
+const pollMs = 40;
 
 export interface RuntimeOptions {
   /** An empty database. */
@@ -124,7 +126,7 @@ export class RuntimeUnderTest extends WrittenRows {
     this.claims = new Claims({ pool, controller, log, policy: retries, random, firstQuestionMs });
     this.confirmations = new Confirmations({ pool, controller, vault, policy, random, log });
     const { claims, confirmations } = this;
-    this.#revoking = { recipient, claims, identifiers, confirmations, clock, log, metrics };
+    this.#revoking = { recipient, claims, identifiers, confirmations, clock, log, metrics, pollMs };
     this.revoker = new Revoker(this.#revoking);
     this.#asking = { recipient, confirmations, pool, controller, clock, log, metrics, wake, pollMs: 20 };
     this.confirmer = new Confirmer(this.#asking);
