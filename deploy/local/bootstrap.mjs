@@ -65,8 +65,16 @@ function run(command, args, { cwd = root, env = childEnvironment(), stdio = ['ig
   });
 }
 
+/** What V8 made of the packages and of our files is kept for the next process: a service starts with a third less work. */
+const compiledCode = inRoot('.entente', 'compiled');
+
 function childEnvironment(more = {}) {
-  return { ...process.env, PATH: `${inRoot('node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}`, ...more };
+  return {
+    ...process.env,
+    PATH: `${inRoot('node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}`,
+    NODE_COMPILE_CACHE: compiledCode,
+    ...more,
+  };
 }
 
 /** True if what npm noted about node_modules is what the lockfile asks for. */

@@ -8,7 +8,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { repositoryFile } from '../stack/paths.ts';
 
 const root = repositoryFile('').replace(/\/$/, '');
-const leftOut = new Set(['.git', 'node_modules', '.ci', 'docs']);
+const leftOut = new Set(['.git', 'node_modules', '.entente', '.ci', 'docs']);
 
 /** The repository as it stands, compiled files included; packages are those that are installed, ours are the copy's. */
 async function copyOfRepository(): Promise<string> {

@@ -45,6 +45,7 @@ const serviceNodeOptions = '--max-semi-space-size=16 --max-old-space-size=1024';
 
 const common = (wiring: Wiring, name: string, port: number): NodeJS.ProcessEnv => ({
   PATH: process.env['PATH'],
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
   NODE_ENV: 'development',
   NODE_OPTIONS: serviceNodeOptions,
   TZ: 'UTC',
