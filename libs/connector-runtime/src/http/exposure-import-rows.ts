@@ -105,7 +105,8 @@ function objectIn(text: string, fault: Fault): Readonly<Record<string, unknown>>
   }
 }
 
-function identifiersIn(
+/** @returns what was given; every fault of it goes to `fault` */
+export function identifiersIn(
   value: unknown,
   declared: readonly IdentifierKind[],
   fault: Fault,

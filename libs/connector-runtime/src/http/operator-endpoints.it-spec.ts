@@ -5,16 +5,19 @@ import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
 import { definePartner, type Revocation } from '../partner/definition.ts';
+import { ExposureRegister } from '../store/exposure-register.ts';
 import { ReconciliationReports } from '../store/reconciliation-reports.ts';
 import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
 import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
+import { EmbeddedExposuresController, type EmbeddedExposureDesk } from './embedded-exposures.controller.ts';
 import { ExposuresController, type ExposureDesk } from './exposures.controller.ts';
 import { takeNdjson } from './ndjson-body.ts';
 import { ReconciliationsController } from './reconciliations.controller.ts';
-import { controllerToken, exposuresToken } from './tokens.ts';
+import { controllerToken, embeddedExposuresToken, exposuresToken } from './tokens.ts';
 
 const [ads, mail] = [purposeId('ads'), purposeId('mail')];
 const crm = recipientId('recipient-1');
@@ -43,7 +46,7 @@ const partner = definePartner<MemorySettings>({
 
 @Module({})
 class OperatorModule {
-  static with(runtime: RuntimeUnderTest, desk: ExposureDesk, jwk: JWK): DynamicModule {
+  static with(runtime: RuntimeUnderTest, desk: ExposureDesk & EmbeddedExposureDesk, jwk: JWK): DynamicModule {
     const { reports, comparison, recipient } = runtime;
     const log = createLogger({ service: 'test', level: 'silent' });
     const comparisons = new Map([[recipient.id, comparison]]);
@@ -56,10 +59,11 @@ class OperatorModule {
           ...{ audience: 'entente', allowLocalIssuer: false, production: false },
         }),
       ],
-      controllers: [ExposuresController, ReconciliationsController],
+      controllers: [ExposuresController, EmbeddedExposuresController, ReconciliationsController],
       providers: [
         { provide: controllerToken, useValue: controller },
         { provide: exposuresToken, useValue: desk },
+        { provide: embeddedExposuresToken, useValue: desk },
         { provide: ReconciliationSchedule, useValue: schedule },
         { provide: ReconciliationReports, useValue: reports },
       ],
@@ -112,7 +116,11 @@ beforeAll(async () => {
   const pair = await generateKeyPair('EdDSA');
   key = pair.privateKey;
   const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'k1', alg: 'EdDSA' };
-  const desk: ExposureDesk = {
+  const { pool } = runtime;
+  const silent = createLogger({ service: 'test', level: 'silent' });
+  const desk: ExposureDesk & EmbeddedExposureDesk = {
+    register: new ExposureRegister({ pool, controller, owner: randomUUID(), log: silent }),
+    vault: runtime.vault,
     ...{ controller, pool: runtime.pool, clock: systemClock, exposureImport: runtime.exposureImport },
     consent: {
       subjectKeys: (ids) =>
@@ -284,5 +292,75 @@ describe('/v1/reconciliations', () => {
     const id = await runtime.reports.begin(crm, 'schedule');
     expect((await begin(crm)).status).toBe(409);
     await runtime.reports.end(id ?? '', 'done', null);
+  });
+});
+
+describe('GATE-7 POST /v1/exposures', () => {
+  const one = (person: TestPerson, more: object = {}) => ({
+    ...{ recipient: crm, purpose: mail, subjectKey: person.subjectKey, version: 1 },
+    identifiers: { email: `${person.subjectKey}@embedded.example.org` },
+    ...more,
+  });
+  const registered = (exposures: readonly object[], windowMs = 1_000, scopes: readonly Scope[] = ['share:write']) =>
+    call('POST', '/v1/exposures', scopes, JSON.stringify({ exposures, windowMs }), 'application/json');
+  const results = (...outcomes: object[]) => ({ status: 200, body: { results: outcomes } });
+
+  test('what a host registers before its first byte is known to Art. 19 and revoked, only after its window', async () => {
+    const person = known('host-anna');
+    await runtime.change(person, 1, [ads, mail]);
+    const began = systemClock.monotonic();
+    expect(await registered([one(person)])).toEqual(results({ index: 0, outcome: 'recorded' }));
+    const { body } = await call('GET', `/v1/subjects/${person.subjectKey}/exposures`, ['ops:read']);
+    expect(body).toMatchObject({
+      recipients: [{ basis: 'recorded', exposures: [{ purpose: mail, imported: false }] }],
+    });
+    // A share of the connector itself lands and closes its own window, never the host's.
+    expect(await runtime.share(person, mail)).toEqual({ outcome: 'sent' });
+    await runtime.change(person, 2, [ads]);
+    await waitFor(async () => (await runtime.enforcements(person)).includes('accepted@2'), { what: 'acceptance' });
+    expect(systemClock.monotonic() - began).toBeGreaterThanOrEqual(1_000);
+    const told = revoked.filter(({ subjectKey }) => subjectKey === person.subjectKey);
+    expect(told.at(-1)?.identifiers).toContainEqual({ email: `${person.subjectKey}@embedded.example.org` });
+  });
+
+  test('a newer decision drops it; a revocation under way holds it; what was stopped is to be resumed first', async () => {
+    const [denied, again] = [known('host-bert'), known('host-carl')];
+    await runtime.change(denied, 3, [ads]);
+    await runtime.change(again, 1, [ads, mail]);
+    expect(await registered([one(denied), one(again)])).toEqual(
+      results({ index: 0, outcome: 'denied' }, { index: 1, outcome: 'recorded' }),
+    );
+    await runtime.change(again, 2, [ads]);
+    expect((await registered([one(again)])).body).toEqual({ results: [{ index: 0, outcome: 'held' }] });
+    await waitFor(async () => (await runtime.enforcements(again)).includes('accepted@2'), { what: 'acceptance' });
+    await runtime.change(again, 3, [ads, mail]);
+    // This partner is a function: no byte left, so nobody counts it as told to stop.
+    await runtime.pool.query('UPDATE delivery SET revoked = $2 WHERE subject_key = $1', [again.subjectKey, [mail]]);
+    expect((await registered([one(again, { version: 3 })])).body).toEqual({
+      results: [{ index: 0, outcome: 'recorded', resume: true }],
+    });
+  });
+
+  test('bad input is named and registers nothing; the scope guards it', async () => {
+    const person = known('host-dora');
+    const bad = await registered([
+      one(person),
+      one(person, { recipient: 'elsewhere' }),
+      one(person, { purpose: 'none', identifiers: { phone: '+33' } }),
+    ]);
+    expect([bad.status, bad.body['errors']]).toEqual([
+      400,
+      [
+        { pointer: '/exposures/1/recipient', detail: expect.any(String) },
+        { pointer: '/exposures/2/identifiers/phone', detail: expect.any(String) },
+        { pointer: '/exposures/2/purpose', detail: expect.any(String) },
+      ],
+    ]);
+    for (const shape of [[], [one(person, { version: 0 })], [one(person, { subjectKey: 'anna' })]])
+      expect((await registered(shape)).status).toBe(400);
+    expect((await registered([one(person)], 500)).status).toBe(400);
+    expect((await registered([one(person)], 1_000, ['ops:read'])).status).toBe(403);
+    const { body } = await call('GET', `/v1/subjects/${person.subjectKey}/exposures`, ['ops:read']);
+    expect(body).toMatchObject({ recipients: [] });
   });
 });

@@ -8,13 +8,16 @@ import { Confirmations } from '../confirm/confirmations.ts';
 import { Confirmer } from '../confirm/confirmer.ts';
 import type { ConsentApi } from '../consent/consent-api.ts';
 import { confirmPolicy } from '../delivery-step/confirm-step.ts';
+import type { EmbeddedExposureDesk } from '../http/embedded-exposures.controller.ts';
 import type { ExposureDesk } from '../http/exposures.controller.ts';
 import type { BoundRecipient } from '../partner/recipient.ts';
 import { ExposureImport } from '../store/exposure-import.ts';
+import { ExposureRegister } from '../store/exposure-register.ts';
 import type { IdentifierSource } from '../store/identifier-source.ts';
 import type { IdentifierVault } from '../store/identifier-vault.ts';
 import { ReconciliationReports } from '../store/reconciliation-reports.ts';
 import type { ConnectorConfig } from './config.ts';
+import { randomUUID } from 'node:crypto';
 
 export interface AssuranceOptions {
   readonly recipients: readonly BoundRecipient[];
@@ -41,6 +44,7 @@ export interface AssuranceParts {
   readonly reports: ReconciliationReports;
   readonly schedule: ReconciliationSchedule;
   readonly exposures: ExposureDesk;
+  readonly embedded: EmbeddedExposureDesk;
   start(): void;
   stop(): Promise<void>;
 }
@@ -76,6 +80,10 @@ export function assuranceParts(options: AssuranceOptions): AssuranceParts {
   };
   return {
     ...{ confirmations, reports, schedule, exposures },
+    embedded: {
+      ...{ controller, vault, recipient: (id) => exposures.recipient(id) },
+      register: new ExposureRegister({ pool, controller, owner: randomUUID(), log }),
+    },
     start: () => {
       for (const confirmer of confirmers) confirmer.start();
       schedule.start();

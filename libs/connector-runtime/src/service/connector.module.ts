@@ -8,9 +8,10 @@ import { SubjectKeys } from '../consent/subject-keys.ts';
 import { DeliveriesController } from '../http/deliveries.controller.ts';
 import { ParkedController } from '../http/parked.controller.ts';
 import { SharesController } from '../http/shares.controller.ts';
+import { EmbeddedExposuresController } from '../http/embedded-exposures.controller.ts';
 import { ExposuresController } from '../http/exposures.controller.ts';
 import { ReconciliationsController } from '../http/reconciliations.controller.ts';
-import { controllerToken, exposuresToken } from '../http/tokens.ts';
+import { controllerToken, embeddedExposuresToken, exposuresToken } from '../http/tokens.ts';
 import { CatalogueKeeper } from '../receive/catalogue-keeper.ts';
 import { ChangeReceiver } from '../receive/change-receiver.ts';
 import { ConsentEventsController } from '../receive/consent-events.controller.ts';
@@ -53,6 +54,7 @@ export class ConnectorModule {
         ParkedController,
         ReconciliationsController,
         ExposuresController,
+        EmbeddedExposuresController,
         ConsentEventsController,
       ],
       providers: [
@@ -64,6 +66,7 @@ export class ConnectorModule {
         { provide: ReconciliationSchedule, useValue: parts.assurance.schedule },
         { provide: ReconciliationReports, useValue: parts.assurance.reports },
         { provide: exposuresToken, useValue: parts.assurance.exposures },
+        { provide: embeddedExposuresToken, useValue: parts.assurance.embedded },
         { provide: ChangeReceiver, useValue: parts.receiver },
         { provide: CatalogueKeeper, useValue: parts.keeper },
         { provide: KafkaShares, useValue: parts.kafkaShares },

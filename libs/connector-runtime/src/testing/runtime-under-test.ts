@@ -84,6 +84,7 @@ export class RuntimeUnderTest extends WrittenRows {
   readonly reports: ReconciliationReports;
   readonly comparison: PartnerComparison;
   readonly exposureImport: ExposureImport;
+  readonly vault: IdentifierVault;
   /** Every log line, whole. */
   readonly logged: string[] = [];
   /** What `/v1/sealed` knows. */
@@ -106,7 +107,8 @@ export class RuntimeUnderTest extends WrittenRows {
     const reconcile = (): void => void (this.comparisonsAsked += 1);
     const audience = definition.kind as string as Audience;
     const audienceKeys = newRing('a1');
-    const vault = new IdentifierVault(newRing('s1'), audienceKeys);
+    this.vault = new IdentifierVault(newRing('s1'), audienceKeys);
+    const { vault } = this;
     const sealed = (keys: readonly SubjectKey[]) =>
       Promise.resolve(new Map([...this.sealedByConsent].filter(([key]) => keys.includes(key))));
     const identifiers = new IdentifierSource({ pool, controller, vault, consent: { sealed }, log });

@@ -1,0 +1,94 @@
+import { identifierKinds, idPattern, type IdentifierKind } from '@entente/contracts';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsInt,
+  IsObject,
+  IsOptional,
+  Matches,
+  Max,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+
+/** Longest and usual time for which one registration covers what may be on its way, ms: twice an attempt's usual length. */
+const longestWindowMs = 120_000;
+const usualWindowMs = 30_000;
+
+export class EmbeddedExposureDto {
+  @ApiProperty({ description: 'Id of a recipient this service serves.' })
+  @Matches(new RegExp(idPattern.name))
+  recipient!: string;
+
+  @ApiProperty()
+  @Matches(new RegExp(idPattern.name))
+  purpose!: string;
+
+  @ApiProperty({ description: 'The person’s pseudonym, as your gate is asked with it.' })
+  @Matches(new RegExp(idPattern.subjectKey))
+  subjectKey!: string;
+
+  @ApiProperty({
+    description: 'Exactly the identifiers that will be sent, by kind; only kinds the recipient declares.',
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    propertyNames: { enum: [...identifierKinds] },
+  } as object)
+  @IsObject()
+  identifiers!: Partial<Record<IdentifierKind, string>>;
+
+  @ApiProperty({ type: 'integer', minimum: 1, description: 'Version at which your gate allowed it.' })
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  version!: number;
+}
+
+export class EmbeddedExposuresDto {
+  @ApiProperty({ type: [EmbeddedExposureDto], minItems: 1, maxItems: 500 })
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(500)
+  @ValidateNested({ each: true })
+  @Type(() => EmbeddedExposureDto)
+  exposures!: EmbeddedExposureDto[];
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    default: usualWindowMs,
+    minimum: 1_000,
+    maximum: longestWindowMs,
+    description:
+      'Milliseconds, from the sending of this request, after which nothing of it is on its way any more. No revocation settles before.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(1_000)
+  @Max(longestWindowMs)
+  windowMs: number = usualWindowMs;
+}
+
+export class EmbeddedExposureResultDto {
+  @ApiProperty()
+  index!: number;
+
+  @ApiProperty({
+    enum: ['recorded', 'denied', 'held'],
+    description:
+      'recorded: send it within windowMs. denied: a newer decision forbids it; drop it. held: a revocation is under way; ask again later.',
+  })
+  outcome!: 'recorded' | 'denied' | 'held';
+
+  @ApiPropertyOptional({
+    description: 'The recipient was told to stop this purpose and has not been told to resume: lift that first.',
+  })
+  resume?: boolean;
+}
+
+export class EmbeddedExposuresAnswerDto {
+  @ApiProperty({ type: [EmbeddedExposureResultDto], description: 'In the order of the request.' })
+  results!: EmbeddedExposureResultDto[];
+}
