@@ -1,8 +1,9 @@
 import { AbstractLogger, DataSource } from 'typeorm';
 import type { MigrationInterface } from 'typeorm';
+import { migrationsTable } from './migrations-table.ts';
 import { checkedSchema, startupOptions } from './session-settings.ts';
 
-export type EntityClass = new (...values: never[]) => object;
+type EntityClass = new (...values: never[]) => object;
 export type MigrationClass = new () => MigrationInterface;
 
 export interface DataSourceSettings {
@@ -20,9 +21,6 @@ class SilentLogger extends AbstractLogger {
     // Nothing: see above.
   }
 }
-
-/** Table in the service's schema where TypeORM records what has run. */
-export const migrationsTable = 'migrations';
 
 /** A TypeORM data source that never changes the schema by itself; not yet initialised. */
 export function createDataSource({ url, schema, entities, migrations, name, max }: DataSourceSettings): DataSource {

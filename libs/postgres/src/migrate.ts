@@ -2,8 +2,8 @@ import type { Logger } from '@entente/observability';
 import { DatabaseError } from 'pg';
 import type { Client, Pool } from 'pg';
 import { createClient } from './connections.ts';
-import { createDataSource, migrationsTable } from './data-source.ts';
 import type { MigrationClass } from './data-source.ts';
+import { migrationsTable } from './migrations-table.ts';
 import { checkedSchema } from './session-settings.ts';
 
 export interface MigrateOptions {
@@ -41,6 +41,8 @@ async function createSchema(client: Client, schema: string): Promise<void> {
 }
 
 async function runPending({ url, schema, migrations, log }: MigrateOptions): Promise<string[]> {
+  // TypeORM is 330 modules, and services, which migrate nothing, have no other use for it.
+  const { createDataSource } = await import('./data-source.ts');
   const source = createDataSource({ url, schema, entities: [], migrations, name: `${schema}-migrate` });
   await source.initialize();
   try {

@@ -4,12 +4,12 @@ import { ManualClock, createLogger } from '@entente/observability';
 import { testDatabase, waitFor } from '@entente/test-support';
 import type { TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createDataSource } from './data-source.ts';
 import {
   CommitUnknown,
   UnsafeBigint,
   copyRows,
   createClient,
-  createDataSource,
   createPool,
   databaseClock,
   databaseIdentity,

@@ -1,0 +1,2 @@
+/** Table in the service's schema where TypeORM records what has run. */
+export const migrationsTable = 'migrations';
