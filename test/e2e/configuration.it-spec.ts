@@ -12,7 +12,8 @@ interface Ended {
 const run = (name: string, env: NodeJS.ProcessEnv): Promise<Ended> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [repositoryFile(`services/${name}/dist/main.js`)], {
-      env,
+      // Where compiled code is kept is Node's affair, not the service's.
+      env: { ...env, NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
