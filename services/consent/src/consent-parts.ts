@@ -6,6 +6,8 @@ import { Relay, collectOutbox, notifyOutbox } from '@entente/outbox';
 import { createClient, createPool } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
 import { randomBytes } from 'node:crypto';
+import { AdminLog } from './admin-log/admin-log.ts';
+import { keysInUse } from './admin-log/keys-in-use.ts';
 import { CatalogueCache, CatalogueReader } from './catalogue/catalogue-store.ts';
 import { CatalogueWriter } from './catalogue/change-catalogue.ts';
 import { parseKeyRings } from './config.ts';
@@ -94,6 +96,7 @@ export class ConsentParts {
   readonly signalViews: SignalViews;
   readonly snapshot: GateSnapshot;
   readonly logAgreement: LogAgreement;
+  readonly adminLog: AdminLog;
   readonly imports: Imports;
   readonly bulkExport: BulkExport;
   readonly records: SubjectRecords;
@@ -113,6 +116,7 @@ export class ConsentParts {
   readonly #keyExpiry: KeyExpiry;
   readonly #gateWatch: GateWatch;
   readonly #outcomeWatch: OutcomeWatch;
+  readonly #keysInUse: object;
   readonly #kafka: Kafka;
   readonly #log: Logger;
 
@@ -134,6 +138,8 @@ export class ConsentParts {
     this.#kafka = kafka;
     this.pool = pool('read', 6);
     this.#snapshotPool = pool('snapshot', 2);
+    this.adminLog = new AdminLog(this.pool);
+    this.#keysInUse = keysInUse(config);
     const identifierKeys = parseKeyRing(config.identifierKeys);
     const audienceKeys = parseKeyRings(config.audienceKeys);
     const shareKeys = parseKeyRings(config.shareKeys);
@@ -254,6 +260,9 @@ export class ConsentParts {
     this.#keyExpiry.start();
     this.decisionPoint.start().catch((err: unknown) => this.#log.error({ err }, 'decisions cannot be answered'));
     if (!api) return;
+    this.adminLog
+      .noteKeys(this.#keysInUse)
+      .catch((err: unknown) => this.#log.error({ err }, 'which keys are in use is not logged'));
     this.#outcomeWatch
       .start()
       .catch((err: unknown) => this.#log.error({ err }, 'outcomes for receipts cannot be read'));

@@ -3,10 +3,12 @@ import type { HealthCheck } from '@entente/http';
 import type { Metrics } from '@entente/observability';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
+import { AdminLog } from './admin-log/admin-log.ts';
 import { CatalogueReader } from './catalogue/catalogue-store.ts';
 import { CatalogueWriter } from './catalogue/change-catalogue.ts';
 import type { ConsentParts } from './consent-parts.ts';
 import type { ConsentConfig } from './config.ts';
+import { AdminLogController } from './http/admin-log.controller.ts';
 import { CatalogueController } from './http/catalogue.controller.ts';
 import { ConsentsController } from './http/consents.controller.ts';
 import { ExportsController } from './http/exports.controller.ts';
@@ -48,7 +50,7 @@ export interface ConsentModuleOptions {
 const apiControllers = [
   ...[ConsentsController, SubjectsController, PersonsController],
   ...[ReadingController, CatalogueController, SnapshotController],
-  ...[LedgerController, ReceiptsController, SignalsController],
+  ...[LedgerController, AdminLogController, ReceiptsController, SignalsController],
   ...[ImportsController, ExportsController],
 ];
 
@@ -95,6 +97,7 @@ export class ConsentModule {
         { provide: Imports, useValue: parts.imports },
         { provide: GateSnapshot, useValue: parts.snapshot },
         { provide: LogAgreement, useValue: parts.logAgreement },
+        { provide: AdminLog, useValue: parts.adminLog },
         { provide: LedgerProofs, useValue: parts.proofs },
         { provide: Receipts, useValue: parts.receipts },
       ],

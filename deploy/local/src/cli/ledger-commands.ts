@@ -2,12 +2,12 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import { BadNote, newNoteKeys, parseNoteVerifier, verifyLedgerFile } from '@entente/contracts';
-import type { BadEntry, LedgerAnchors, LedgerVerdict, NoteVerifier } from '@entente/contracts';
+import { BadNote, firstOf, newNoteKeys, parseNoteVerifier, verifyLedgerFile } from '@entente/contracts';
+import type { LedgerAnchors, LedgerVerdict, NoteVerifier } from '@entente/contracts';
 import { Unreachable } from '../client/entente-client.ts';
 import { UnusableFile } from '../client/people-file.ts';
 import { checkpointIn, publishedLog } from '../proofs/published-log.ts';
-import { storedLedger } from '../proofs/stored-ledger.ts';
+import { storedLedger, type AdminLogVerdict } from '../proofs/stored-ledger.ts';
 import { connectionFromEnvironment } from './config.ts';
 import { exitCode } from './exit.ts';
 import { result, say } from './output.ts';
@@ -37,10 +37,9 @@ export function registerLedger(program: Command): void {
       const began = performance.now();
       const verdict = await verdictOn(file, connection, anchors);
       const perSecond = Math.round(verdict.entries / ((performance.now() - began) / 1000));
-      result({ ok: verdict.bad === null, ...verdict, perSecond }, options, () =>
-        linesOf(verdict, perSecond).join('\n'),
-      );
-      if (verdict.bad !== null) process.exitCode = exitCode.checkFailed;
+      const ok = verdict.bad === null && (verdict.adminLog ?? { bad: null }).bad === null;
+      result({ ok, ...verdict, perSecond }, options, () => linesOf(verdict, perSecond).join('\n'));
+      if (!ok) process.exitCode = exitCode.checkFailed;
     });
 
   ledger
@@ -70,24 +69,27 @@ export function registerLedger(program: Command): void {
     });
 }
 
+/** Of the database itself, also the log of what was done to the record. */
+interface FullVerdict extends LedgerVerdict {
+  readonly adminLog?: AdminLogVerdict;
+}
+
 async function verdictOn(
   file: string | undefined,
   options: VerifyOptions,
   anchors: LedgerAnchors,
-): Promise<LedgerVerdict> {
+): Promise<FullVerdict> {
   if (file !== undefined) return verifyLedgerFile(createReadStream(file, { highWaterMark: 1 << 20 }), anchors);
   if (options.databaseUrl === undefined) return verifyLedgerFile(await serviceLedger(options), anchors);
   const ledger = await storedLedger(options.databaseUrl);
   try {
     const verdict = await ledger.verify(anchors);
-    return { ...verdict, bad: firstOf(verdict.bad, await ledger.firstStrayRow()) };
+    const bad = firstOf(verdict.bad, await ledger.firstStrayRow());
+    return { ...verdict, bad, adminLog: await ledger.verifyAdminLog() };
   } finally {
     await ledger.close();
   }
 }
-
-const firstOf = (a: BadEntry | null, b: BadEntry | null): BadEntry | null =>
-  a === null || (b !== null && b.number < a.number) ? b : a;
 
 async function serviceLedger(options: ConnectionOptions): Promise<AsyncIterable<Uint8Array>> {
   const { body } = await askConsent('/v1/ledger/entries', options);
@@ -119,7 +121,7 @@ async function verifiersFor(keys: readonly string[] | undefined, options: Connec
 }
 
 const linesOf = (
-  { bad, entries, signed, checkpoints, withoutContent, head }: LedgerVerdict,
+  { bad, entries, signed, checkpoints, withoutContent, head, adminLog }: FullVerdict,
   perSecond: number,
 ): string[] => [
   bad === null
@@ -129,4 +131,10 @@ const linesOf = (
     ? [`${withoutContent} entries were verified without their contents (erased, or not yours)`]
     : []),
   `head ${head.number} ${head.hash}, ${perSecond} entries/s`,
+  ...(adminLog === undefined ? [] : [lineOf(adminLog)]),
 ];
+
+const lineOf = ({ bad, entries }: AdminLogVerdict): string =>
+  bad === null
+    ? `the log of what was done to the record: ${entries} entries, as they were numbered`
+    : `entry ${bad.number} of the log of what was done to the record is bad (${bad.fault}): ${bad.detail}`;

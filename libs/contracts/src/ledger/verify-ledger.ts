@@ -23,6 +23,10 @@ export interface BadEntry {
   readonly detail: string;
 }
 
+/** Of two faults that were found apart from each other, the one that comes first. */
+export const firstOf = (a: BadEntry | null, b: BadEntry | null): BadEntry | null =>
+  a === null || (b !== null && b.number < a.number) ? b : a;
+
 export interface LedgerVerdict {
   readonly bad: BadEntry | null;
   /** Entries read, and those of them whose content was not there to be compared. */

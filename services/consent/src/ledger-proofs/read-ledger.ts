@@ -177,7 +177,7 @@ export class StoredLedger {
 
 /** What the columns of an entry with this text are; null for what is no entry. */
 function columnsIn(text: string): string | null {
-  const entry = parsed(text);
+  const entry = objectIn(text);
   if (entry === null) return null;
   const { changeId, controller, subjectKey, version, committedAt: at, changes } = entry;
   const purposes = Array.isArray(changes)
@@ -186,7 +186,8 @@ function columnsIn(text: string): string | null {
   return [changeId, controller, subjectKey, version, at, JSON.stringify(purposes)].join('\t');
 }
 
-function parsed(text: string): Record<string, unknown> | null {
+/** The JSON object that a text is, if it is one. */
+export function objectIn(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;

@@ -7,6 +7,7 @@ import { Restores1763830000000 } from './1763830000000-restores.ts';
 import { Imports1763840000000 } from './1763840000000-imports.ts';
 import { RecipientDescriptions1763850000000 } from './1763850000000-recipient-descriptions.ts';
 import { ProofRetention1763860000000 } from './1763860000000-proof-retention.ts';
+import { AdminLog1763870000000 } from './1763870000000-admin-log.ts';
 
 export { CONSENT_SCHEMA } from './schema.ts';
 
@@ -20,4 +21,5 @@ export const consentMigrations: readonly MigrationClass[] = [
   Imports1763840000000,
   RecipientDescriptions1763850000000,
   ProofRetention1763860000000,
+  AdminLog1763870000000,
 ];

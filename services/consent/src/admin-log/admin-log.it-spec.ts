@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Pool } from '@entente/postgres';
+import { testDatabase } from '@entente/test-support';
+import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
+import type { ConsentUnderTest } from '../testing/harness.ts';
+import { keysInUse } from './keys-in-use.ts';
+import { verifyAdminLog } from './stored-admin-log.ts';
+
+let consent: ConsentUnderTest;
+
+beforeAll(async () => {
+  consent = await startConsent(await testDatabase('admin-log'));
+  await consent.post('/v1/catalogue/changes', sampleCatalogue);
+});
+afterAll(() => consent?.stop());
+
+interface Entry {
+  readonly number: number;
+  readonly act: string;
+  readonly details: Record<string, unknown>;
+}
+const entriesOf = async (query = '', token?: string) => {
+  const { status, body } = await consent.get(`/v1/admin/entries${query}`, token === undefined ? {} : { token });
+  return {
+    status,
+    entries: body['entries'] as unknown as Entry[],
+    next: body['next'] as unknown as number | undefined,
+  };
+};
+const newest = async () => (await entriesOf('?limit=1')).entries[0];
+
+/** One more entry. */
+const change = (title: string) =>
+  consent.post('/v1/catalogue/changes', {
+    purposes: sampleCatalogue.purposes.slice(0, 1).map((purpose) => ({ ...purpose, title: { en: title, fr: title } })),
+  });
+
+describe('AUDIT what is done to the record', () => {
+  test('AUDIT a catalogue change, with who made it', async () => {
+    const { body } = await change('renamed');
+    expect(await newest()).toMatchObject({
+      ...{ act: 'catalogue-changed', at: expect.any(String), hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      details: { catalogue: body['number'], client: 'test-client', sha256: expect.any(String) },
+    });
+  });
+
+  test('AUDIT an erasure of contents, also by hand in SQL', async () => {
+    const { body } = await consent.post('/v1/consents', grantAll('erased'), {
+      headers: { 'idempotency-key': randomUUID() },
+    });
+    await consent.post('/v1/withdrawals', { subjectId: 'erased' });
+    while ((await consent.parts.sequencer.numberPending()) > 0);
+    await consent.pool.query(`SELECT erase_ledger_contents('acme', $1, 2)`, [body['subjectKey']]);
+    expect(await newest()).toMatchObject({
+      act: 'contents-erased',
+      details: { subjectKey: body['subjectKey'], entries: 1, upToVersion: 1 },
+    });
+  });
+
+  test('AUDIT an incarnation that was raised, a restore, rights that were granted', async () => {
+    await consent.pool.query('UPDATE incarnation SET incarnation = incarnation + 1');
+    expect(await newest()).toMatchObject({ act: 'incarnation-raised' });
+    await consent.pool.query(`INSERT INTO restore (merged_below, ends, report) VALUES (1, '{}', '{"people": 0}')`);
+    expect(await newest()).toMatchObject({ act: 'restored', details: { report: { people: 0 } } });
+    const role = `audited_${process.pid}_${Math.floor(performance.now())}`;
+    await consent.pool.query(`CREATE ROLE ${role}`);
+    try {
+      await consent.pool.query('SELECT grant_service_rights($1)', [role]);
+      expect(await newest()).toMatchObject({ act: 'rights-granted', details: { to: role } });
+      for (const [right, has] of [
+        ['SELECT', true],
+        ['INSERT', false],
+        ['UPDATE', false],
+        ['DELETE', false],
+      ] as const)
+        expect(
+          (await consent.pool.query(`SELECT has_table_privilege($1, 'admin_entry', '${right}') AS has`, [role])).rows,
+        ).toEqual([{ has }]);
+    } finally {
+      await consent.pool.query(`DROP OWNED BY ${role}`);
+      await consent.pool.query(`DROP ROLE ${role}`);
+    }
+  });
+
+  test('AUDIT other keys than before, by name, once', async () => {
+    await consent.parts.adminLog.noteKeys(keysInUse(consent.config));
+    const entry = await newest();
+    expect(entry).toMatchObject({
+      act: 'keys-in-use',
+      details: { identifiers: ['id1'], audiences: { crm: ['crm1'] } },
+    });
+    const secret = consent.config.identifierKeys.split(':')[1]!;
+    expect(JSON.stringify(entry)).not.toContain(secret);
+    await consent.parts.adminLog.noteKeys(keysInUse(consent.config));
+    expect((await newest())?.number).toBe(entry?.number);
+    await consent.parts.adminLog.noteKeys({ ...keysInUse(consent.config), identifiers: ['id2', 'id1'] });
+    expect(await newest()).toMatchObject({ act: 'keys-in-use', details: { identifiers: ['id2', 'id1'] } });
+  });
+
+  test('H-4 in pages, to admins, each controller its own and what concerns all', async () => {
+    await Promise.all(['a', 'b', 'c', 'd'].map(change));
+    const seen: number[] = [];
+    for (let below: number | undefined = Number.MAX_SAFE_INTEGER; below !== undefined;) {
+      const page: Awaited<ReturnType<typeof entriesOf>> = await entriesOf(`?limit=3&below=${below}`);
+      seen.push(...page.entries.map(({ number }) => number));
+      below = page.next;
+    }
+    expect(seen).toEqual(Array.from({ length: seen[0]! }, (_, at) => seen[0]! - at));
+    const others = await entriesOf('?limit=200', await consent.token(['admin'], 'other'));
+    expect(others.entries.map(({ act }) => act)).toContain('log-began');
+    expect(others.entries.map(({ act }) => act)).not.toContain('catalogue-changed');
+    expect(await entriesOf('', await consent.token(['audit:read', 'consent:read']))).toMatchObject({ status: 403 });
+    for (const query of ['limit=0', 'limit=201', 'below=x', 'below=0', 'offset=1'])
+      expect(await entriesOf(`?${query}`)).toMatchObject({ status: 400 });
+  });
+});
+
+describe('AUDIT the log is append-only, and what a superuser does to it is named', () => {
+  test.each(['UPDATE admin_entry SET entry = entry', 'DELETE FROM admin_entry', 'TRUNCATE admin_entry'])(
+    '%s is refused',
+    async (statement) => {
+      await expect(consent.pool.query(statement)).rejects.toThrow('append-only');
+    },
+  );
+
+  async function tampered(...statements: string[]) {
+    const client = await consent.pool.connect();
+    const query = client.query.bind(client);
+    const within = { query, connect: () => Promise.resolve({ query, release: () => undefined }) } as unknown as Pool;
+    try {
+      await client.query('BEGIN');
+      await client.query('ALTER TABLE admin_entry DISABLE TRIGGER ALL');
+      for (const statement of statements) await client.query(statement);
+      return (await verifyAdminLog(within)).bad;
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
+    }
+  }
+
+  test('AUDIT edited, removed, inserted, reordered, emptied, cut', async () => {
+    await change('once more');
+    const { bad, entries } = await verifyAdminLog(consent.pool);
+    expect({ bad, enough: entries > 5 }).toEqual({ bad: null, enough: true });
+    expect(
+      await tampered(`UPDATE admin_entry SET entry = replace(entry, 'test-client', 'nobody') WHERE number = 2`),
+    ).toMatchObject({ number: 2, fault: 'content' });
+    expect(await tampered(`UPDATE admin_entry SET controller = 'other' WHERE number = 2`)).toMatchObject({
+      ...{ number: 2, fault: 'stored' },
+    });
+    expect(await tampered('DELETE FROM admin_entry WHERE number = 3')).toMatchObject({ number: 3, fault: 'missing' });
+    expect(
+      await tampered(
+        'UPDATE admin_entry SET number = number + 1000 WHERE number > 3',
+        'INSERT INTO admin_entry SELECT 4, controller, entry, commitment, hash FROM admin_entry WHERE number = 3',
+        'UPDATE admin_entry SET number = number - 999 WHERE number > 1000',
+      ),
+    ).toMatchObject({ number: 4, fault: 'link' });
+    expect(
+      await tampered(
+        'UPDATE admin_entry SET number = 1000 WHERE number = 2',
+        'UPDATE admin_entry SET number = 2 WHERE number = 3',
+        'UPDATE admin_entry SET number = 3 WHERE number = 1000',
+      ),
+    ).toMatchObject({ number: 2, fault: 'link' });
+    expect(await tampered('DELETE FROM admin_entry')).toMatchObject({ number: 1, fault: 'truncated' });
+    expect(await tampered(`DELETE FROM admin_entry WHERE number = ${entries}`)).toMatchObject({
+      ...{ number: entries, fault: 'truncated' },
+    });
+  });
+});

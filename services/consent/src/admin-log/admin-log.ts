@@ -1,0 +1,56 @@
+import type { ControllerId } from '@entente/contracts';
+import type { Pool } from '@entente/postgres';
+
+/** One act on the record: who may see it, and what the chain proves of it. */
+interface AdminEntry {
+  readonly number: number;
+  readonly act: string;
+  /** ISO 8601 in UTC. */
+  readonly at: string;
+  /** The database's role that did it. */
+  readonly role: string;
+  readonly details: object;
+  /** The chain's link at this number, in hex. */
+  readonly hash: string;
+}
+
+export interface AdminPage {
+  /** Newest first. */
+  readonly entries: readonly AdminEntry[];
+  /** The number that the next page is below; absent on the last page. */
+  readonly next?: number;
+}
+
+/** A controller's own acts, and those on the whole installation. */
+const pageSql = `
+  SELECT number, e.entry::jsonb ->> 'act' AS act, e.entry::jsonb ->> 'at' AS at, e.entry::jsonb ->> 'role' AS role,
+         e.entry::jsonb -> 'details' AS details, encode(hash, 'hex') AS hash
+    FROM admin_entry e WHERE (controller = $1 OR controller IS NULL) AND number < $2 ORDER BY number DESC LIMIT $3`;
+
+const noteKeysSql = `
+  SELECT append_admin_entry(NULL, 'keys-in-use', $1::jsonb)
+   WHERE $1::jsonb IS DISTINCT FROM (
+           SELECT entry::jsonb -> 'details' FROM admin_entry WHERE entry::jsonb ->> 'act' = 'keys-in-use'
+            ORDER BY number DESC LIMIT 1)`;
+
+/** AUDIT: what was done to the record. The database writes it (migration AdminLog); only keys are told by the service. */
+export class AdminLog {
+  readonly #pool: Pool;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  /** H-4: in keyset pages. */
+  async page(controller: ControllerId, { below, limit }: { below: number; limit: number }): Promise<AdminPage> {
+    const { rows } = await this.#pool.query<AdminEntry>(pageSql, [controller, below, limit + 1]);
+    const entries = rows.slice(0, limit);
+    const last = entries.at(-1);
+    return { entries, ...(rows.length > limit && last !== undefined ? { next: last.number } : {}) };
+  }
+
+  /** Names of the keys in use, never the keys: an entry whenever they are others than before. */
+  async noteKeys(names: object): Promise<void> {
+    await this.#pool.query(noteKeysSql, [JSON.stringify(names)]);
+  }
+}
