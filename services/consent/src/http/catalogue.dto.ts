@@ -305,25 +305,25 @@ export class RecipientBody {
   tcfVendor?: number;
 }
 
-const IsItems = (item: () => new () => object) =>
+const IsItems = (item: new () => object) =>
   applyDecorators(
     IfGiven(),
     IsArray(),
     ArrayMaxSize(mostItems),
     ValidateNested({ each: true }),
-    Type(item),
-    ApiPropertyOptional({ type: item, isArray: true, maxItems: mostItems }),
+    Type(() => item),
+    ApiPropertyOptional({ type: [item], maxItems: mostItems }),
   );
 
 /** One catalogue transaction: items replace those of the same id. */
 export class ChangeCatalogue {
-  @IsItems(() => PurposeBody)
+  @IsItems(PurposeBody)
   purposes?: PurposeBody[];
 
-  @IsItems(() => NoticeBody)
+  @IsItems(NoticeBody)
   notices?: NoticeBody[];
 
-  @IsItems(() => RecipientBody)
+  @IsItems(RecipientBody)
   recipients?: RecipientBody[];
 }
 

@@ -49,6 +49,12 @@ export class ActorBody {
 
   @ApiProperty({ type: String })
   route!: string;
+
+  @ApiPropertyOptional({ type: String, description: 'The kept signal that says so.' })
+  signal?: string;
+
+  @ApiPropertyOptional({ type: String, description: 'The import it stands in.' })
+  import?: string;
 }
 
 export class HistoryEntryBody {
@@ -159,6 +165,13 @@ export class EvidenceBody {
   @ApiPropertyOptional({ type: String, format: 'date-time' })
   clientTime?: string;
 
-  @ApiPropertyOptional({ description: 'Age, guardian or mandate as told, or `destroyed` after an erasure.' })
+  @ApiPropertyOptional({
+    oneOf: [
+      { type: 'object', additionalProperties: true },
+      { type: 'string', enum: ['destroyed'] },
+    ],
+    description:
+      'Age, guardian or mandate as told, or `destroyed` after an erasure or when the time for proof was over.',
+  })
   personal?: unknown;
 }

@@ -14,6 +14,7 @@ import { ConsentModule } from '../consent.module.ts';
 import { ConsentParts } from '../consent-parts.ts';
 import { CONSENT_SCHEMA, consentMigrations } from '../migrations/index.ts';
 import { readinessChecks } from '../readiness.ts';
+import { expectDescribed } from './described-answers.ts';
 
 const key = (kid: string) => `${kid}:${randomBytes(32).toString('base64url')}`;
 const allScopes: Scope[] = [
@@ -116,7 +117,10 @@ export async function startConsent(database: Database, options: HarnessOptions =
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) } as Answer;
+    const { status, headers: told } = response;
+    const answered: unknown = text === '' ? {} : JSON.parse(text);
+    if (text !== '') expectDescribed(method, path, { status, body: answered });
+    return { status, headers: told, body: answered } as Answer;
   };
   return {
     url,
