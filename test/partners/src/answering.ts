@@ -31,6 +31,32 @@ export const truncated = (wire: Wire): Wire => ({
   bytes: wire.bytes.subarray(0, Math.floor(wire.bytes.length / 2)),
 });
 
+/** What a broken deployment says: nothing at all, or the documented members with values of other types. */
+export const emptied = (wire: Wire): Wire => ({ ...wire, status: 200, bytes: Buffer.alloc(0) });
+
+export function mistyped(wire: Wire): Wire {
+  if (wire.bytes.length === 0) return wire;
+  const honest = JSON.parse(wire.bytes.toString('utf8')) as unknown;
+  const told: unknown = Array.isArray(honest)
+    ? honest.map(otherType)
+    : Object.fromEntries(Object.entries(honest ?? {}).map(([name, value]) => [name, otherType(value)]));
+  return { ...wire, bytes: Buffer.from(JSON.stringify(told)) };
+}
+
+function otherType(value: unknown): unknown {
+  if (Array.isArray(value)) return 'a list';
+  switch (typeof value) {
+    case 'string':
+      return 7;
+    case 'number':
+      return { value: 'many' };
+    case 'boolean':
+      return ['perhaps'];
+    default:
+      return 'an object';
+  }
+}
+
 export function send(response: ServerResponse, wire: Wire): void {
   if (response.destroyed) return;
   response.writeHead(wire.status, { ...wire.headers, 'content-length': String(wire.bytes.length) });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { drip, htmlAnswer, send, truncated, type Wire, wireOf } from './answering.ts';
+import { drip, emptied, htmlAnswer, mistyped, send, truncated, type Wire, wireOf } from './answering.ts';
 import { type PartnerClock, type Stamp, stamp } from './clock.ts';
 import type { Fault, FaultSet } from './faults.ts';
 import type { Journal } from './journal.ts';
@@ -143,6 +143,8 @@ function decide(
   const ignored = find(faults, 'ignore') !== undefined;
   take(desk, id, asked.op, ignored ? [] : (answer.effects ?? []));
   const wire = wireOf(answer, common);
+  if (find(faults, 'empty') !== undefined) return emptied(wire);
+  if (find(faults, 'wrongTypes') !== undefined) return mistyped(wire);
   return find(faults, 'malformed') === undefined ? wire : truncated(wire);
 }
 

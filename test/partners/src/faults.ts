@@ -43,10 +43,12 @@ type LieFault = Aim & { readonly kind: 'lie'; readonly how?: string };
 export type DripFault = Aim & { readonly kind: 'drip'; readonly ms: number; readonly bytes?: number };
 /**
  * `ignore` = a success answer without effect; `loseAnswer` = takes
- * effect, then the socket is reset unanswered; `malformed` = takes effect, truncated JSON; `authExpired` = credentials
- * count as expired.
+ * effect, then the socket is reset unanswered; `malformed` = takes effect, truncated JSON; `empty` = takes effect, a 200
+ * without a body; `wrongTypes` = takes effect, JSON whose members are of other types; `authExpired` = credentials count as expired.
  */
-type PlainFault = Aim & { readonly kind: 'ignore' | 'loseAnswer' | 'malformed' | 'authExpired' };
+type PlainFault = Aim & {
+  readonly kind: 'ignore' | 'loseAnswer' | 'malformed' | 'empty' | 'wrongTypes' | 'authExpired';
+};
 
 export type Fault =
   | SlowFault
@@ -70,6 +72,8 @@ const kinds: ReadonlySet<string> = new Set<Fault['kind']>([
   'loseAnswer',
   'html',
   'malformed',
+  'empty',
+  'wrongTypes',
   'badRow',
   'failLater',
   'drip',

@@ -157,6 +157,15 @@ describe('faults', () => {
     expect(await effects(hubspot)).toEqual(['unsubscribedAll']);
   });
 
+  test('empty and wrongTypes take effect, and say it in a body nobody can read', async () => {
+    const hubspot = await start();
+    await hubspot.setFaults({ kind: 'empty' });
+    const silent = await fetch(`${hubspot.url}${path('a@b.de')}`, { method: 'POST', headers: bearer });
+    expect([silent.status, await silent.text(), await effects(hubspot)]).toEqual([200, '', ['unsubscribedAll']]);
+    await hubspot.setFaults({ kind: 'wrongTypes' });
+    expect(await unsubscribe(hubspot)).toMatchObject({ status: 200, body: { status: 7 } });
+  });
+
   test('drip sends the body in pieces', async () => {
     const hubspot = await start();
     await hubspot.setFaults({ kind: 'drip', ms: 5, bytes: 100 });

@@ -115,7 +115,7 @@ export function connectorContract<S extends ContractServer>(
       patienceMs + 10_000,
     );
 
-    test.each(['lie', 'html', 'malformed'] as const)(
+    test.each(['lie', 'html', 'malformed', 'empty', 'wrongTypes'] as const)(
       'ACK-TRUTH: a 200 that is not success (%s) is not accepted',
       async (kind) => {
         const person = await sharedPerson();
