@@ -10,6 +10,7 @@ import {
   Min,
   ValidateNested,
   validateSync,
+  type ValidationError,
 } from 'class-validator';
 import { DestinationGuard, isNetwork, type NetworkPolicy } from '@entente/gate';
 import type { PartnerDefinition } from '../partner/definition.ts';
@@ -134,6 +135,24 @@ export interface ConfiguredRecipient {
   readonly tellsTrace?: boolean;
 }
 
+/** A partner's settings as its own class reads them, and what is wrong with them: each begins with the member's name. */
+export function readSettings(
+  definition: PartnerDefinition<object>,
+  settings: object,
+): { readonly instance: object; readonly faults: readonly string[] } {
+  const instance = plainToInstance(definition.settings, structuredClone(settings));
+  const errors = validateSync(instance, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: false });
+  return { instance, faults: errors.flatMap((error) => rulesOf(error)) };
+}
+
+function rulesOf({ property, constraints, children = [] }: ValidationError): string[] {
+  const own = Object.values(constraints ?? (children.length === 0 ? { invalid: 'is not valid' } : {}));
+  return [
+    ...own.map((rule) => (rule.includes(property) ? rule : `${property} ${rule}`)),
+    ...children.flatMap((child) => rulesOf(child).map((rule) => `${property}.${rule}`)),
+  ];
+}
+
 /** Matches recipients with the partners of a service. Faults name places and rules, never values. */
 function configureRecipients(
   recipients: readonly RecipientConfig[],
@@ -149,11 +168,8 @@ function configureRecipients(
     const definition = partners.find((each) => each.partner === partner);
     if (!definition)
       return fault(`${index}.partner: must be one of ${partners.map((each) => each.partner).join(', ')}`);
-    const instance = plainToInstance(definition.settings, structuredClone(settings));
-    const errors = validateSync(instance, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: false });
-    for (const error of errors)
-      for (const rule of Object.values(error.constraints ?? { invalid: 'is not valid' }))
-        fault(`${index}.settings.${rule}`);
+    const { instance, faults: wrong } = readSettings(definition, settings);
+    for (const rule of wrong) fault(`${index}.settings.${rule}`);
     for (const { path, url } of urlsIn(instance)) {
       const refusal = guard.refusalOf(url);
       if (refusal !== null) fault(`${index}.settings.${path}: the egress guard refuses it: ${refusal}`);

@@ -2,6 +2,7 @@ import type { PurposeId } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
 import { assuranceContract } from './assurance-contract.ts';
 import { contractGround, patienceMs, type ContractGround } from './contract-ground.ts';
+import { readSettings } from '../service/config.ts';
 import type { ConnectorContractOptions, ContractServer } from './contract-options.ts';
 import { attemptTimeoutMs } from './runtime-under-test.ts';
 import type { TestPerson } from './test-people.ts';
@@ -206,6 +207,21 @@ export function connectorContract<S extends ContractServer>(
       await ground.runtime().change(person, 2, []);
       expect(await ground.runtime().enforcements(person)).toEqual(['never-shared@2']);
       expect(await ground.runtime().attempts(person)).toEqual([]);
+    });
+
+    test('settings of a wrong kind, and members it does not have, are refused by name and never quoted', () => {
+      const good = options.settings('https://partner.example');
+      // A suite may ask sooner than an operator could configure.
+      const hurried = readSettings(definition, good).faults;
+      for (const [name, value] of Object.entries(good)) {
+        const wrong = typeof value === 'object' ? 'hush-4711' : { secret: 'hush-4711' };
+        const { faults: told } = readSettings(definition, { ...good, [name]: wrong });
+        const named = told.filter((rule) => !hurried.includes(rule)).some((rule) => rule.includes(name));
+        expect([name, named, JSON.stringify(told).includes('hush')]).toEqual([name, true, false]);
+      }
+      const surplus = readSettings(definition, { ...good, surplus: 'hush-4711' }).faults;
+      expect(surplus.filter((rule) => !hurried.includes(rule))).toEqual([expect.stringContaining('surplus')]);
+      expect(readSettings(definition, {}).faults).not.toEqual([]);
     });
 
     assuranceContract(options, ground);
