@@ -44,17 +44,10 @@ export function mistyped(wire: Wire): Wire {
 }
 
 function otherType(value: unknown): unknown {
-  if (Array.isArray(value)) return 'a list';
-  switch (typeof value) {
-    case 'string':
-      return 7;
-    case 'number':
-      return { value: 'many' };
-    case 'boolean':
-      return ['perhaps'];
-    default:
-      return 'an object';
-  }
+  if (typeof value === 'string') return 7;
+  if (typeof value === 'number') return { value: 'many' };
+  if (typeof value === 'boolean') return ['perhaps'];
+  return Array.isArray(value) ? 'a list' : 'an object';
 }
 
 export function send(response: ServerResponse, wire: Wire): void {
