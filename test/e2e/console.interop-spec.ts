@@ -348,6 +348,11 @@ describe('the API behind it', () => {
   });
 
   test('who may only look is told nobody’s subject key: not in a list, not in one withdrawal, not in a cursor', async () => {
+    for (const agoMs of [2_000, 1_000])
+      await planted.leak({
+        ...{ recipient: 'meta-ads', purpose: 'personalised-ads', subjectKey: subject(100), agoMs },
+        detector: 'canary',
+      });
     const { answer: stuckNow } = (await world.ask('/v1/stuck?limit=1')) as unknown as { answer: Page };
     const { answer: leaksNow } = (await world.ask('/v1/leaks?limit=1')) as unknown as { answer: Page };
     expect([typeof stuckNow.next, typeof leaksNow.next]).toEqual(['string', 'string']);
