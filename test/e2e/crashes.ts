@@ -86,8 +86,9 @@ export function crashesUnderTraffic(world: () => World, take: (count: number) =>
       'ad-partner-connector',
       'ops',
     ] as const;
+    const around = new Map<string, readonly Answered[]>();
     test.each(victims)(
-      '%s: every answered change reaches every partner, and nothing leaks',
+      '%s: nothing leaks, and shares leave again',
       async (name) => {
         const victim: ServiceProcess = processOf(name);
         const saying = peopleSayNo(perFault);
@@ -96,12 +97,23 @@ export function crashesUnderTraffic(world: () => World, take: (count: number) =>
         await pause(500);
         await victim.start();
         await victim.ready();
-        const changes = await saying;
-        await arriveEverywhere(changes);
+        around.set(name, await saying);
         await noLeaks();
         await sharesFlowAgain();
       },
       180_000,
+    );
+
+    // Of all of them at the end: what a killed connector had claimed waits for the claim to end, and need not wait alone.
+    test.each(victims)(
+      '%s: every answered change has reached every partner',
+      async (name) => {
+        const changes = around.get(name) ?? [];
+        expect(changes.length).toBeGreaterThan(0);
+        await arriveEverywhere(changes);
+        await noLeaks();
+      },
+      120_000,
     );
 
     test('the broker: gates close while uncertain, withdrawals are answered all the same, everything converges', async () => {

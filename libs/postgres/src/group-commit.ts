@@ -44,8 +44,9 @@ export class GroupCommit<Item> {
     this.#running = true;
     while (this.#waiting.length > 0) {
       const { group, weight } = this.#next();
-      // Alone again after a failure: one that cannot be committed must not hold up the others.
-      if (!(await this.#tried(group, group.length === 1))) for (const one of group) await this.#tried([one], true);
+      // Each alone after a failure, and all at once: one that cannot be committed, or waits for a lock, holds up no other.
+      if (!(await this.#tried(group, group.length === 1)))
+        await Promise.all(group.map((one) => this.#tried([one], true)));
       await this.#rest(weight);
     }
     this.#running = false;

@@ -146,10 +146,10 @@ export class ConsentParts {
     const hashKeys = parseSubjectHashKeys(config.subjectHashKeys);
     const pseudonyms = pseudonymsWith(hashKeys);
     const incarnation = new IncarnationCheck(log);
-    // The relay of this process is woken in memory; one elsewhere by a hint through the database.
+    // The relay of this process is woken in memory; those elsewhere, which may own the shard, by a hint through the database.
     const onCommitted = (): void => {
-      if (this.relay === undefined) notifyOutbox(this.pool, log, ['urgent', 'normal']);
-      else this.relay.wake();
+      this.relay?.wake();
+      if (this.relay?.ownsAll() !== true) notifyOutbox(this.pool, log, ['urgent', 'normal']);
     };
     const ledger = new Ledger({
       ...{ incarnation, identifierKeys, audienceKeys, clock, log, metrics },

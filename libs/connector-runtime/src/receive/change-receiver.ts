@@ -1,4 +1,4 @@
-import type { Audience, ConsentChanged, ControllerId, RecipientId } from '@entente/contracts';
+import { topics, type Audience, type ConsentChanged, type ControllerId, type RecipientId } from '@entente/contracts';
 import { PositionPace, type InRecord, type TP } from '@entente/kafka';
 import { notifyOutbox } from '@entente/outbox';
 import { GroupCommit, inTransaction, type Pool } from '@entente/postgres';
@@ -31,6 +31,9 @@ export interface ChangeReceiverOptions {
   readonly wake: (recipients: readonly RecipientId[]) => void;
 }
 
+/** A chunk of the complete log with more changes than this is of a backlog. */
+const liveChunk = 20;
+
 /** Records of one partition that are stored together. */
 interface Chunk extends Position {
   readonly batch: DecodedBatch;
@@ -42,7 +45,8 @@ interface Chunk extends Position {
  * transaction; a partner's slowness never reaches it.
  *
  * Denials of all partitions and of both logs share a transaction when they come at once: their two copies (REC-6) would
- * otherwise wait for each other's rows. Grants alone go by themselves, so that a bulk import is never what a denial waits for.
+ * otherwise wait for each other's rows. Grants alone go by themselves, and so does what is read of the complete log in bulk, so
+ * that a backlog is never what a denial waits for.
  */
 export class ChangeReceiver {
   readonly #options: ChangeReceiverOptions;
@@ -87,7 +91,8 @@ export class ChangeReceiver {
   #store(tp: TP, batch: DecodedBatch, next: bigint, spans: ReceiveSpans): Promise<void> {
     const chunk = { tp, batch, next, spans };
     const denies = batch.closed.length > 0 || batch.changes.some(({ direction }) => direction === 'deny');
-    return spans.until(denies ? this.#denials.add(chunk) : this.#commit([chunk]));
+    const isLive = tp.topic === topics.revocations || batch.changes.length <= liveChunk;
+    return spans.until(denies && isLive ? this.#denials.add(chunk) : this.#commit([chunk]));
   }
 
   async #commit(chunks: readonly Chunk[]): Promise<void> {

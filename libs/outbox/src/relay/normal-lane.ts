@@ -45,7 +45,9 @@ export class NormalLane {
       this.#found = false;
       this.probes.isolate(await this.#round(this.#next(common), this.#parts.publishers.normal));
       if (this.#found && !told) attention.foundUntold(clock.monotonic());
-      if (this.#found && this.#behind.size === 0) await pause(timing.gatherMs, signal);
+      // Of the others that are behind nobody tells.
+      if (common.some(({ shard }) => this.#behind.has(shard))) this.bell.ring();
+      else if (this.#found) await pause(timing.gatherMs, signal);
     }
     await this.probes.ended();
   }

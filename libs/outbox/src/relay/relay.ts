@@ -86,6 +86,11 @@ export class Relay {
     this.#session?.wake(hinted);
   }
 
+  /** Whether there is no row that another instance would publish. */
+  ownsAll(): boolean {
+    return this.#session?.shards.numbers().length === partitionCount;
+  }
+
   /** Ends what is under way, frees the shards, leaves. */
   async stop(): Promise<void> {
     this.#stop.abort();
