@@ -157,4 +157,11 @@ export class ProblemBody {
     items: { type: 'object', properties: { pointer: { type: 'string' }, detail: { type: 'string' } } },
   })
   errors?: readonly object[];
+
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    description: 'With 410: when what was asked for was erased.',
+  })
+  erasedAt?: string;
 }
