@@ -4,6 +4,11 @@ export interface Stamp {
   readonly ms: number;
 }
 
+/** A byte that was noticed at that moment, and may have come so many nanoseconds earlier (`Lateness`). */
+export interface FirstByte extends Stamp {
+  readonly lateNs: string;
+}
+
 /** The real moment. The journal always uses this, whatever the partner's own clock was told. */
 export const stamp = (): Stamp => ({ ns: process.hrtime.bigint().toString(), ms: Date.now() });
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { drip, emptied, htmlAnswer, mistyped, send, truncated, type Wire, wireOf } from './answering.ts';
-import { type PartnerClock, type Stamp, stamp } from './clock.ts';
+import { type FirstByte, type PartnerClock, type Stamp, stamp } from './clock.ts';
 import type { Fault, FaultSet } from './faults.ts';
 import type { Journal } from './journal.ts';
 import type { Answer, Deed, Operation, Partner, PartnerRequest } from './partner.ts';
@@ -23,7 +23,7 @@ export interface Desk {
 
 export interface Arrival {
   readonly id: string;
-  readonly at: Stamp;
+  readonly at: FirstByte;
   readonly socket: Socket;
   readonly route: Route | undefined;
   readonly url: URL;

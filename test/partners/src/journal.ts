@@ -17,6 +17,8 @@ export type JournalEntry = Stamp &
         readonly method: string;
         readonly path: string;
         readonly port: number;
+        /** This process may have noticed the byte so many nanoseconds late. */
+        readonly lateNs: string;
       }
     | {
         readonly t: 'received';

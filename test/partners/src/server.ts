@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { PartnerClock, type Stamp, stamp } from './clock.ts';
+import { type FirstByte, PartnerClock, stamp } from './clock.ts';
 import { controlServer } from './control.ts';
 import { type Desk, exchange } from './exchange.ts';
 import { FaultSet, isOutage } from './faults.ts';
 import { Journal } from './journal.ts';
+import { Lateness } from './lateness.ts';
 import type { Partner } from './partner.ts';
 import { type Rate, RateWindow } from './rate-window.ts';
 import { router } from './routes.ts';
@@ -46,17 +47,26 @@ async function listen(server: Server, port: number, host: string): Promise<void>
 
 /** When the first byte of the request that is now arriving on a socket came. */
 class FirstBytes {
-  readonly #at = new WeakMap<Socket, { readonly stamp: Stamp; claimed: boolean }>();
+  readonly #at = new WeakMap<Socket, { readonly stamp: FirstByte; claimed: boolean }>();
+  readonly #lateness: Lateness;
+
+  constructor(lateness: Lateness) {
+    this.#lateness = lateness;
+  }
+
+  now(): FirstByte {
+    return { ...stamp(), lateNs: this.#lateness.lately().toString() };
+  }
 
   /** Before the HTTP parser sees it: the parser calls the request handler from within its own data listener. */
   watch(socket: Socket): void {
     socket.prependListener('data', () => {
-      if (!this.#at.has(socket)) this.#at.set(socket, { stamp: stamp(), claimed: false });
+      if (!this.#at.has(socket)) this.#at.set(socket, { stamp: this.now(), claimed: false });
     });
   }
 
   /** The stamp for the request that just began; undefined when its bytes were counted for a request already. */
-  claim(socket: Socket): Stamp | undefined {
+  claim(socket: Socket): FirstByte | undefined {
     const seen = this.#at.get(socket);
     if (seen === undefined || seen.claimed) return undefined;
     seen.claimed = true;
@@ -92,7 +102,9 @@ export async function serve(partner: Partner, options: ServeOptions): Promise<Ru
 
   const find = router(partner.operations);
   const sockets = new Set<Socket>();
-  const firstBytes = new FirstBytes();
+  const lateness = new Lateness();
+  const ticking = lateness.start();
+  const firstBytes = new FirstBytes(lateness);
   const running = new Set<Promise<void>>();
   let count = 0;
 
@@ -101,7 +113,7 @@ export async function serve(partner: Partner, options: ServeOptions): Promise<Ru
     const url = new URL(`http://${loopback}${request.url ?? '/'}`);
     count += 1;
     const route = find(request.method ?? '', url.pathname);
-    const arrival = { id: `${boot}-${count}`, at: firstBytes.claim(socket) ?? stamp(), socket, route, url };
+    const arrival = { id: `${boot}-${count}`, at: firstBytes.claim(socket) ?? firstBytes.now(), socket, route, url };
     response.on('close', () => firstBytes.forget(socket));
     const done = exchange(desk, arrival, request, response).catch((error: unknown) => {
       socket.resetAndDestroy();
@@ -162,6 +174,7 @@ export async function serve(partner: Partner, options: ServeOptions): Promise<Ru
     server.closeAllConnections();
     control.close();
     control.closeAllConnections();
+    clearInterval(ticking);
     journal.close();
   };
   return { url, controlUrl: urlOf(control), stop };

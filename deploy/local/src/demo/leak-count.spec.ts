@@ -113,6 +113,19 @@ describe('the leak count reads what the partners wrote down', () => {
     expect(await countLeaks([journal], [{ ...person, at: ['hubspot'] }], 2_000)).toMatchObject({ leaks: [{}] });
   });
 
+  test('a byte that a busy partner may have noticed late is no leak, one that it cannot have is', async () => {
+    const [op, gives] = asks.hubspot;
+    const file = join(folder, 'busy.jsonl');
+    const arrived = (id: string, lateNs: bigint) => [
+      { t: 'arrived', id, ns: String(person.answeredNs + 7_000_000n), lateNs: String(lateNs) },
+      { t: 'received', id, op, ns: String(person.answeredNs + 8_000_000n), asks: [gives] },
+    ];
+    const lines = [...arrived('late', 7_000_000n), ...arrived('in-time', 6_000_000n)];
+    await writeFile(file, lines.map((line) => JSON.stringify(line)).join('\n'));
+    const { leaks } = await countLeaks([{ partner: 'hubspot', file }], [person], 0);
+    expect(leaks).toMatchObject([{ afterMs: 1 }]);
+  });
+
   test('every partner of the demo is one it can read', () => {
     expect(otherPartners().filter(({ server }) => !kinds.includes(server.kind as ServerKind))).toEqual([]);
   });

@@ -51,6 +51,7 @@ interface Line {
   readonly id?: string;
   readonly op?: string;
   readonly ns: string;
+  readonly lateNs?: string;
   readonly asks?: readonly Ask[];
   readonly faults?: readonly string[];
 }
@@ -109,13 +110,13 @@ const nameAt: Record<ServerKind, (person: AnsweredWithdrawal) => string> = {
   'iab-data-deletion': hashedEmail,
 };
 
-/** Every person's name in sends of one journal, with the moment the request's first byte arrived. */
+/** Every person's name in sends of one journal, with the earliest moment at which the request's first byte can have arrived. */
 async function* sendsIn({ partner, file }: PartnerJournal): AsyncGenerator<{ name: string; startNs: bigint }> {
   const arrivals = new Map<string, bigint>();
   for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
     const line = JSON.parse(text) as Line;
     if (line.id === undefined) continue;
-    if (line.t === 'arrived') arrivals.set(line.id, BigInt(line.ns));
+    if (line.t === 'arrived') arrivals.set(line.id, BigInt(line.ns) - BigInt(line.lateNs ?? 0));
     if (line.t !== 'received' && line.t !== 'aborted') continue;
     const startNs = arrivals.get(line.id);
     if (startNs === undefined) throw new Error(`${file}: request ${line.id} was received but never arrived`);
