@@ -55,6 +55,11 @@ export const metricCatalogue = {
     help: 'People whose proofs were destroyed because the time they are kept for was over.',
     labels: [],
   },
+  consent_proofs_due: {
+    type: 'gauge',
+    help: 'People whose proofs are due and not destroyed: it is under way, failed, or their key cannot be opened.',
+    labels: [],
+  },
   consent_consume_delay_seconds: {
     type: 'histogram',
     help: 'From the broker’s append to the connector’s handler (t3 - t2).',

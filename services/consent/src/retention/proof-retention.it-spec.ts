@@ -36,14 +36,16 @@ const versionOf = async (subjectId: string) =>
 
 const metrics = createMetrics();
 const identifierKeys = () => parseKeyRing(consent.config.identifierKeys);
-const retention = (keptForMs: number, keys = identifierKeys()) =>
+const retention = (keptForMs: number, keys = identifierKeys(), sliceEntries = 1_000) =>
   new ProofRetention({
-    ...{ pool: consent.pool, identifierKeys: keys, keptForMs, metrics },
+    ...{ pool: consent.pool, identifierKeys: keys, keptForMs, sliceEntries, metrics },
     log: createLogger({ service: 'test', level: 'silent' }),
   });
+/** Whose turn is later have it now. */
+const askAgain = () => consent.pool.query('UPDATE proof_due SET try_after = clock_timestamp()');
 /** Until nothing more is due. */
 async function destroyAll(keptForMs = 0): Promise<void> {
-  while ((await retention(keptForMs).destroyDue()) > 0);
+  while (await retention(keptForMs).destroyDue());
 }
 
 describe('G-11 a time after the last withdrawal', () => {
@@ -110,12 +112,50 @@ describe('G-11 a time after the last withdrawal', () => {
     await withdraw('unopened');
     await number();
     const others = parseKeyRing(`id9:${randomBytes(32).toString('base64url')}`);
-    while ((await retention(0, others).destroyDue()) > 0);
+    await retention(0, others).destroyDue();
+    // Neither the texts nor the walk: who is left is named as due, and looked at again.
+    expect((await evidenceOf(granted)).body).toMatchObject({ personal: { age: 34 } });
+    expect(await metrics.text()).toContain('consent_proofs_due 1');
+    await destroyAll();
+    expect((await evidenceOf(granted)).status).toBe(200);
+    await askAgain();
+    await destroyAll();
     expect((await evidenceOf(granted)).status).toBe(410);
-    const { rows } = await consent.pool.query('SELECT 1 FROM subject_secret WHERE subject_key = $1', [
-      granted.body['subjectKey'],
-    ]);
-    expect(rows).toHaveLength(1);
+    expect(await metrics.text()).toContain('consent_proofs_due 0');
+  });
+
+  test('G-11 a long history goes in slices, and a person at whom it fails holds nobody up', async () => {
+    const long = await grant('long');
+    for (let more = 0; more < 2; more += 1) {
+      await withdraw('long', { purposes: ['analytics'] });
+      await grant('long');
+    }
+    await withdraw('long');
+    const stuck = await grant('stuck');
+    await withdraw('stuck');
+    const after = await grant('after');
+    await withdraw('after');
+    await number();
+    const stuckKey = String(stuck.body['subjectKey']);
+    await consent.pool.query(`CREATE TRIGGER stuck BEFORE UPDATE ON ledger_entry FOR EACH ROW
+                              WHEN (NEW.subject_key = '${stuckKey}') EXECUTE FUNCTION refuse_ledger_change()`);
+    while (await retention(0, identifierKeys(), 2).destroyDue());
+    expect((await evidenceOf(long)).status).toBe(410);
+    expect((await evidenceOf(after)).status).toBe(410);
+    expect((await evidenceOf(stuck)).status).toBe(200);
+    expect(await metrics.text()).toContain('consent_proofs_due 1');
+    const { rows } = await consent.pool.query<{ entries: number }>(
+      `SELECT (entry::jsonb #>> '{details,entries}')::int AS entries FROM admin_entry
+        WHERE entry::jsonb #>> '{details,subjectKey}' = $1 ORDER BY number`,
+      [long.body['subjectKey']],
+    );
+    expect(rows.map(({ entries }) => entries)).toEqual([2, 2, 1]);
+
+    await consent.pool.query('DROP TRIGGER stuck ON ledger_entry');
+    await askAgain();
+    await destroyAll();
+    expect((await evidenceOf(stuck)).status).toBe(410);
+    expect(await metrics.text()).toContain('consent_proofs_due 0');
   });
 
   test('REC-3 G-11 saying no again is answered although nobody knows any more when it was first said', async () => {
@@ -148,7 +188,7 @@ describe('G-11 a time after the last withdrawal', () => {
   test('G-11 what has no number yet waits for it, and so does what comes after', async () => {
     const granted = await grant('waiting');
     await withdraw('waiting');
-    expect(await retention(0).destroyDue()).toBe(0);
+    expect(await retention(0).destroyDue()).toBe(false);
     expect((await evidenceOf(granted)).status).toBe(200);
     await number();
     await Promise.all([retention(0).destroyDue(), retention(0).destroyDue()]);

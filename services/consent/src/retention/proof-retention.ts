@@ -3,77 +3,56 @@ import type { ControllerId, KeyRing, SubjectKey } from '@entente/contracts';
 import type { Logger, Metrics } from '@entente/observability';
 import { inTransaction } from '@entente/postgres';
 import type { Pool, PoolClient } from '@entente/postgres';
+import * as sql from './proof-retention-sql.ts';
 import { renewDataKey } from './renew-data-key.ts';
 
-/** Entries looked at in one transaction: it locks at most as many subjects, and ends long before the writers' second (REC-2). */
+/** Entries looked at in one transaction, and people who have their turn between two looks. */
 const batchSize = 50;
-/** Pause after a full batch, in milliseconds: some hundred entries a second, whatever has piled up. */
+/** Pause while there is more, in milliseconds: some hundred entries a second, whatever has piled up. */
 const breatheMs = 100;
-/** Pause when nothing more is due, in milliseconds. Proofs are kept for years: an hour more is within what was promised. */
+/**
+ * Pause when nothing more is due, in milliseconds, and until a person's next turn when one failed. Proofs are kept for years:
+ * an hour more is within what was promised.
+ */
 const pauseMs = 3_600_000;
 
-/** One instance at a time; another finds the row locked and has nothing to do. */
-const placeSql = 'SELECT looked_at AS "lookedAt" FROM proof_retention FOR UPDATE SKIP LOCKED';
-
-/**
- * The next entries in the order they were written, as far as their time is over and all before them have numbers: the
- * commitment to a text is made when it gets its number, and only then can the text go.
- */
-const dueSql = `
-  SELECT id::text AS id, controller, subject_key AS "subjectKey", version FROM ledger_entry
-   WHERE id > $1 AND committed_at < clock_timestamp() - make_interval(secs => $2)
-     AND id < COALESCE((SELECT min(entry_id) FROM ledger_pending), 9223372036854775807)
-   ORDER BY id LIMIT ${batchSize}`;
-
-const granted = `'$.*.decision ? (@ == "granted")'`;
-
-/**
- * Those among them whose last decision it is, and who have nothing granted any more, under any id of theirs. The lock keeps a decision of this
- * moment apart: it comes before, and then the entry is not the last, or after.
- */
-const endedSql = `
-  SELECT s.controller, s.subject_key AS "subjectKey", s.version, s.identifiers_sealed AS sealed, k.wrapped
-    FROM jsonb_to_recordset($1::jsonb) AS n(controller text, "subjectKey" text, version bigint)
-    JOIN subject s ON s.controller = n.controller AND s.subject_key = n."subjectKey" AND s.version = n.version
-    LEFT JOIN subject_secret k ON k.controller = s.controller AND k.subject_key = s.subject_key
-   WHERE NOT jsonb_path_exists(s.vector, ${granted})
-     AND NOT EXISTS (
-           SELECT 1 FROM subject_link l JOIN subject_link m ON m.controller = l.controller AND m.circle = l.circle
-             JOIN subject o ON o.controller = m.controller AND o.subject_key = m.subject_key
-            WHERE l.controller = s.controller AND l.subject_key = s.subject_key AND jsonb_path_exists(o.vector, ${granted}))
-   ORDER BY s.controller, s.subject_key
-     FOR UPDATE OF s`;
-
-const destroySql = `
-  WITH destroyed AS (
-    SELECT n.controller, n."subjectKey" AS subject_key, n.version,
-           erase_ledger_contents(n.controller, n."subjectKey", n.version) AS entries
-      FROM jsonb_to_recordset($1::jsonb) AS n(controller text, "subjectKey" text, version bigint)
-  ), noted AS (
-    INSERT INTO proof_destroyed (controller, subject_key, below_version)
-    SELECT controller, subject_key, version FROM destroyed ON CONFLICT DO NOTHING)
-  SELECT COALESCE(sum(entries), 0)::int AS entries FROM destroyed`;
-
-const moveSql = 'UPDATE proof_retention SET looked_at = $1';
-
-interface DueRow {
-  readonly id: string;
+interface Due {
   readonly controller: ControllerId;
   readonly subjectKey: SubjectKey;
+  /** Of the last decision: everything below it goes. */
   readonly version: number;
 }
 
-interface EndedRow extends Omit<DueRow, 'id'> {
+interface EntryRow extends Due {
+  readonly id: string;
+}
+
+interface EndedRow extends Due {
   readonly sealed: string | null;
   readonly wrapped: string | null;
 }
 
+interface TurnRow {
+  readonly rekeyed: boolean;
+  readonly erasedBelow: number;
+}
+
+interface SliceRow {
+  /** Erased up to here. */
+  readonly end: number;
+}
+
+/** `left`: another instance is at it, they decided again, or their key cannot be opened. */
+type Step = 'left' | 'rekeyed' | 'sliced' | 'destroyed';
+
 export interface ProofRetentionParts {
-  /** Of its own and with the writers' limits: it locks subjects as they do. */
+  /** Of its own and with the writers' limits: it locks subjects as they do, one in a transaction. */
   readonly pool: Pool;
   readonly identifierKeys: KeyRing;
   /** How long proof is kept after a person's last decision, when that left nothing granted. */
   readonly keptForMs: number;
+  /** Entries of one person erased in one transaction. Default 1,000: some ten milliseconds of a writer's second. */
+  readonly sliceEntries?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -83,8 +62,9 @@ export interface ProofRetentionParts {
  * nothing since, the ledger loses what it says below their last entry, and a new data key takes the place of the one that
  * opened the personal parts of their evidence. That last entry, the refusal and its version stay: they are still obeyed.
  *
- * It walks the ledger once, in the order of writing: whoever decides again has a later entry, which is met when its own time
- * is over. Nothing is asked of the write path for it.
+ * It walks the ledger once, in the order of writing, and writes down who is due: whoever decides again has a later entry,
+ * which is met when its own time is over. They have their turns one by one, a slice of entries each, so that no length of a
+ * history and no failure holds the others up. Nothing is asked of the write path for it.
  */
 export class ProofRetention {
   readonly #parts: ProofRetentionParts;
@@ -111,39 +91,95 @@ export class ProofRetention {
 
   async #round(): Promise<void> {
     try {
-      while (!this.#stopped && (await this.destroyDue()) === batchSize) await pause(breatheMs);
+      while (!this.#stopped && (await this.destroyDue())) await pause(breatheMs);
     } catch (err) {
       this.#parts.log.warn({ err }, 'proofs whose time is over are not destroyed, it is tried again');
     }
   }
 
-  /** One batch. @returns how many entries it looked at; 0 also while another instance is at it */
-  async destroyDue(): Promise<number> {
-    const { pool, keptForMs, log, metrics } = this.#parts;
-    const { looked, people, entries } = await inTransaction(pool, async (tx) => {
-      const place = await tx.query<{ lookedAt: string }>(placeSql);
-      const from = place.rows[0]?.lookedAt;
-      if (from === undefined) return nothing;
-      const { rows } = await tx.query<DueRow>(dueSql, [from, keptForMs / 1_000]);
-      const last = rows.at(-1);
-      if (last === undefined) return nothing;
-      const ended = await tx.query<EndedRow>(endedSql, [JSON.stringify(rows)]);
-      const gone = ended.rows.length === 0 ? 0 : await this.#destroy(tx, ended.rows);
-      await tx.query(moveSql, [last.id]);
-      return { looked: rows.length, people: ended.rows.length, entries: gone };
-    });
-    metrics.counter('consent_proofs_destroyed_total').add(people);
-    if (people > 0) log.info({ people, entries }, 'proofs destroyed, the time they are kept for was over');
-    return looked;
+  /** One batch. @returns whether there may be more to do at once */
+  async destroyDue(): Promise<boolean> {
+    const { pool, log, metrics } = this.#parts;
+    const looked = await this.#look();
+    const { rows: people } = await pool.query<Due>(sql.turnsSql(batchSize));
+    let [destroyed, unfinished] = [0, 0];
+    for (const person of people) {
+      if (this.#stopped) break;
+      const step = await this.#turn(person);
+      if (step === 'destroyed') destroyed += 1;
+      if (step === 'sliced') unfinished += 1;
+    }
+    const { rows } = await pool.query<{ due: number }>(sql.dueSql);
+    metrics.gauge('consent_proofs_due').set(rows[0]?.due ?? 0);
+    metrics.counter('consent_proofs_destroyed_total').add(destroyed);
+    if (destroyed > 0) log.info({ people: destroyed }, 'proofs destroyed, the time they are kept for was over');
+    return looked === batchSize || people.length === batchSize || unfinished > 0;
   }
 
-  async #destroy(tx: PoolClient, people: readonly EndedRow[]): Promise<number> {
-    for (const person of people) await renewDataKey(tx, this.#parts, person);
-    const { rows } = await tx.query<{ entries: number }>(destroySql, [
-      JSON.stringify(people.map(({ controller, subjectKey, version }) => ({ controller, subjectKey, version }))),
-    ]);
-    return rows[0]?.entries ?? 0;
+  /** @returns how many entries it looked at; 0 also while another instance is at it */
+  #look(): Promise<number> {
+    return inTransaction(this.#parts.pool, async (tx) => {
+      const place = await tx.query<{ lookedAt: string }>(sql.placeSql);
+      const from = place.rows[0]?.lookedAt;
+      if (from === undefined) return 0;
+      const { rows } = await tx.query<EntryRow>(sql.entriesSql(batchSize), [from, this.#parts.keptForMs / 1_000]);
+      const last = rows.at(-1);
+      if (last !== undefined) await tx.query(sql.foundSql, [JSON.stringify(rows), last.id]);
+      return rows.length;
+    });
+  }
+
+  /** A person's turn: their key, and a slice of their entries. */
+  async #turn(person: Due): Promise<Step> {
+    const { pool, log } = this.#parts;
+    try {
+      const step = await inTransaction(pool, (tx) => this.#step(tx, person));
+      return step === 'rekeyed' ? await inTransaction(pool, (tx) => this.#step(tx, person)) : step;
+    } catch (err) {
+      const { controller, subjectKey } = person;
+      log.warn({ err, controller, subjectKey }, 'a person’s proofs are not destroyed, it is tried again');
+      await pool.query(sql.laterSql, [...keyOf(person), pauseMs / 1_000]);
+      return 'left';
+    }
+  }
+
+  async #step(tx: PoolClient, person: Due): Promise<Step> {
+    const { rows } = await tx.query<TurnRow>(sql.turnSql, keyOf(person));
+    const [turn] = rows;
+    if (turn === undefined) return 'left';
+    return turn.rekeyed ? this.#slice(tx, person, turn) : this.#rekey(tx, person);
+  }
+
+  async #rekey(tx: PoolClient, person: Due): Promise<Step> {
+    const { rows } = await tx.query<EndedRow>(sql.endedSql, keyOf(person));
+    const [ended] = rows;
+    if (ended === undefined) {
+      await tx.query(sql.doneSql, keyOf(person));
+      return 'left';
+    }
+    if (await renewDataKey(tx, this.#parts, ended)) {
+      await tx.query(sql.rekeyedSql, keyOf(person));
+      return 'rekeyed';
+    }
+    await tx.query(sql.laterSql, [...keyOf(person), pauseMs / 1_000]);
+    return 'left';
+  }
+
+  async #slice(tx: PoolClient, person: Due, { erasedBelow }: TurnRow): Promise<Step> {
+    const { sliceEntries = 1_000 } = this.#parts;
+    const { rows } = await tx.query<SliceRow>(sql.sliceSql, [...keyOf(person), erasedBelow, sliceEntries]);
+    const end = rows[0]?.end ?? person.version;
+    if (end < person.version) {
+      await tx.query(sql.goOnSql, [...keyOf(person), end]);
+      return 'sliced';
+    }
+    await tx.query(sql.doneSql, keyOf(person));
+    return 'destroyed';
   }
 }
 
-const nothing = { looked: 0, people: 0, entries: 0 };
+const keyOf = ({ controller, subjectKey, version }: Due): [ControllerId, SubjectKey, number] => [
+  controller,
+  subjectKey,
+  version,
+];

@@ -22,13 +22,14 @@ interface Person {
 /**
  * Destroys the key under which this person's evidence is sealed; their identifiers, which a recipient may still have to be
  * told, are sealed anew under another. Where they cannot be opened the key stays: it may be this service that lacks one.
+ * @returns whether the old key is gone
  */
 export async function renewDataKey(
   tx: PoolClient,
   { identifierKeys, log }: { readonly identifierKeys: KeyRing; readonly log: Logger },
   { controller, subjectKey, sealed, wrapped }: Person,
-): Promise<void> {
-  if (wrapped === null) return;
+): Promise<boolean> {
+  if (wrapped === null) return true;
   const owner = { controller, subjectKey };
   const known =
     sealed === null
@@ -38,9 +39,10 @@ export async function renewDataKey(
         );
   if (known === null) {
     if (sealed === null) await tx.query(destroySql, [controller, subjectKey]);
-    return;
+    return sealed === null;
   }
   const key = newDataKey();
   const texts = await Promise.all([sealIdentifiers([key], known), wrapDataKey(identifierKeys, owner, key)]);
   await tx.query(renewSql, [controller, subjectKey, ...texts]);
+  return true;
 }
