@@ -62,7 +62,11 @@ describe('AUDIT what is done to the record', () => {
     await consent.pool.query('UPDATE incarnation SET incarnation = incarnation + 1');
     expect(await newest()).toMatchObject({ act: 'incarnation-raised' });
     await consent.pool.query(`INSERT INTO restore (merged_below, ends, report) VALUES (1, '{}', '{"people": 0}')`);
-    expect(await newest()).toMatchObject({ act: 'restored', details: { report: { people: 0 } } });
+    expect(await newest()).toMatchObject({ act: 'restored', details: { report: { people: 0, linksToRepeat: 0 } } });
+    const report = { people: 1, linksToRepeat: [{ controller: 'other-brand', subjectKey: 'whose-link' }] };
+    await consent.pool.query(`INSERT INTO restore (merged_below, ends, report) VALUES (2, '{}', $1)`, [report]);
+    // Every controller reads it: nobody's people stand there.
+    expect((await newest())?.details).toEqual({ mergedBelow: 2, report: { people: 1, linksToRepeat: 1 } });
     const role = `audited_${process.pid}_${Math.floor(performance.now())}`;
     await consent.pool.query(`CREATE ROLE ${role}`);
     try {
@@ -76,6 +80,14 @@ describe('AUDIT what is done to the record', () => {
       ] as const)
         expect(
           (await consent.pool.query(`SELECT has_table_privilege($1, 'admin_entry', '${right}') AS has`, [role])).rows,
+        ).toEqual([{ has }]);
+      for (const [callable, has] of [
+        ['note_keys_in_use(jsonb)', true],
+        ['erase_ledger_slice(text, text, bigint, bigint)', true],
+        ['append_admin_entry(text, text, jsonb)', false],
+      ] as const)
+        expect(
+          (await consent.pool.query(`SELECT has_function_privilege($1, $2, 'EXECUTE') AS has`, [role, callable])).rows,
         ).toEqual([{ has }]);
     } finally {
       await consent.pool.query(`DROP OWNED BY ${role}`);
@@ -95,7 +107,26 @@ describe('AUDIT what is done to the record', () => {
     await consent.parts.adminLog.noteKeys(keysInUse(consent.config));
     expect((await newest())?.number).toBe(entry?.number);
     await consent.parts.adminLog.noteKeys({ ...keysInUse(consent.config), identifiers: ['id2', 'id1'] });
-    expect(await newest()).toMatchObject({ act: 'keys-in-use', details: { identifiers: ['id2', 'id1'] } });
+    const renewed = await newest();
+    expect(renewed).toMatchObject({ act: 'keys-in-use', details: { identifiers: ['id2', 'id1'] } });
+    // As instances do that start together.
+    await Promise.all(Array.from({ length: 4 }, () => consent.parts.adminLog.noteKeys(keysInUse(consent.config))));
+    expect((await newest())?.number).toBe(renewed!.number + 1);
+  });
+
+  test('the last key names are found by an index of their own, however long the log is', async () => {
+    const client = await consent.pool.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query('SET LOCAL enable_seqscan = off');
+      const { rows } = await client.query(
+        `EXPLAIN SELECT entry FROM admin_entry WHERE entry::jsonb ->> 'act' = 'keys-in-use' ORDER BY number DESC LIMIT 1`,
+      );
+      expect(JSON.stringify(rows)).toContain('admin_entry_keys_in_use');
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
+    }
   });
 
   test('H-4 in pages, to admins, each controller its own and what concerns all', async () => {

@@ -27,11 +27,7 @@ const pageSql = `
          e.entry::jsonb -> 'details' AS details, encode(hash, 'hex') AS hash
     FROM admin_entry e WHERE (controller = $1 OR controller IS NULL) AND number < $2 ORDER BY number DESC LIMIT $3`;
 
-const noteKeysSql = `
-  SELECT append_admin_entry(NULL, 'keys-in-use', $1::jsonb)
-   WHERE $1::jsonb IS DISTINCT FROM (
-           SELECT entry::jsonb -> 'details' FROM admin_entry WHERE entry::jsonb ->> 'act' = 'keys-in-use'
-            ORDER BY number DESC LIMIT 1)`;
+const noteKeysSql = 'SELECT note_keys_in_use($1::jsonb)';
 
 /** AUDIT: what was done to the record. The database writes it (migration AdminLog); only keys are told by the service. */
 export class AdminLog {

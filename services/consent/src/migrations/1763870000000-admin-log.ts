@@ -17,6 +17,7 @@ const log = [
      hash bytea NOT NULL CHECK (length(hash) = 32)
    )`,
   `CREATE INDEX admin_entry_controller ON admin_entry (controller, number)`,
+  `CREATE INDEX admin_entry_keys_in_use ON admin_entry (number) WHERE entry::jsonb ->> 'act' = 'keys-in-use'`,
   `CREATE TRIGGER admin_entry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON admin_entry
      FOR EACH STATEMENT EXECUTE FUNCTION refuse_ledger_change()`,
   `ALTER TABLE admin_entry ENABLE ALWAYS TRIGGER admin_entry_append_only`,
@@ -40,6 +41,18 @@ const log = [
      RETURN next_number;
    END $$`,
   `REVOKE ALL ON FUNCTION append_admin_entry(text, text, jsonb) FROM PUBLIC`,
+  // Compared under the lock of the log: of instances that start together, one notes new keys.
+  `CREATE FUNCTION note_keys_in_use(names jsonb) RETURNS void
+     LANGUAGE plpgsql SECURITY DEFINER ${noPath} AS $$
+   DECLARE
+     before jsonb;
+   BEGIN
+     PERFORM pg_advisory_xact_lock(hashtextextended('entente.admin-log', 0));
+     SELECT entry::jsonb -> 'details' INTO before FROM admin_entry
+      WHERE entry::jsonb ->> 'act' = 'keys-in-use' ORDER BY number DESC LIMIT 1;
+     IF names IS DISTINCT FROM before THEN PERFORM append_admin_entry(NULL, 'keys-in-use', names); END IF;
+   END $$`,
+  `REVOKE ALL ON FUNCTION note_keys_in_use(jsonb) FROM PUBLIC`,
 ];
 
 /** Each act's table, what of the row is told, and when. */
@@ -60,9 +73,12 @@ const acts = [
                     GROUP BY controller, subject_key ORDER BY controller, subject_key) e;`,
   },
   {
+    // Every controller reads it: of the links to be repeated, which are people of one controller, it tells how many.
     name: 'log_restore',
     on: 'AFTER INSERT ON restore FOR EACH ROW',
-    body: `PERFORM append_admin_entry(NULL, 'restored', jsonb_build_object('mergedBelow', NEW.merged_below, 'report', NEW.report));`,
+    body: `PERFORM append_admin_entry(NULL, 'restored', jsonb_build_object('mergedBelow', NEW.merged_below,
+             'report', NEW.report || jsonb_build_object('linksToRepeat',
+               jsonb_array_length(COALESCE(NEW.report -> 'linksToRepeat', '[]')))));`,
   },
   {
     name: 'log_incarnation',
@@ -79,7 +95,7 @@ const acts = [
 
 const appendOnly = 'ledger_entry, ledger_chain, ledger_subtree, ledger_checkpoint';
 
-/** As before, and of the log reading alone: entries come from the triggers and from `append_admin_entry`. */
+/** As before, and of the log reading alone: entries come from the triggers and from `note_keys_in_use`. */
 const rights = `CREATE OR REPLACE FUNCTION grant_service_rights(service name) RETURNS void LANGUAGE plpgsql ${noPath} AS $$
    BEGIN
      EXECUTE format('GRANT USAGE ON SCHEMA ${CONSENT_SCHEMA} TO %I', service);
@@ -88,7 +104,8 @@ const rights = `CREATE OR REPLACE FUNCTION grant_service_rights(service name) RE
      EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON ${appendOnly} FROM %I', service);
      EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON admin_entry FROM %I', service);
      EXECUTE format('GRANT EXECUTE ON FUNCTION erase_ledger_contents(text, text, bigint) TO %I', service);
-     EXECUTE format('GRANT EXECUTE ON FUNCTION append_admin_entry(text, text, jsonb) TO %I', service);
+     EXECUTE format('GRANT EXECUTE ON FUNCTION erase_ledger_slice(text, text, bigint, bigint) TO %I', service);
+     EXECUTE format('GRANT EXECUTE ON FUNCTION note_keys_in_use(jsonb) TO %I', service);
      PERFORM append_admin_entry(NULL, 'rights-granted', jsonb_build_object('to', service));
    END $$`;
 
