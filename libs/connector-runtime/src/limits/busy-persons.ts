@@ -12,8 +12,8 @@ export class BusyPersons {
   readonly #accepted = new Map<SubjectKey, number[]>();
 
   /**
-   * Revocations that an acceptance has settled. An acceptance that settles nothing, because a share was still on its way when
-   * its attempt began (DLV-3), is asked for again and counts then.
+   * Revocations that an acceptance has ended, overtaken by a newer choice or not. One that ends nothing, because a share was
+   * still on its way when its attempt began (DLV-3), is asked for again and counts then.
    */
   settled(subjects: readonly SubjectKey[], now: number): void {
     for (const subject of subjects) this.#accepted.set(subject, [...(this.#accepted.get(subject) ?? []), now]);

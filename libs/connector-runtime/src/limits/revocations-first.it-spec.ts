@@ -94,3 +94,28 @@ describe('DENY IS NEVER BLOCKED: shares that saturate a recipient', () => {
     expect(journal.slice(0, 2)).toContain('revoke');
   });
 });
+
+test('turns (ADR 38): an acceptance counts for its person though a newer choice has overtaken it, not while a share is on its way', async () => {
+  await runtime.revoker.stop(1_000);
+  const person = planted();
+  const { subjectKey } = person;
+  const { claims, register, recipient, pool } = runtime;
+  const ended = async (meanwhile: () => Promise<void>): Promise<boolean> => {
+    const claim = await claims.take(recipient.id, 10, 10_000);
+    if (claim === null) throw new Error('nothing is due');
+    await meanwhile();
+    const attempts = claim.rows.map((row) => ({ row, outcome: { kind: 'applied' } as const, sent: true }));
+    return (await claims.settle(claim, attempts)).includes(subjectKey);
+  };
+  await runtime.change(person, 1, [mail]);
+  const exposure = { subjectKey, purpose: mail, digest: 'd', sealed: 's', version: 1, lifted: true };
+  await register.record(recipient.id, [exposure], 60_000);
+  await runtime.change(person, 2, []);
+  expect(await ended(() => Promise.resolve())).toBe(false);
+  await pool.query(
+    'UPDATE delivery SET in_flight_until = clock_timestamp(), next_attempt_at = clock_timestamp() WHERE subject_key = $1',
+    [subjectKey],
+  );
+  expect(await ended(() => runtime.erase(person, 3))).toBe(true);
+  expect(await ended(() => Promise.resolve())).toBe(true);
+});

@@ -84,7 +84,7 @@ export class Claims {
 
   /**
    * Attempt, outcome and announcement in one transaction. Rows the claim has lost are left alone.
-   * @returns whose revocation has ended with it
+   * @returns whose attempt the partner has answered for good, although a newer choice may ask for the next at once
    */
   async settle(claim: Claim, attempts: readonly Attempted[]): Promise<readonly SubjectKey[]> {
     const { pool, controller, policy, random, log, firstQuestionMs = confirmPolicy.firstMs } = this.#options;
@@ -134,7 +134,11 @@ export class Claims {
         made.map((e) => ({ ...told(row, e, now), traceparent: attempt.traceparent ?? row.traceparent })),
       );
       await recordEnforcements(tx, controller, enforcements);
-      return { announced: enforcements.length, ended: settled.map(({ row }) => row.subjectKey) };
+      const ended = stepped.filter(
+        ({ delivery: { appliedVersion, reason }, attempt }) =>
+          appliedVersion === attempt.row.revokeVersion && reason !== 'in-flight',
+      );
+      return { announced: enforcements.length, ended: ended.map(({ row }) => row.subjectKey) };
     });
     if (announced > 0) notifyOutbox(pool, log, ['normal']);
     return ended;
