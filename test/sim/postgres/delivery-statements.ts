@@ -52,6 +52,7 @@ function expose(s: Statement) {
     digest: s.array<string>(5)[i] ?? '',
     sealed: s.array<string>(6)[i] ?? '',
     version: s.array<number>(7)[i] ?? 0,
+    lifted: s.array<boolean>(11)[i] ?? false,
   }));
   const until = s.now + s.value<number>(8);
   const owner = s.value<string>(9);
@@ -61,21 +62,23 @@ function expose(s: Statement) {
   return rowsOf(
     subjects.map((subjectKey) => {
       const mine = wanted.filter((w) => w.subjectKey === subjectKey);
-      const purposes = mine.map(({ purpose }) => purpose) as DeliveryRow['exposed'][number][];
       const before = rowAt(s, recipient, subjectKey);
       const row = before ?? emptyRow(recipient, subjectKey);
       const held = pending.has(row.state);
       const othersWindow = before !== undefined && (row.inFlightUntil ?? 0) > s.now && row.inFlightOwner !== owner;
-      if (!held)
-        putRow(s, {
-          ...row,
-          exposed: [...new Set([...row.exposed, ...purposes])].sort(),
-          inFlightOwner: othersWindow ? null : owner,
-          inFlightUntil: Math.max(row.inFlightUntil ?? 0, until),
-        });
       const recorded = held
         ? []
         : mine.filter(({ version, purpose }) => row.version < version || row.desired.some((p) => p === purpose));
+      const purposes = recorded.map(({ purpose }) => purpose) as DeliveryRow['exposed'][number][];
+      const revoked = row.revoked.filter((p) => !recorded.some(({ purpose, lifted }) => lifted && purpose === p));
+      if (before === undefined || recorded.length > 0)
+        putRow(s, {
+          ...row,
+          exposed: [...new Set([...row.exposed, ...purposes])].sort(),
+          revoked,
+          inFlightOwner: othersWindow ? null : owner,
+          inFlightUntil: Math.max(row.inFlightUntil ?? 0, until),
+        });
       const known = s
         .all<ExposureRow>('exposure')
         .filter((e) => e.recipient === recipient && e.subjectKey === subjectKey);
@@ -85,7 +88,7 @@ function expose(s: Statement) {
         const firstAt = s.get<ExposureRow>('exposure', id)?.firstAt ?? s.now;
         s.put('exposure', id, { recipient, subjectKey, purpose, digest, sealed, firstAt, lastAt: s.now });
       }
-      const { state, version, desired, revoked } = row;
+      const { state, version, desired } = row;
       return { subjectKey, state, version, desired, revoked, first: [...first].sort(), now: s.now };
     }),
   );

@@ -78,6 +78,8 @@ class Model {
         this.row = {
           ...this.row,
           exposed: [...new Set([...this.row.exposed, next.purpose])].sort(),
+          // DLV-5: what is shared again is revoked anew by whatever takes it away next.
+          revoked: this.row.revoked.filter((purpose) => purpose !== next.purpose),
           inFlightUntil: this.now + 10_000,
         };
         return;

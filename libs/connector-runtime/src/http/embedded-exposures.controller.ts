@@ -2,6 +2,7 @@ import { purposeId, recipientId, type ControllerId, type RecipientId, type Subje
 import { Caller, Refusal, Scopes, type FieldError } from '@entente/http';
 import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { KnownPersons } from '../consent/known-persons.ts';
 import type { ExposureRegister, ExposureVerdict } from '../store/exposure-register.ts';
 import type { IdentifierVault } from '../store/identifier-vault.ts';
 import {
@@ -19,6 +20,9 @@ export interface EmbeddedExposureDesk {
   /** Its windows have an owner of their own: no share of this process may close what a host has on its way. */
   readonly register: Pick<ExposureRegister, 'record'>;
   readonly vault: Pick<IdentifierVault, 'digest' | 'store'>;
+  /** False while no catalogue has reached this service: nobody can say yet what its recipients take. */
+  readonly catalogueKnown: () => boolean;
+  readonly persons: Pick<KnownPersons, 'judged'>;
   recipient(id: RecipientId): ImportRecipient | undefined;
 }
 
@@ -43,10 +47,20 @@ export class EmbeddedExposuresController {
   ): Promise<EmbeddedExposuresAnswerDto> {
     if (caller.controller !== this.#desk.controller)
       throw new Refusal('wrong-controller', 403, 'This service works for another controller.');
+    if (!this.#desk.catalogueKnown())
+      throw new Refusal('catalogue-unavailable', 503, 'This service has no catalogue yet.', {
+        headers: { 'retry-after': '1' },
+      });
     this.#check(exposures);
     const results: EmbeddedExposureResultDto[] = [];
-    const indexed = exposures.map((exposure, index) => ({ exposure, index }));
-    for (const [recipient, of] of Map.groupBy(indexed, ({ exposure }) => exposure.recipient)) {
+    const judged = await this.#desk.persons.judged(exposures.map(askedOf));
+    const known = exposures.flatMap((exposure, index) => {
+      const judgement = judged.get(askedOf(exposure).subjectKey) ?? 'unclear';
+      if (judgement === 'known') return [{ exposure, index }];
+      results.push({ index, outcome: judgement === 'unknown' ? 'unknown-subject' : 'held' });
+      return [];
+    });
+    for (const [recipient, of] of Map.groupBy(known, ({ exposure }) => exposure.recipient)) {
       const intended = await Promise.all(of.map(({ exposure }) => this.#intended(exposure)));
       const verdicts = await this.#desk.register.record(recipientId(recipient), intended, windowMs);
       of.forEach(({ exposure, index }, place) => results.push(told(index, exposure, verdicts[place])));
@@ -54,11 +68,18 @@ export class EmbeddedExposuresController {
     return { results: results.sort((one, other) => one.index - other.index) };
   }
 
-  async #intended({ subjectKey, purpose, identifiers, version }: EmbeddedExposureDto) {
+  async #intended({ subjectKey, purpose, identifiers, version, resumed }: EmbeddedExposureDto) {
     const { vault } = this.#desk;
     const digest = vault.digest(identifiers);
     const sealed = await vault.store(identifiers);
-    return { subjectKey: subjectKey as SubjectKey, purpose: purposeId(purpose), digest, sealed, version };
+    return {
+      subjectKey: subjectKey as SubjectKey,
+      purpose: purposeId(purpose),
+      digest,
+      sealed,
+      version,
+      lifted: resumed ?? false,
+    };
   }
 
   /** What the shape of the DTO cannot say. */
@@ -80,6 +101,13 @@ export class EmbeddedExposuresController {
   }
 }
 
+const askedOf = ({ subjectKey, recipient, purpose }: EmbeddedExposureDto) => ({
+  subjectKey: subjectKey as SubjectKey,
+  recipient: recipientId(recipient),
+  purpose: purposeId(purpose),
+});
+
+/** DLV-5: while a stop is to be lifted nothing is free to be sent; what lifts it is inside the window that was opened. */
 function told(
   index: number,
   { purpose }: EmbeddedExposureDto,
@@ -87,5 +115,5 @@ function told(
 ): EmbeddedExposureResultDto {
   if (verdict === undefined) throw new Error('an exposure without its verdict');
   const resume = verdict.kind === 'recorded' && verdict.revoked.some((each) => each === purpose);
-  return { index, outcome: verdict.kind, ...(resume ? { resume } : {}) };
+  return resume ? { index, outcome: 'held', resume } : { index, outcome: verdict.kind };
 }

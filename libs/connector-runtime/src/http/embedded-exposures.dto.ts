@@ -4,6 +4,7 @@ import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayMinSize,
+  Equals,
   IsArray,
   IsInt,
   IsObject,
@@ -45,6 +46,14 @@ export class EmbeddedExposureDto {
   @Min(1)
   @Max(Number.MAX_SAFE_INTEGER)
   version!: number;
+
+  @ApiPropertyOptional({
+    enum: [true],
+    description: 'You were answered `resume`, and have lifted the recipient’s stop of this person’s purpose.',
+  })
+  @IsOptional()
+  @Equals(true)
+  resumed?: true;
 }
 
 export class EmbeddedExposuresDto {
@@ -76,14 +85,15 @@ export class EmbeddedExposureResultDto {
   index!: number;
 
   @ApiProperty({
-    enum: ['recorded', 'denied', 'held'],
+    enum: ['recorded', 'denied', 'held', 'unknown-subject'],
     description:
-      'recorded: send it within windowMs. denied: a newer decision forbids it; drop it. held: a revocation is under way; ask again later.',
+      'recorded: send it within windowMs. denied: a newer decision forbids it; drop it. held: a revocation is under way, or nobody can tell now whether the person is known; ask again later. unknown-subject: nobody knows a person by this key; nothing was registered.',
   })
-  outcome!: 'recorded' | 'denied' | 'held';
+  outcome!: 'recorded' | 'denied' | 'held' | 'unknown-subject';
 
   @ApiPropertyOptional({
-    description: 'The recipient was told to stop this purpose and has not been told to resume: lift that first.',
+    description:
+      'With held: the recipient was told to stop this purpose and has not been told to resume. Lift that within windowMs, then ask again with `resumed: true`.',
   })
   resume?: boolean;
 }

@@ -8,6 +8,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
+import { KnownPersons } from '../consent/known-persons.ts';
 import { definePartner, type Revocation } from '../partner/definition.ts';
 import { ExposureRegister } from '../store/exposure-register.ts';
 import { ReconciliationReports } from '../store/reconciliation-reports.ts';
@@ -75,6 +76,8 @@ let database: TestDatabase;
 let runtime: RuntimeUnderTest;
 let app: NestFastifyApplication;
 let key: CryptoKey;
+/** What of the ground is missing just now. */
+const away = { consent: false, catalogue: false };
 const people = new Map<string, TestPerson>();
 /** A person the consent service knows under this id. */
 const known = (subjectId: string): TestPerson => {
@@ -91,7 +94,9 @@ async function call(method: 'GET' | 'POST', url: string, scopes: readonly Scope[
     .sign(key);
   const headers = { authorization: `Bearer ${token}`, ...(type === undefined ? {} : { 'content-type': type }) };
   const answer = await app.inject({ method, url, headers, ...(body === undefined ? {} : { payload: body }) });
-  return { status: answer.statusCode, body: answer.json<Record<string, unknown>>() };
+  const after = answer.headers['retry-after'];
+  const told = { status: answer.statusCode, body: answer.json<Record<string, unknown>>() };
+  return { ...told, ...(after === undefined ? {} : { after }) };
 }
 
 const line = (value: object): string => JSON.stringify(value);
@@ -121,6 +126,16 @@ beforeAll(async () => {
   const desk: ExposureDesk & EmbeddedExposureDesk = {
     register: new ExposureRegister({ pool, controller, owner: randomUUID(), log: silent }),
     vault: runtime.vault,
+    catalogueKnown: () => !away.catalogue,
+    persons: new KnownPersons({
+      ...{ pool, controller, gate: runtime.gate, log: silent },
+      consent: {
+        sealed: () =>
+          away.consent
+            ? Promise.reject(new Error('the consent service is away'))
+            : Promise.resolve(runtime.sealedByConsent),
+      },
+    }),
     ...{ controller, pool: runtime.pool, clock: systemClock, exposureImport: runtime.exposureImport },
     consent: {
       subjectKeys: (ids) =>
@@ -330,15 +345,52 @@ describe('GATE-7 POST /v1/exposures', () => {
     expect(await registered([one(denied), one(again)])).toEqual(
       results({ index: 0, outcome: 'denied' }, { index: 1, outcome: 'recorded' }),
     );
+    // SHR-1: what is not allowed is not exposed, and holds back no revocation.
+    expect(await runtime.row(denied)).toMatchObject({ exposed: [], inFlightUntil: null });
     await runtime.change(again, 2, [ads]);
     expect((await registered([one(again)])).body).toEqual({ results: [{ index: 0, outcome: 'held' }] });
     await waitFor(async () => (await runtime.enforcements(again)).includes('accepted@2'), { what: 'acceptance' });
     await runtime.change(again, 3, [ads, mail]);
     // This partner is a function: no byte left, so nobody counts it as told to stop.
     await runtime.pool.query('UPDATE delivery SET revoked = $2 WHERE subject_key = $1', [again.subjectKey, [mail]]);
-    expect((await registered([one(again, { version: 3 })])).body).toEqual({
-      results: [{ index: 0, outcome: 'recorded', resume: true }],
-    });
+    // DLV-5: until the host has lifted its stop nothing is free to be sent, and what it lifts is revoked anew afterwards.
+    for (let times = 0; times < 2; times += 1)
+      expect(await registered([one(again, { version: 3 })])).toEqual(
+        results({ index: 0, outcome: 'held', resume: true }),
+      );
+    expect(await runtime.row(again)).toMatchObject({ revoked: [mail] });
+    expect(await registered([one(again, { version: 3, resumed: true })])).toEqual(
+      results({ index: 0, outcome: 'recorded' }),
+    );
+    expect(await runtime.row(again)).toMatchObject({ revoked: [], exposed: [mail] });
+  });
+
+  test('DLV-7: whom nobody knows is not taken into the register, from which the next comparison would erase them', async () => {
+    const [nobody, byGate, byConsent] = [known('x'), known('host-emil'), known('host-fritz')];
+    await runtime.change(byGate, 1, [mail], { lanes: [] });
+    await runtime.knownToConsent(byConsent);
+    expect(await registered([one(nobody), one(byGate), one(byConsent)])).toEqual(
+      results(
+        { index: 0, outcome: 'unknown-subject' },
+        { index: 1, outcome: 'recorded' },
+        { index: 2, outcome: 'recorded' },
+      ),
+    );
+    expect(await runtime.row(nobody)).toBeNull();
+    away.consent = true;
+    expect(await registered([one(nobody), one(byGate)])).toEqual(
+      results({ index: 0, outcome: 'held' }, { index: 1, outcome: 'recorded' }),
+    );
+    away.consent = false;
+    runtime.gate.stale = true;
+    expect((await registered([one(nobody)])).body).toEqual({ results: [{ index: 0, outcome: 'held' }] });
+    runtime.gate.stale = false;
+  });
+
+  test('without a catalogue nobody can say what a recipient takes: ask again', async () => {
+    away.catalogue = true;
+    expect(await registered([one(known('host-gerd'))])).toMatchObject({ status: 503, after: '1' });
+    away.catalogue = false;
   });
 
   test('bad input is named and registers nothing; the scope guards it', async () => {
@@ -356,7 +408,12 @@ describe('GATE-7 POST /v1/exposures', () => {
         { pointer: '/exposures/2/purpose', detail: expect.any(String) },
       ],
     ]);
-    for (const shape of [[], [one(person, { version: 0 })], [one(person, { subjectKey: 'anna' })]])
+    for (const shape of [
+      [],
+      [one(person, { version: 0 })],
+      [one(person, { subjectKey: 'anna' })],
+      [one(person, { resumed: false })],
+    ])
       expect((await registered(shape)).status).toBe(400);
     expect((await registered([one(person)], 500)).status).toBe(400);
     expect((await registered([one(person)], 1_000, ['ops:read'])).status).toBe(403);

@@ -7,6 +7,7 @@ import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
 import { Confirmations } from '../confirm/confirmations.ts';
 import { Confirmer } from '../confirm/confirmer.ts';
 import type { ConsentApi } from '../consent/consent-api.ts';
+import { KnownPersons } from '../consent/known-persons.ts';
 import { confirmPolicy } from '../delivery-step/confirm-step.ts';
 import type { EmbeddedExposureDesk } from '../http/embedded-exposures.controller.ts';
 import type { ExposureDesk } from '../http/exposures.controller.ts';
@@ -26,7 +27,7 @@ export interface AssuranceOptions {
   readonly vault: IdentifierVault;
   readonly identifiers: IdentifierSource;
   readonly consent: ConsentApi;
-  readonly gate: Pick<Gate, 'catalogue'>;
+  readonly gate: Pick<Gate, 'catalogue' | 'decide'>;
   readonly config: Pick<ConnectorConfig, 'confirmationGiveUpMs' | 'reconcileEveryMs'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -82,6 +83,8 @@ export function assuranceParts(options: AssuranceOptions): AssuranceParts {
     ...{ confirmations, reports, schedule, exposures },
     embedded: {
       ...{ controller, vault, recipient: (id) => exposures.recipient(id) },
+      catalogueKnown: () => gate.catalogue !== null,
+      persons: new KnownPersons({ pool, controller, gate, consent, log }),
       register: new ExposureRegister({ pool, controller, owner: randomUUID(), log }),
     },
     start: () => {

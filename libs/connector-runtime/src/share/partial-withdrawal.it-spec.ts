@@ -4,7 +4,8 @@ import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { definePartner, type ShareOutcome } from '../partner/definition.ts';
 import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
-import { newPerson, type TestPerson } from '../testing/test-people.ts';
+import { storeCatalogue } from '../store/catalogue-store.ts';
+import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
 
 const mail = purposeId('mail');
 const ads = purposeId('ads');
@@ -97,7 +98,7 @@ describe('ACK-TRUTH, DLV-3: the withdrawal of one purpose while shares of anothe
     const { subjectKey } = person;
     await runtime.change(person, 1, [ads, mail]);
     const recorded = async (): Promise<number> => {
-      const exposure = { subjectKey, purpose: mail, digest: 'd', sealed: 's', version: 1 };
+      const exposure = { subjectKey, purpose: mail, digest: 'd', sealed: 's', version: 1, lifted: true };
       const [verdict] = await register.record(recipient.id, [exposure], 10_000);
       if (verdict?.kind !== 'recorded') throw new Error(`not recorded: ${verdict?.kind}`);
       return verdict.inFlightUntil;
@@ -116,4 +117,30 @@ describe('ACK-TRUTH, DLV-3: the withdrawal of one purpose while shares of anothe
     expect(await register.closeWindows(recipient.id, [{ subjectKey, inFlightUntil: later }])).toBe(true);
     expect(await windowOpen(person)).toBe(false);
   });
+});
+
+test('DLV-5, NO-LOSS: what is shared again after a new grant is revoked again when the catalogue takes the purpose away', async () => {
+  const person = newPerson((name) => ({ email: `${name}@example.org` }));
+  const shared = async (): Promise<void> => {
+    const share = runtime.share(person, mail);
+    await waitFor(() => onTheirWay.length === 1, { what: 'the share' });
+    arriveAll();
+    expect(await share).toEqual({ outcome: 'sent' });
+  };
+  const acceptances = async () => (await runtime.attempts(person)).filter((outcome) => outcome === 'applied').length;
+  const settled = async () => (await runtime.row(person))?.state === 'settled';
+  await runtime.change(person, 1, [ads, mail]);
+  await shared();
+  await runtime.change(person, 2, [ads]);
+  await waitFor(settled, { what: 'the first revocation' });
+  // This partner is a function: no byte left, so nobody counts it as told to stop.
+  await runtime.pool.query('UPDATE delivery SET revoked = $2 WHERE subject_key = $1', [person.subjectKey, [mail]]);
+  await runtime.change(person, 3, [ads, mail]);
+  await shared();
+  const before = await acceptances();
+  const { document } = runtime;
+  const purposes = document.purposes.map((purpose) => (purpose.id === mail ? { ...purpose, active: false } : purpose));
+  await storeCatalogue(runtime.pool, controller, { ...document, number: document.number + 1, purposes });
+  await runtime.keeper.open();
+  await waitFor(async () => (await acceptances()) > before && (await settled()), { what: 'the second revocation' });
 });

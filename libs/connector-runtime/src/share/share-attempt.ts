@@ -104,7 +104,9 @@ export class ShareAttempt {
     const intended = await Promise.all(
       toRecord.map(async ({ intent, identifiers, digest, version }) => {
         const sealed = await vault.store(identifiers);
-        return { subjectKey: intent.subjectKey, purpose: intent.purpose, digest, sealed, version };
+        const { subjectKey, purpose } = intent;
+        // A partner that has nothing to resume takes the person again with the share itself (DLV-5).
+        return { subjectKey, purpose, digest, sealed, version, lifted: !recipient.reinstates };
       }),
     );
     const verdicts = intended.length === 0 ? [] : await register.record(recipient.id, intended, windowMs(recipient));
@@ -112,9 +114,9 @@ export class ShareAttempt {
     toRecord.forEach((item, index) => {
       const verdict = verdicts[index] ?? { kind: 'held', state: 'none' };
       const { subjectKey, purpose } = item.intent;
-      if (verdict.kind !== 'held') windows.opened(subjectKey, ownWindow, verdict.inFlightUntil);
       if (verdict.kind !== 'recorded') return void outcomes.set(item, stoppedBy(verdict));
-      const { revoked } = verdict;
+      const { revoked, inFlightUntil } = verdict;
+      windows.opened(subjectKey, ownWindow, inFlightUntil);
       const resume = recipient.reinstates && revoked.includes(purpose) ? { revoked } : null;
       // A row that must resume first is asked again next time: its window covers no later share.
       if (resume === null) windows.cover(subjectKey, nameOf(item), ownWindow);

@@ -16,25 +16,34 @@ export interface IntendedExposure {
   readonly sealed: string;
   /** Version at which the gate allowed it. */
   readonly version: number;
+  /** DLV-5: no earlier stop of this purpose stands at the recipient, so from now on it may be held there again. */
+  readonly lifted: boolean;
 }
 
 /** What the row says to the share, under its lock (SHR-1). */
 export type ExposureVerdict =
   | { readonly kind: 'recorded'; readonly revoked: readonly PurposeId[]; readonly inFlightUntil: number }
-  /** A newer deny stands in the row; the statement has opened a window all the same. */
-  | { readonly kind: 'denied'; readonly inFlightUntil: number }
+  /** A newer deny stands in the row; nothing was recorded and no window opened. */
+  | { readonly kind: 'denied' }
   /** A revocation is due, in flight, unclear or parked. */
   | { readonly kind: 'held'; readonly state: RevocationState };
 
+/** Of a share `w` at its person's row `d`: the row knows nothing newer that forbids it. */
+const allowed = 'w.subject_key = d.subject_key AND (d.version < w.version OR w.purpose = ANY (d.desired))';
+/** The shares are read only for a row that does not allow all of them, so that a large batch stays linear. */
+const nothingAllowed = `CASE WHEN excluded.exposed <@ d.desired THEN false
+                                 ELSE NOT EXISTS (SELECT FROM wanted w WHERE ${allowed}) END`;
+
 /**
  * SHR-1 in one statement: rows in key order; what a row allows is recorded with its identifiers, and the window in which
- * it may be on its way is open before the first byte leaves. Each statement's window ends later than the one before, even
+ * it may be on its way is open before the first byte leaves. What is shared again is not revoked any more (DLV-5), so that
+ * whatever takes it away next revokes it. Each statement's window ends later than the one before, even
  * if the database's clock was set back, so that closing an earlier one never closes it.
  */
 const exposeSql = `
   WITH wanted AS (
-    SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-      AS w(subject_key, purpose, digest, sealed, version)
+    SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $11::boolean[])
+      AS w(subject_key, purpose, digest, sealed, version, lifted)
   ), subjects AS (
     SELECT subject_key, array_agg(DISTINCT purpose ORDER BY purpose) AS purposes FROM wanted
      GROUP BY subject_key ORDER BY subject_key COLLATE "C"
@@ -42,14 +51,20 @@ const exposeSql = `
     INSERT INTO delivery AS d (controller, recipient, subject_key, exposed, in_flight_until, in_flight_owner)
     SELECT $1, $2, subject_key, purposes, clock_timestamp() + $8 * interval '1 ms', $9 FROM subjects
     ON CONFLICT (controller, recipient, subject_key) DO UPDATE SET
-      in_flight_owner = CASE WHEN $10::text[] @> ARRAY[d.state] THEN d.in_flight_owner
+      in_flight_owner = CASE WHEN $10::text[] @> ARRAY[d.state] OR ${nothingAllowed} THEN d.in_flight_owner
                              WHEN d.in_flight_until > clock_timestamp() AND d.in_flight_owner IS DISTINCT FROM $9 THEN NULL
                              ELSE $9 END,
-      in_flight_until = CASE WHEN $10::text[] @> ARRAY[d.state] THEN d.in_flight_until
+      in_flight_until = CASE WHEN $10::text[] @> ARRAY[d.state] OR ${nothingAllowed} THEN d.in_flight_until
                              ELSE greatest(d.in_flight_until + interval '1 microsecond',
                                    clock_timestamp() + $8 * interval '1 ms') END,
       exposed = CASE WHEN $10::text[] @> ARRAY[d.state] OR d.exposed @> excluded.exposed THEN d.exposed
-                     ELSE (SELECT array_agg(DISTINCT p ORDER BY p) FROM unnest(d.exposed || excluded.exposed) AS p) END
+                     WHEN excluded.exposed <@ d.desired
+                     THEN (SELECT array_agg(DISTINCT p ORDER BY p) FROM unnest(d.exposed || excluded.exposed) AS p)
+                     ELSE ARRAY(SELECT unnest(d.exposed) AS p UNION SELECT w.purpose FROM wanted w WHERE ${allowed}
+                                 ORDER BY p) END,
+      revoked = CASE WHEN $10::text[] @> ARRAY[d.state] OR NOT d.revoked && excluded.exposed THEN d.revoked
+                     ELSE ARRAY(SELECT p FROM unnest(d.revoked) AS p WHERE NOT EXISTS
+                                 (SELECT FROM wanted w WHERE ${allowed} AND w.lifted AND w.purpose = p)) END
     RETURNING subject_key, state, version, desired, revoked, in_flight_until
   ), recorded AS (
     INSERT INTO exposure AS e (controller, recipient, subject_key, purpose, digest, sealed, first_at, last_at)
@@ -148,6 +163,7 @@ export class ExposureRegister {
         windowMs,
         owner,
         pending,
+        ordered.map((e) => e.lifted),
       ],
     });
     return rows;
@@ -222,7 +238,8 @@ export class ExposureRegister {
 function verdict(exposure: IntendedExposure, row: TouchedRow | undefined): ExposureVerdict {
   if (row === undefined) return { kind: 'held', state: 'none' };
   const { state, version, desired, revoked, inFlightUntil } = row;
-  if (pending.includes(state) || inFlightUntil === null) return { kind: 'held', state };
-  if (version >= exposure.version && !desired.includes(exposure.purpose)) return { kind: 'denied', inFlightUntil };
+  if (pending.includes(state)) return { kind: 'held', state };
+  if (version >= exposure.version && !desired.includes(exposure.purpose)) return { kind: 'denied' };
+  if (inFlightUntil === null) return { kind: 'held', state };
   return { kind: 'recorded', revoked, inFlightUntil };
 }

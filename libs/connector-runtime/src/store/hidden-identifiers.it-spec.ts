@@ -98,7 +98,7 @@ describe('ACK-TRUTH, DLV-4: one of several recorded sets of identifiers cannot b
     const { register, recipient, pool } = runtime;
     const { subjectKey, identifiers } = person;
     const [digest, sealed] = [lost.digest(identifiers), await lost.store(identifiers)];
-    await register.record(recipient.id, [{ subjectKey, purpose: mail, digest, sealed, version: 1 }], 1);
+    await register.record(recipient.id, [{ subjectKey, purpose: mail, digest, sealed, version: 1, lifted: true }], 1);
     const answer = await seal(audience, identifiers);
     const consent = { sealed: () => Promise.resolve(new Map([[subjectKey, answer]])) };
     const source = new IdentifierSource({ pool, controller, vault, consent, log });
@@ -120,7 +120,8 @@ describe('ACK-TRUTH, DLV-4: one of several recorded sets of identifiers cannot b
       [lost, { email: `former-${identifiers.email ?? ''}` }],
       [vault, identifiers],
     ] as const) {
-      const exposure = { subjectKey, purpose: mail, digest: by.digest(set), sealed: await by.store(set), version: 1 };
+      const [digest, sealed] = [by.digest(set), await by.store(set)];
+      const exposure = { subjectKey, purpose: mail, digest, sealed, version: 1, lifted: true };
       await register.record(recipient.id, [exposure], 1);
     }
     const source = new IdentifierSource({ pool, controller, vault, consent: { sealed }, log });
