@@ -30,8 +30,9 @@ export type ExposureVerdict =
 
 /** Of a share `w` at its person's row `d`: the row knows nothing newer that forbids it. */
 const allowed = 'w.subject_key = d.subject_key AND (d.version < w.version OR w.purpose = ANY (d.desired))';
-/** The shares are read only for a row that does not allow all of them, so that a large batch stays linear. */
-const nothingAllowed = `CASE WHEN excluded.exposed <@ d.desired THEN false
+/** What nearly every row says, without a search among the shares: so a batch of thousands stays linear. */
+const allAllowed = '(excluded.exposed <@ d.desired OR d.version < (SELECT min(version) FROM wanted))';
+const nothingAllowed = `CASE WHEN ${allAllowed} THEN false
                                  ELSE NOT EXISTS (SELECT FROM wanted w WHERE ${allowed}) END`;
 
 /**
@@ -58,11 +59,14 @@ const exposeSql = `
                              ELSE greatest(d.in_flight_until + interval '1 microsecond',
                                    clock_timestamp() + $8 * interval '1 ms') END,
       exposed = CASE WHEN $10::text[] @> ARRAY[d.state] OR d.exposed @> excluded.exposed THEN d.exposed
-                     WHEN excluded.exposed <@ d.desired
+                     WHEN ${allAllowed}
                      THEN (SELECT array_agg(DISTINCT p ORDER BY p) FROM unnest(d.exposed || excluded.exposed) AS p)
                      ELSE ARRAY(SELECT unnest(d.exposed) AS p UNION SELECT w.purpose FROM wanted w WHERE ${allowed}
                                  ORDER BY p) END,
-      revoked = CASE WHEN $10::text[] @> ARRAY[d.state] OR NOT d.revoked && excluded.exposed THEN d.revoked
+      revoked = CASE WHEN $10::text[] @> ARRAY[d.state] OR NOT d.revoked && excluded.exposed OR NOT true = ANY ($11)
+                     THEN d.revoked
+                     WHEN ${allAllowed} AND NOT false = ANY ($11)
+                     THEN ARRAY(SELECT p FROM unnest(d.revoked) AS p WHERE NOT p = ANY (excluded.exposed))
                      ELSE ARRAY(SELECT p FROM unnest(d.revoked) AS p WHERE NOT EXISTS
                                  (SELECT FROM wanted w WHERE ${allowed} AND w.lifted AND w.purpose = p)) END
     RETURNING subject_key, state, version, desired, revoked, in_flight_until
