@@ -140,7 +140,7 @@ async function alone(work) {
   mkdirSync(inRoot('.entente'), { recursive: true });
   for (let waited = false; !takeLock(lock); waited = true) {
     if (stopping) return;
-    if (!waited) say('another command is preparing this clone; waiting for it');
+    if (!waited) say('another command installs or compiles in this clone; waiting for it, for seconds');
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   const beat = setInterval(() => existsSync(lock) && utimesSync(lock, new Date(), new Date()), lockBeatMs);

@@ -120,7 +120,7 @@ async function follow(read: () => Promise<Propagation | null>, timeoutMs: number
   let told = '';
   do {
     latest = (await read()) ?? latest;
-    const now = latest ? lines(latest).join('\n') : '';
+    const now = latest ? lines(latest).join('\n') : 'the ops service has not heard of it yet; waiting';
     // The end is the result, which stands on stdout.
     if (latest?.allAccepted) return latest;
     if (now !== told) say(now.replaceAll('\n', '\n          '));

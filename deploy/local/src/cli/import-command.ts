@@ -45,9 +45,9 @@ function sayProgress({ state, rows, position: { bytes, total } }: ImportState): 
 }
 
 function textOf({ rows, recorded, unchanged, partly, rejected, dryRun }: ImportState, rejectsFile: string): string {
-  const inPart = partly > 0 ? `, ${partly} in part` : '';
+  const inPart = partly > 0 ? ` (${partly} of them in part)` : '';
   const taken = dryRun ? 'would be recorded' : 'recorded';
-  return `${rows} rows: ${recorded} ${taken}, ${unchanged} known already${inPart}, ${rejected} rejected (${rejectsFile})`;
+  return `${rows} rows: ${recorded} ${taken}${inPart}, ${unchanged} known already, ${rejected} rejected (${rejectsFile})`;
 }
 
 async function namesIn(file: string): Promise<Record<string, string>> {
