@@ -199,11 +199,11 @@ async function check() {
 }
 
 /**
- * Integration tests mostly wait, so unit tests run beside them and there is a worker more than the processors of a small
+ * Integration tests mostly wait, so unit tests run beside them and there are two workers more than the processors of a small
  * machine. End-to-end tests kill and stop processes and measure times: one file at a time.
  */
 const suites = [
-  { name: 'integration', projects: ['unit', 'integration'], jest: ['--maxWorkers=3'] },
+  { name: 'integration', projects: ['unit', 'integration'], jest: ['--maxWorkers=4'] },
   { name: 'e2e', projects: ['e2e'], jest: ['--runInBand'] },
 ];
 const interop = [{ name: 'interop', projects: ['interop'], jest: ['--runInBand'] }];
