@@ -18,26 +18,28 @@ interface Isolated extends Pick<Benchmark, 'id' | 'what' | 'baseline' | 'answers
   readonly recipients: readonly string[];
   readonly neighbour?: string;
   readonly disturb: Disturbance;
+  /** What else happens while the baseline is measured; nothing unless given. */
+  readonly meanwhile?: Disturbance;
   readonly note: string;
 }
 
-const isolated = ({ recipients, neighbour, disturb, note, ...named }: Isolated): Benchmark => ({
+const isolated = ({ recipients, neighbour, disturb, meanwhile, note, ...named }: Isolated): Benchmark => ({
   ...named,
   run: async ({ rounds, seconds, say }) =>
     withInfrastructure(say, async (infrastructure) => {
       const stack = await stackWithPreloaded(infrastructure, recipients, neighbour);
       try {
         let turn = 0;
-        const side = async (disturbed: boolean): Promise<Summary> => {
+        const side = async (disturbing?: Disturbance): Promise<Summary> => {
           turn += 1;
-          const disturbance = disturbed ? await disturb(stack, turn) : undefined;
+          const running = await disturbing?.(stack, turn);
           const summary = await withdrawals(stack, `${named.id}-${turn}`, seconds);
-          await disturbance?.stop();
+          await running?.stop();
           return summary;
         };
-        await side(false);
+        await side(meanwhile);
         const measured = await interleaved<Summary>(
-          { ours: () => side(true), baseline: () => side(false) },
+          { ours: () => side(disturb), baseline: () => side(meanwhile) },
           rounds,
           stealShare,
         );
@@ -80,14 +82,26 @@ export const isolation = isolated({
  */
 const floodPerSecond = 20;
 
+/**
+ * The same work, asked for by everybody a little: on two cores that broker, database, services and load share, whoever else
+ * works costs the others time. What one who asks for much costs them beyond that is what queues decide. Of a purpose that the
+ * measured partner has nothing of, for the calls it allows are half used already.
+ */
+const spreadOut: Disturbance = (stack, round) => {
+  let next = 0;
+  return flood(stack.client('operator'), () => `spread-${round}-${Math.floor((next += 1) / 2)}`, 'personalised-ads');
+};
+const spreadOutBaseline = `the same, with as many changes a second made by ever other people`;
+
 /** One person whose consents change twenty times a second. */
 export const isolationSubject = isolated({
   id: 'isolation-subject',
   what: `withdrawal → effect at a partner, ${perSecond}/s, while one person’s consents change ${floodPerSecond} times a second`,
-  baseline: 'the same, with that person quiet',
+  baseline: spreadOutBaseline,
   answers: 'Whether one busy subject delays the others.',
   recipients: [other],
   disturb: (stack, round) => flood(stack.client('operator'), () => `busy-${round}`),
+  meanwhile: spreadOut,
   note: 'The busy person’s changes alternate, so that each is committed, published, and revoked at the same partner.',
 });
 
@@ -95,7 +109,7 @@ export const isolationSubject = isolated({
 export const isolationController = isolated({
   id: 'isolation-controller',
   what: `withdrawal → effect at a partner, ${perSecond}/s, while another controller’s people make ${floodPerSecond} changes a second`,
-  baseline: 'the same, with the other controller quiet',
+  baseline: spreadOutBaseline,
   answers: 'Whether one busy controller delays the others.',
   recipients: [other],
   neighbour: 'neighbour',
@@ -104,8 +118,9 @@ export const isolationController = isolated({
     // Once: a catalogue that stands already is no change.
     if (round === firstDisturbed) await client.changeCatalogue(starterCatalogue);
     let next = 0;
-    return flood(client, () => `neighbour-${round}-${Math.floor((next += 1) / 2)}`);
+    return flood(client, () => `neighbour-${round}-${Math.floor((next += 1) / 2)}`, 'personalised-ads');
   },
+  meanwhile: spreadOut,
   note: 'Both share consent service, relay and topics; connectors serve one controller each (ADR 3).',
 });
 
@@ -113,17 +128,21 @@ export const isolationController = isolated({
 const firstDisturbed = 2;
 
 /** Grants and withdrawals in turns, at a fixed rate until stopped; what is not answered in time is no reason to stop. */
-async function flood(client: EntenteClient, subject: () => string): ReturnType<Disturbance> {
+async function flood(
+  client: EntenteClient,
+  subject: () => string,
+  purpose = 'email-marketing',
+): ReturnType<Disturbance> {
   const stopped = new AbortController();
   let turn = 0;
   const change = async (): Promise<void> => {
     const subjectId = subject();
     turn += 1;
-    const decisions = [{ purpose: 'email-marketing', decision: 'granted' }] as const;
+    const decisions = [{ purpose, decision: 'granted' }] as const;
     const identifiers = { email: `${subjectId}@example.org` };
     if (turn % 2 === 1)
       await client.grant({ subjectId, notice: starterNotice, decisions, identifiers }, `${subjectId}-${turn}`);
-    else await client.withdraw(subjectId);
+    else await client.withdraw(subjectId, [purpose]);
   };
   const running = (async () => {
     while (!stopped.signal.aborted) await openLoop({ perSecond: floodPerSecond, seconds: 1, start: change });
