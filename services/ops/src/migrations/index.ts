@@ -7,6 +7,7 @@ import { Leaks1700000000032 } from './0005-leaks.ts';
 import { LogHorizon1700000000033 } from './0006-log-horizon.ts';
 import { DocumentedDelays1700000000041 } from './0007-documented-delays.ts';
 import { EgressLookedAt1700000000042 } from './0008-egress-looked-at.ts';
+import { BacklogPace1700000000051 } from './0009-backlog-pace.ts';
 
 /** What `entente migrate` applies to the schema `ops`; oldest first. */
 export const opsMigrations: MigrationClass[] = [
@@ -18,4 +19,5 @@ export const opsMigrations: MigrationClass[] = [
   LogHorizon1700000000033,
   DocumentedDelays1700000000041,
   EgressLookedAt1700000000042,
+  BacklogPace1700000000051,
 ];

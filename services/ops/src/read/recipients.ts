@@ -1,5 +1,6 @@
 import { contradictionReasons, partitionCount, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
+import { lookForgottenMs } from '../tracker/backlog-pace.ts';
 import { statusOf } from '../tracker/track.ts';
 import type { PlainText, RecipientSummary } from './views.ts';
 
@@ -21,6 +22,7 @@ interface Row {
   has_left: boolean;
   accepted_ms: number | null;
   leaks: number;
+  rises: number;
   documented_delay: PlainText | null;
 }
 
@@ -58,6 +60,8 @@ const sql = `
       WHERE p.controller = r.controller AND p.recipient = r.id AND p.accepted_at IS NOT NULL AND NOT p.canary
       ORDER BY p.accepted_at DESC LIMIT 1) AS accepted_ms,
     (SELECT count(*)::int FROM (SELECT FROM leak l WHERE l.controller = r.controller AND l.recipient = r.id LIMIT $2) AS first) AS leaks,
+    coalesce((SELECT b.rises FROM recipient_pace b WHERE b.controller = r.controller AND b.recipient = r.id
+      AND b.looked_at > clock_timestamp() - make_interval(secs => $5 / 1000.0)), 0) AS rises,
     (SELECT d.documented_delay FROM recipient_description d WHERE d.controller = r.controller AND d.recipient = r.id) AS documented_delay
   FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')} ${failing}
   WHERE r.controller = $1 AND (r.active OR waiting.count + retrying.count + parked.count > 0) ORDER BY r.id`;
@@ -86,7 +90,7 @@ export async function recipientSummaries(
 ): Promise<RecipientSummary[]> {
   // The horizon first: what it covers is in the rows read after it.
   const { fresh } = await logHorizon(pool);
-  const { rows } = await pool.query<Row>(sql, [controller, countedUpTo, failingLooked, answeredReasons]);
+  const { rows } = await pool.query<Row>(sql, [controller, countedUpTo, failingLooked, answeredReasons, lookForgottenMs]);
   return rows.map((row) => summary(row, trackerSees && fresh));
 }
 
@@ -106,6 +110,7 @@ function summary(row: Row, trackerSees: boolean): RecipientSummary {
       oldestUnenforcedMs: oldestMs,
       oldestFailingMs: Math.max(0, row.failing_ms ?? 0),
       oldestUnheardMs: unheardMs,
+      rises: row.rises,
       sinceBeatMs: row.beat_ms,
       hasLeft: row.has_left,
       sinceAcceptedMs: row.accepted_ms,

@@ -10,6 +10,7 @@ export type RecipientStatus = 'OK' | 'QUIET' | 'SLOW' | 'STALLED' | 'STOPPED' | 
 export type StatusReason =
   | 'nothing-pending'
   | 'in-time'
+  | 'falling-behind'
   | 'late'
   | 'parked'
   | 'no-progress'

@@ -3,6 +3,7 @@ import { databaseClock, inTransaction, type Pool, type PoolClient } from '@enten
 import { uncountedLeaks, type CountedLeak } from '../leaks/leak-rows.ts';
 import { replaySends } from '../leaks/replay-sends.ts';
 import { judgeDeadline, type Judged } from './judge-deadlines.ts';
+import { lookAtBacklogs } from './look-at-backlogs.ts';
 import { closeByLease, forgetOldStarts } from './record-gates.ts';
 import { deadlines } from './track.ts';
 import type { Tracker } from './tracker.ts';
@@ -13,7 +14,7 @@ const unreadGraceMs = 300_000;
 /** One sweeper at a time among all ops instances, so that each deadline is counted once. */
 const sweeperLock = 7_205_001;
 
-/** What time alone changes: gates closed by their lease's end, deadlines that pass, the host clock's error. */
+/** What time alone changes: gates closed by their lease's end, deadlines that pass, backlogs that age, the host clock's error. */
 export class Sweeper {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
@@ -58,6 +59,7 @@ export class Sweeper {
       await this.replaySends(tx);
       leaks.push(...(await uncountedLeaks(tx)));
       await forgetOldStarts(tx);
+      await lookAtBacklogs(tx);
       const graceMs = this.sinceUpToDateMs();
       for (const [index, limit] of deadlines.entries())
         judged.push(...(await judgeDeadline(tx, { index, ...limit, graceMs })));

@@ -1,4 +1,5 @@
 import { contradictionReasons, settledOutcomes, type EnforcementRecorded, type Outcome } from '@entente/contracts';
+import { risesToSlow } from './backlog-pace.ts';
 import type { Blame, RecipientStatus, StatusReason } from '../read/views.ts';
 
 /** What an operator reads of one recipient of one change. */
@@ -113,6 +114,8 @@ export interface StatusFacts {
   readonly oldestFailingMs: number;
   /** Of those no connector has said anything about. */
   readonly oldestUnheardMs: number;
+  /** Looks in a row at which the oldest had waited longer than before, though its connector takes work. */
+  readonly rises: number;
   /** Since the newest beat of any of its gates; null when none is known alive. */
   readonly sinceBeatMs: number | null;
   /** A gate of it was heard once and has signed off or been forgotten. */
@@ -133,7 +136,8 @@ const lateAfterMs = 10_000;
 const stalledAfterMs = 120_000;
 
 /**
- * One word per recipient, the worst that is true. What cannot be seen is BLIND and never OK: a connector that was never
+ * One word per recipient, the worst that is true. SLOW is told early, by an oldest age that keeps rising, and never untold
+ * while something is late: a backlog that shrinks is late still. What cannot be seen is BLIND and never OK: a connector that was never
  * heard of, whose beats are late, or a tracker that does not read.
  */
 export function statusOf(facts: StatusFacts): { readonly status: RecipientStatus; readonly reason: StatusReason } {
@@ -146,6 +150,7 @@ export function statusOf(facts: StatusFacts): { readonly status: RecipientStatus
   if (facts.oldestFailingMs > lateAfterMs && !answeredSince) return { status: 'PARTNER_DOWN', reason: 'partner-fails' };
   if (facts.oldestUnheardMs > stalledAfterMs) return { status: 'STALLED', reason: 'no-progress' };
   if (facts.parked > 0) return { status: 'SLOW', reason: 'parked' };
+  if (facts.rises >= risesToSlow) return { status: 'SLOW', reason: 'falling-behind' };
   if (facts.oldestUnenforcedMs > lateAfterMs) return { status: 'SLOW', reason: 'late' };
   return facts.unenforced > 0 ? { status: 'OK', reason: 'in-time' } : { status: 'QUIET', reason: 'nothing-pending' };
 }

@@ -68,6 +68,7 @@ export const en = {
   why: {
     'nothing-pending': 'Nothing is pending',
     'in-time': 'Work in hand, none late',
+    'falling-behind': 'Work waits longer and longer',
     late: 'Some work is late',
     parked: 'Parked work needs a person',
     'no-progress': 'The connector beats but takes no work',
@@ -94,6 +95,8 @@ export const en = {
         `The connector of ${name} takes no work: ${waiting}, the oldest for ${age}.`,
       parked: (name: string, waiting: string, age: string) =>
         `${name} has parked work that needs a person: ${waiting}, the oldest for ${age}.`,
+      'falling-behind': (name: string, waiting: string, age: string) =>
+        `${name} falls behind: ${waiting}, the oldest for ${age} and rising.`,
       late: (name: string, waiting: string, age: string) => `${name} is late: ${waiting}, the oldest for ${age}.`,
     },
     others: (count: string) => `${count} too.`,

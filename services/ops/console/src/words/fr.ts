@@ -68,6 +68,7 @@ export const fr: Words = {
   why: {
     'nothing-pending': 'Rien en cours',
     'in-time': 'Travail en cours, sans retard',
+    'falling-behind': 'Le travail attend de plus en plus',
     late: 'Du travail est en retard',
     parked: 'Du travail attend un humain',
     'no-progress': 'Le connecteur répond mais ne prend rien',
@@ -93,6 +94,8 @@ export const fr: Words = {
         `Le connecteur de ${name} ne prend rien : ${waiting}, le plus ancien depuis ${age}.`,
       parked: (name, waiting, age) =>
         `${name} a du travail qui attend un humain : ${waiting}, le plus ancien depuis ${age}.`,
+      'falling-behind': (name, waiting, age) =>
+        `${name} prend du retard : ${waiting}, le plus ancien depuis ${age}, et cela augmente.`,
       late: (name, waiting, age) => `${name} est en retard : ${waiting}, le plus ancien depuis ${age}.`,
     },
     others: (count) => `De même : ${count}.`,
