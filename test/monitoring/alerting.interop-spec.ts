@@ -21,10 +21,10 @@ const testMs = 4 * patienceMs;
 /** Alerts that no run of some minutes can fire or resolve; promtool plays their series (`deploy/monitoring/prometheus/tests`). */
 const notHere: Readonly<Record<string, string>> = {
   ConsentBudgetBurn: 'its windows are an hour to three days',
-  ConsentClockSkew: 'needs a host whose clock is wrong',
   ConsentEgressRecordsDropped: 'needs 50,000 items sent while Kafka takes everything but the records of them',
   ConsentLedgerContradiction: 'needs a ledger that was tampered with, which nothing resolves',
   ConsentNotConfirmed: 'its window is an hour',
+  ConsentProofsOverdue: 'its window is six hours',
   ConsentReconciliationOverdue: 'its window is a day',
 };
 
@@ -34,6 +34,8 @@ const fired = new Set<string>();
 let lastFired: readonly Readonly<Record<string, string>>[] = [];
 /** While it stands, the ad-partner connector's gate allows everything. */
 let bypass: string;
+/** While it stands, the ops service's host is 1.5 s ahead. */
+let skew: string;
 let taken = 0;
 const someone = () => world.people[taken++]!;
 
@@ -47,12 +49,19 @@ beforeAll(async () => {
   bypass = join(await mkdtemp(join(tmpdir(), 'entente-bypass-')), 'on');
   const yes = pathToFileURL(join(import.meta.dirname, 'gate-that-says-yes.ts'));
   yes.searchParams.set('while', bypass);
+  skew = join(dirname(bypass), 'skew');
+  const clock = pathToFileURL(join(import.meta.dirname, '../e2e/console/clock-that-is-wrong.ts'));
+  clock.search = new URLSearchParams({ while: skew, aheadMs: '1500' }).toString();
   world = await startWorld({
     people: 16,
     separateRelay: true,
     canaries: true,
     environment: {
-      ops: { CONNECTOR_DEADLINE: `${deadlineMs / 1_000}s`, ...(alertsAsShipped() ? {} : { CANARY_EVERY: '5s' }) },
+      ops: {
+        CONNECTOR_DEADLINE: `${deadlineMs / 1_000}s`,
+        ...(alertsAsShipped() ? {} : { CANARY_EVERY: '5s' }),
+        NODE_OPTIONS: `--import=${clock.href}`,
+      },
       'crm-connector': { RECONCILE_EVERY: '5s' },
       'ad-partner-connector': { NODE_OPTIONS: `--import=${yes.href}` },
     },
@@ -191,6 +200,18 @@ test(
     await connector.start();
     await connector.ready();
     await allResolved('connector back');
+  },
+  testMs,
+);
+
+test(
+  'a host whose clock is wrong: a ticket, and nothing else, for no lease depends on it',
+  async () => {
+    await writeFile(skew, '');
+    await allFire('ConsentClockSkew');
+    expect((await firing()).filter((one) => !lasting.test(one))).toEqual(['ConsentClockSkew']);
+    await rm(skew);
+    await allResolved('clock mended');
   },
   testMs,
 );

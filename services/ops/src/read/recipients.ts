@@ -90,7 +90,13 @@ export async function recipientSummaries(
 ): Promise<RecipientSummary[]> {
   // The horizon first: what it covers is in the rows read after it.
   const { fresh } = await logHorizon(pool);
-  const { rows } = await pool.query<Row>(sql, [controller, countedUpTo, failingLooked, answeredReasons, lookForgottenMs]);
+  const { rows } = await pool.query<Row>(sql, [
+    controller,
+    countedUpTo,
+    failingLooked,
+    answeredReasons,
+    lookForgottenMs,
+  ]);
   return rows.map((row) => summary(row, trackerSees && fresh));
 }
 

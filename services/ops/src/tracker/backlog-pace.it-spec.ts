@@ -55,7 +55,8 @@ async function look(): Promise<string> {
 /** So much later everything is so much older. */
 const pass = (ms: number) =>
   pool.query(
-    `UPDATE propagation SET committed_at = committed_at - make_interval(secs => $1 / 1000.0) WHERE settled_at IS NULL`,
+    `WITH seen AS (UPDATE recipient_pace SET untaken_since = untaken_since - make_interval(secs => $1 / 1000.0))
+     UPDATE propagation SET committed_at = committed_at - make_interval(secs => $1 / 1000.0) WHERE settled_at IS NULL`,
     [ms],
   );
 

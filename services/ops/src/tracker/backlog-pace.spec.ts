@@ -29,7 +29,10 @@ describe('the pace of a backlog: its oldest age, rising look by look', () => {
     ],
     [
       'one attempt lasts, others are accepted',
-      [look(2_000, { untakenSince: at(1), acceptedAt: at(1) }), look(3_000, { untakenSince: at(1), acceptedAt: at(2) })],
+      [
+        look(2_000, { untakenSince: at(1), acceptedAt: at(1) }),
+        look(3_000, { untakenSince: at(1), acceptedAt: at(2) }),
+      ],
       1,
     ],
   ])('%s', (_name, looks, rises) => expect(after(...looks).rises).toBe(rises));

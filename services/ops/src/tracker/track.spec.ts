@@ -125,7 +125,12 @@ describe('status word', () => {
     ['busy', { unenforced: 3, oldestUnenforcedMs: 900 }, 'OK', 'in-time'],
     ['late', { unenforced: 3, oldestUnenforcedMs: 10_001 }, 'SLOW', 'late'],
     ['not yet five rises', { unenforced: 3, oldestUnenforcedMs: 6_000, rises: 4 }, 'OK', 'in-time'],
-    ['five rises, long before it is late', { unenforced: 3, oldestUnenforcedMs: 6_000, rises: 5 }, 'SLOW', 'falling-behind'],
+    [
+      'five rises, long before it is late',
+      { unenforced: 3, oldestUnenforcedMs: 6_000, rises: 5 },
+      'SLOW',
+      'falling-behind',
+    ],
     ['late, and later at each look', { unenforced: 3, oldestUnenforcedMs: 12_000, rises: 9 }, 'SLOW', 'falling-behind'],
     ['parked work ages too, and needs a person', { unenforced: 1, parked: 1, rises: 9 }, 'SLOW', 'parked'],
     ['parked', { unenforced: 1, parked: 1 }, 'SLOW', 'parked'],

@@ -345,11 +345,10 @@ describe('TRK-1: the tracker', () => {
     const [summary] = await summaries();
     expect(summary).toMatchObject({ recipient: meta, parked: 1 });
     expect(summary!.oldestUnenforcedS).toBeGreaterThan(19);
-    // The sweeper has looked more than once, and each time it had waited longer.
-    const rises = `SELECT rises FROM recipient_pace WHERE controller = $1 AND recipient = $2 AND rises > 0`;
-    await waitFor(async () => (await pool.query(rises, [acme, meta])).rowCount === 1, {
+    const looked = `SELECT FROM recipient_pace WHERE controller = $1 AND recipient = $2 AND oldest_ms > 19000`;
+    await waitFor(async () => (await pool.query(looked, [acme, meta])).rowCount === 1, {
       timeoutMs: 10_000,
-      what: 'the backlog to be seen rising',
+      what: 'the sweeper to look at the backlog',
     });
     const text = await metrics.text();
     expect(text).toMatch(/consent_parked\{[^}]*connector="meta-ads"[^}]*\} 1/);
