@@ -5,6 +5,7 @@ import { timing } from '@entente/contracts';
 import { countLeaks, distribution, type Person } from '@entente/local';
 import { backlogPeople, withdrawBehindAMillionGrants } from './backlog.ts';
 import { crashesUnderTraffic, crashPeople } from './crashes.ts';
+import { exportsByTheCommand } from './exports.ts';
 import { readTopics } from './foreign-client.ts';
 import { schemaFaults } from './schema-files.ts';
 import { teamThatSubscribes } from './subscribing-team.ts';
@@ -95,6 +96,10 @@ describe('a withdrawal travels the whole path', () => {
     expect(sends).toBeGreaterThan(3 * world.people.length);
   }, 240_000);
 });
+
+test('what a controller exports by the command is whole, private, changes nothing when fed back, and proves itself', async () => {
+  await exportsByTheCommand(world, withdrawals[0]!);
+}, 120_000);
 
 describe('a foreign Kafka client reads the topics', () => {
   test('valid CloudEvents headers and values that fit the committed schemas', async () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { idPattern } from '@entente/contracts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Propagation, RecordedChange } from '../client/entente-client.ts';
 import { propagationOf } from '../demo/withdrawals.ts';
@@ -24,11 +25,27 @@ export const connection = (options: CommonOptions): ConnectionOptions => ({
   ...options,
 });
 
-export function parseNotice(text: string): { id: string; version: number } {
+function parseNotice(text: string): { id: string; version: number } {
   const [, id, version] = /^(.+)@([1-9]\d{0,8})$/.exec(text) ?? [];
   if (id === undefined)
     throw new InvalidArgumentError('a notice is written as id@version, for example privacy-choices@1');
   return { id, version: Number(version) };
+}
+
+/** Its default is the starter catalogue's. */
+export const noticeOption = (what: string): Option =>
+  new Option('--notice <id@version>', what)
+    .argParser(parseNotice)
+    .default(starterNotice, `${starterNotice.id}@${starterNotice.version}`);
+
+const changeIdPattern = new RegExp(`^chg_${idPattern.uuid.slice(1)}`);
+
+function parseChangeId(text: string): string {
+  if (!changeIdPattern.test(text))
+    throw new InvalidArgumentError(
+      'give the id of a change: the chg_… that `withdraw` and `grant` answer, and the console shows at each withdrawal.',
+    );
+  return text;
 }
 
 function parseSeconds(text: string): number {
@@ -46,6 +63,10 @@ const recordedText = (what: string, { changeId, ignored, gates }: RecordedChange
     : []),
 ];
 
+/** It is recorded all the same (REC-3); somebody may have mistyped it. */
+const unseen = (subjectId: string): string =>
+  `nobody was known by the id ${subjectId} until now: check it if you meant somebody who is`;
+
 export function registerData(program: Command): void {
   withConnection(program.command('withdraw <subjectId> [purposes...]'))
     .description('records that a person says no: to the named purposes, or to everything')
@@ -61,6 +82,7 @@ export function registerData(program: Command): void {
         result(change, options, () =>
           [
             ...recordedText(change.alreadyDenied ? 'already denied' : 'withdrawn', change),
+            ...(change.firstSeen ? [unseen(subjectId)] : []),
             `follow it: npm run entente -- trace ${change.changeId}`,
           ].join('\n'),
         );
@@ -71,7 +93,7 @@ export function registerData(program: Command): void {
 
   withConnection(program.command('grant <subjectId> <purposes...>'))
     .description('records that a person says yes to the named purposes after reading a notice')
-    .option('--notice <id@version>', 'the notice they read', parseNotice, starterNotice)
+    .addOption(noticeOption('the notice they read'))
     .option('--email <email>')
     .option('--phone <phone>')
     .action(
@@ -98,7 +120,8 @@ export function registerData(program: Command): void {
       },
     );
 
-  withConnection(program.command('trace <changeId>'))
+  withConnection(program.command('trace'))
+    .argument('<changeId>', 'chg_…, as `withdraw` and `grant` answer it', parseChangeId)
     .description('follows one change until every recipient has answered')
     .option('--timeout <seconds>', 'how long to follow it', parseSeconds, 60)
     .action(async (changeId: string, options: CommonOptions & { timeout: number }) => {

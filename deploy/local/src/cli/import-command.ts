@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { importFormats, type ImportFormat, type ImportState } from '../client/entente-client.ts';
 import { importPeople } from '../client/import-people.ts';
-import { starterNotice } from '../stack/starter-catalogue.ts';
-import { connection, parseNotice, withConnection, type CommonOptions } from './data-commands.ts';
+import type { starterNotice } from '../stack/starter-catalogue.ts';
+import { connection, noticeOption, withConnection, type CommonOptions } from './data-commands.ts';
 import { exitCode } from './exit.ts';
 import { result, say } from './output.ts';
 import { connect } from './running-stack.ts';
@@ -20,7 +20,7 @@ export function registerImport(program: Command): void {
   withConnection(program.command('import <file>'))
     .description('takes people in from a file; run again, it goes on where it was interrupted (docs/import.md)')
     .option('--rejects <file>', 'where rows that were not taken go, with reasons; default: <file>.rejects.csv')
-    .option('--notice <id@version>', 'the notice of rows that name none', parseNotice, starterNotice)
+    .addOption(noticeOption('the notice of rows that name none'))
     .addOption(new Option('--format <format>', 'default: by the name, .ndjson or CSV').choices(importFormats))
     .option('--purposes <file>', 'JSON: our purposes by the names of the file, {"Newsletter":"email-marketing"}')
     .option('--dry-run', 'judges every row and changes nothing')
@@ -34,9 +34,10 @@ export function registerImport(program: Command): void {
         ...(purposes === undefined ? {} : { purposes }),
       });
       const { id, rows, recorded, unchanged, partly, rejected } = counts;
-      const summary = { id, dryRun, rows, recorded, partly, unchanged, rejected, rejectsFile };
-      result(summary, options, () => textOf(counts, rejectsFile));
-      if (rejected + partly > 0) process.exitCode = exitCode.checkFailed;
+      const written = rejected + partly > 0 ? rejectsFile : null;
+      const summary = { id, dryRun, rows, recorded, partly, unchanged, rejected, rejectsFile: written };
+      result(summary, options, () => textOf(counts, written));
+      if (written !== null) process.exitCode = exitCode.checkFailed;
     });
 }
 
@@ -44,10 +45,12 @@ function sayProgress({ state, rows, position: { bytes, total } }: ImportState): 
   if (state === 'open' && total !== undefined) say(`${rows} rows, ${Math.floor((bytes * 100) / total)} %`);
 }
 
-function textOf({ rows, recorded, unchanged, partly, rejected, dryRun }: ImportState, rejectsFile: string): string {
+function textOf({ rows, recorded, unchanged, partly, rejected, dryRun }: ImportState, written: string | null): string {
   const inPart = partly > 0 ? ` (${partly} of them in part)` : '';
   const taken = dryRun ? 'would be recorded' : 'recorded';
-  return `${rows} rows: ${recorded} ${taken}${inPart}, ${unchanged} known already, ${rejected} rejected (${rejectsFile})`;
+  const reasons = written === null ? '' : ` (reasons: ${written})`;
+  const outcome = `${rows} rows: ${recorded} ${taken}${inPart}, ${unchanged} known already, ${rejected} rejected${reasons}`;
+  return dryRun ? `dry run, nobody's consents were changed: ${outcome}` : outcome;
 }
 
 async function namesIn(file: string): Promise<Record<string, string>> {

@@ -48,6 +48,8 @@ export interface RecordedChange {
   /** Grants that were not recorded although what the request denied was. */
   readonly refused?: readonly { readonly purpose: string; readonly code: string; readonly detail: string }[];
   readonly alreadyDenied?: boolean;
+  /** A denial for an id that nobody was known by. */
+  readonly firstSeen?: boolean;
   readonly gates?: { readonly confirmed: number; readonly expired: number; readonly waitedMs: number };
   readonly links: { readonly propagation: string };
 }

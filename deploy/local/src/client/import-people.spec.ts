@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -181,6 +181,12 @@ describe('the rejects file', () => {
   });
 });
 
+test('a run that rejects nothing leaves no rejects file, not even an earlier one', async () => {
+  await writeFile(rejectsFile(), 'what an earlier run has found');
+  await take(`${header}\np1,,,a,\n`);
+  expect((await readdir(directory)).sort()).toEqual(['people.csv']);
+});
+
 describe('the first line', () => {
   test.each([
     ['does not name a column', 'subject_id,email,phone,granted\np1,,,x\n', /missing: denied$/],
@@ -195,8 +201,10 @@ describe('the first line', () => {
   });
 
   test('a file that is not there, or is a folder, says so', async () => {
-    await expect(take('', { file: join(directory, 'absent.csv') })).rejects.toThrow(/ENOENT/);
-    await expect(take('', { file: directory })).rejects.toThrow(/EISDIR/);
+    await expect(take('', { file: join(directory, 'absent.csv') })).rejects.toThrow(
+      /absent\.csv: there is no such file$/,
+    );
+    await expect(take('', { file: directory })).rejects.toThrow(/: is a folder, not a file$/);
   });
 });
 

@@ -30,11 +30,15 @@ export async function* linesOfFile(file: string): AsyncGenerator<TextLine, void,
   }
 }
 
-const said: Readonly<Record<string, string>> = { EISDIR: 'EISDIR, it is a folder' };
+const said: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'is a folder, not a file',
+  EACCES: 'may not be read by this user',
+};
 
 export function unusable(file: string, cause: unknown): UnusableFile {
-  const { code = 'cannot be read' } = cause as NodeJS.ErrnoException;
-  return new UnusableFile(`${file}: ${said[code] ?? code}`, { cause });
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  return new UnusableFile(`${file}: ${said[code] ?? `cannot be read ${code}`.trimEnd()}`, { cause });
 }
 
 /** The rows of the CSV layout of docs/import.md; lines that are none are left out, as the service rejects them. */

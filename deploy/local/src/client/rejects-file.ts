@@ -5,7 +5,7 @@ import { linesOfFile, type TextLine } from './people-file.ts';
 
 /**
  * Writes the rejects file: each reject with the person its line names, which the service does not tell again. It takes the
- * place of an earlier one once it is whole.
+ * place of an earlier one once it is whole; where nothing was rejected there is none.
  */
 export async function writeRejects(
   rejectsFile: string,
@@ -18,12 +18,15 @@ export async function writeRejects(
   const lines = linesOfFile(file);
   try {
     await out.appendFile('line,subject_id,reason\n');
+    let written = 0;
     for await (const { line, reason } of rejected) {
       const text = await textAt(lines, line);
       const subject = text === null ? '' : subjectOf(text);
       await out.appendFile(`${[String(line), subject, reason].map(csvField).join(',')}\n`);
+      written += 1;
     }
-    await rename(unfinished, rejectsFile);
+    if (written === 0) await rm(rejectsFile, { force: true });
+    else await rename(unfinished, rejectsFile);
   } finally {
     await lines.return();
     await out.close();

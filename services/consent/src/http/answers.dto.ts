@@ -72,6 +72,12 @@ export class RecordedBody {
   alreadyDenied?: true;
 
   @ApiPropertyOptional({
+    type: Boolean,
+    description: 'A denial for an id that nobody was known by: recorded all the same, but the id may be mistyped.',
+  })
+  firstSeen?: true;
+
+  @ApiPropertyOptional({
     type: [RefusedGrantBody],
     description: 'The granting part of this request, which was not recorded although the denying part was.',
   })

@@ -116,6 +116,12 @@ describe('one change', () => {
     expect(body).toMatchObject({ version: 1, decisions: [{}, {}, {}] });
     const read = await consent.get('/v1/subjects/stranger/consents');
     expect(read.body).toMatchObject({ version: 1, purposes: [{ decision: 'withdrawn', effective: false }, {}, {}] });
+    // The id may be mistyped, so the answer says that nobody was known by it; of somebody known it never does.
+    expect(body['firstSeen']).toBe(true);
+    const again = await consent.post('/v1/withdrawals', { subjectId: 'stranger' });
+    const granted = await consent.post('/v1/consents', grantAll('no-stranger'), withKey());
+    const known = await consent.post('/v1/withdrawals', { subjectId: 'no-stranger' });
+    for (const answer of [again, granted, known]) expect(answer.body).not.toHaveProperty('firstSeen');
   });
 
   test('X-2 REC-3 a repeated withdrawal answers with the standing change', async () => {

@@ -83,6 +83,8 @@ interface AnswerParts {
   readonly refused: readonly RefusedGrant[];
   /** Changes of linked subjects that this command made, as indexes into `Folded.changes`, in key order. */
   readonly linked: readonly number[];
+  /** The subject named was not known before this command. */
+  readonly firstSeen: boolean;
   /** The request's Idempotency-Key is to be stored with this answer. */
   readonly usesKey: boolean;
 }
@@ -229,6 +231,7 @@ function record(
   decided: Extract<Decision<Held>, { named: unknown }>,
 ): FoldedOutcome {
   const { command } = addressed;
+  const firstSeen = row.version === 0;
   const erased = decided.transitions.some(({ subject, erases }) => subject === row && erases);
   // What is told together with a refusal of someone erased would bring them back; only their own grant does (REC-8).
   const own = decided.transitions.find(({ subject }) => subject === row);
@@ -239,7 +242,7 @@ function record(
   relink(batch, addressed, inOrder);
   const { decisions, ignored, refused, usesKey } = decided;
   const linked = [...indexes].flatMap(([subject, index]) => (subject === row ? [] : [index]));
-  const parts = { decisions, ignored, refused, usesKey, linked };
+  const parts = { decisions, ignored, refused, usesKey, linked, firstSeen };
   const index = indexes.get(row);
   if (index !== undefined) return { ...parts, kind: 'changed', change: index };
   const { named } = decided;

@@ -57,10 +57,15 @@ export function draftAnswers(
         decisions: parts.decisions,
         ignored: parts.ignored,
         ...(parts.kind === 'standing' && parts.alreadyDenied ? { alreadyDenied: true } : {}),
+        ...(parts.kind === 'changed' && parts.firstSeen && isDenial(parts) ? { firstSeen: true } : {}),
         ...(parts.refused.length > 0 ? { refused: parts.refused } : {}),
         ...(parts.linked.length > 0 ? { linked: parts.linked.map(linkedChange) } : {}),
       };
     }
+  }
+
+  function isDenial({ change }: Extract<FoldedOutcome, { kind: 'changed' }>): boolean {
+    return folded.changes[change]?.direction === 'deny';
   }
 
   function linkedChange(index: number): LinkedChange {
