@@ -30,6 +30,7 @@ const pureFiles = [
   '^libs/config/src/convert\\.ts$',
   '^services/analytics-connector/src/consent-properties\\.ts$',
   '^services/ad-partner-connector/src/audience-removals\\.ts$',
+  '^services/ops/src/tracker/backlog-pace\\.ts$',
 ];
 
 const specs = '\\.(it-|e2e-|interop-)?spec\\.ts$';
