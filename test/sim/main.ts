@@ -44,6 +44,7 @@ async function run(): Promise<number> {
   const began = performance.now();
   let done = 0;
   let virtualMs = 0;
+  let cpuMs = 0;
   const broken: SeedReport[] = [];
   let toldAt = began;
   await campaign({
@@ -51,6 +52,7 @@ async function run(): Promise<number> {
     onReport: (report) => {
       done += 1;
       virtualMs += report.virtualMs;
+      cpuMs += report.cpuMs;
       if (report.broken.length > 0) broken.push(report);
       if (performance.now() - toldAt > progressMs) {
         toldAt = performance.now();
@@ -70,7 +72,8 @@ async function run(): Promise<number> {
   const hours = virtualMs / 3_600_000;
   console.log(
     `${done} seeds from ${from}, ${hours.toFixed(2)} virtual hours in ${seconds.toFixed(1)} s ` +
-      `(${((hours * 60) / seconds).toFixed(1)} virtual hours a minute on ${workers} workers), ` +
+      `(${((hours * 60) / seconds).toFixed(1)} virtual hours a minute on ${workers} workers, ` +
+      `${(virtualMs / 60 / cpuMs).toFixed(2)} per processor minute), ` +
       `${broken.reduce((sum, report) => sum + report.broken.length, 0)} violations`,
   );
   return broken.length > 0 ? 1 : 0;
