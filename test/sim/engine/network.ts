@@ -13,7 +13,7 @@ const base = { least: 0.15, mean: 0.35 };
 export class Network {
   readonly #scheduler: Scheduler;
   readonly #random: Random;
-  readonly #links = new Map<string, Link>();
+  readonly #links = new Map<string, Map<string, Link>>();
 
   constructor(scheduler: Scheduler, random: Random) {
     this.#scheduler = scheduler;
@@ -31,10 +31,11 @@ export class Network {
   }
 
   healAll(): void {
-    for (const link of this.#links.values()) {
-      link.blockedUntil = 0;
-      link.extraMs = 0;
-    }
+    for (const links of this.#links.values())
+      for (const link of links.values()) {
+        link.blockedUntil = 0;
+        link.extraMs = 0;
+      }
   }
 
   isCut(from: string, to: string): boolean {
@@ -49,9 +50,10 @@ export class Network {
   }
 
   #link(from: string, to: string): Link {
-    const name = `${from}>${to}`;
-    let link = this.#links.get(name);
-    if (link === undefined) this.#links.set(name, (link = { blockedUntil: 0, extraMs: 0 }));
+    let links = this.#links.get(from);
+    if (links === undefined) this.#links.set(from, (links = new Map<string, Link>()));
+    let link = links.get(to);
+    if (link === undefined) links.set(to, (link = { blockedUntil: 0, extraMs: 0 }));
     return link;
   }
 }

@@ -7,6 +7,8 @@ export interface Happening {
   readonly owner: SimProcess | null;
   readonly life: number;
   readonly run: () => void;
+  /** Settles no promise: what follows may happen at once, without a look for what awaits it. */
+  readonly silent: boolean;
   cancelled: boolean;
 }
 
@@ -32,16 +34,12 @@ export class Scheduler {
 
   /** What is scheduled for a process does not happen once that life of it is over. */
   at(instant: number, run: () => void, owner: SimProcess | null = this.current): Happening {
-    const happening: Happening = {
-      at: Math.max(instant, this.now),
-      order: (this.#order += 1),
-      owner,
-      life: owner?.life ?? 0,
-      run,
-      cancelled: false,
-    };
-    this.#push(happening);
-    return happening;
+    return this.#add(instant, run, owner, false);
+  }
+
+  /** Something in the world outside all processes that settles no promise: a server's or a broker's work. */
+  atSilently(instant: number, run: () => void): Happening {
+    return this.#add(instant, run, null, true);
   }
 
   after(ms: number, run: () => void, owner: SimProcess | null = this.current): Happening {
@@ -82,7 +80,21 @@ export class Scheduler {
     });
   }
 
-  /** @returns false when nothing is left to happen up to `end` */
+  #add(instant: number, run: () => void, owner: SimProcess | null, silent: boolean): Happening {
+    const happening: Happening = {
+      at: Math.max(instant, this.now),
+      order: (this.#order += 1),
+      owner,
+      life: owner?.life ?? 0,
+      run,
+      silent,
+      cancelled: false,
+    };
+    this.#push(happening);
+    return happening;
+  }
+
+  /** The next that may settle promises, and all silent ones before it. @returns false when nothing is left up to `end` */
   #step(end: number): boolean {
     for (;;) {
       const next = this.#heap[0];
@@ -103,7 +115,7 @@ export class Scheduler {
       } catch (error) {
         this.fail(error);
       }
-      return true;
+      if (!next.silent || this.#failed) return true;
     }
   }
 

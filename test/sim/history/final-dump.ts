@@ -123,13 +123,18 @@ function trackerRows({ history, scheduler }: World): void {
     if (record.headers['ce_type'] !== 'org.entente.consent.changed.v1') continue;
     for (const row of waitingRows(JSON.parse(value) as ConsentChanged, scheduler.now)) rows.set(rowKey(row), row);
   }
-  for (const outcome of outcomes)
-    for (const [key, row] of rows) {
-      if (row.subject !== outcome.subjectKey || row.recipient !== outcome.recipient || settled(row)) continue;
+  const waiting = Map.groupBy(rows.values(), (row) => `${row.subject} ${row.recipient}`);
+  for (const outcome of outcomes) {
+    const place = `${outcome.subjectKey} ${outcome.recipient}`;
+    const left = (waiting.get(place) ?? []).filter((row) => {
       const settlement = settle({ version: row.version }, outcome);
-      if (settlement === null) continue;
-      rows.set(key, { ...row, status: settlement.state, settledAt: virtual(outcome.at) });
-    }
+      if (settlement === null) return true;
+      const told = { ...row, status: settlement.state, settledAt: virtual(outcome.at) };
+      rows.set(rowKey(row), told);
+      return !settled(told);
+    });
+    waiting.set(place, left);
+  }
   for (const row of rows.values()) history.add(row);
 }
 

@@ -17,7 +17,7 @@ export class SimPartition {
   hangsUntil = 0;
   /** There is no leader until then. */
   leaderlessUntil = 0;
-  /** Fetches that wait for a record. */
+  /** Consumers whose fetch may wait for a record. */
   readonly waiting = new Set<() => void>();
 
   constructor(topic: string, partition: number) {
@@ -116,6 +116,6 @@ export class SimCluster {
   }
 
   #wake(partition: SimPartition): void {
-    for (const wake of [...partition.waiting]) wake();
+    for (const wake of partition.waiting) wake();
   }
 }

@@ -43,12 +43,15 @@ export class SimKafka implements Kafka {
     );
   }
 
-  source() {
+  source({ gatherMs = 0 } = {}) {
     const newSession = (
       ...[{ groupId, topics, fromBeginning = true }, , events]: Parameters<NewSession>
     ): SimSession => {
       const parts = { cluster: this.#cluster, network: this.#network, host: this.#host };
-      const session = new SimSession({ ...parts, topics, fromBeginning, events, joinMs: this.#groups.joinMs(groupId) });
+      const session = new SimSession({
+        ...{ ...parts, topics, fromBeginning, events, gatherMs },
+        joinMs: this.#groups.joinMs(groupId),
+      });
       this.sessions.push(session);
       return session;
     };

@@ -40,22 +40,14 @@ export class SimProducer implements Producer {
     return new Promise<SentPartition[]>((resolve, reject) => {
       this.#closed = reject;
       // The broker's own doing: it happens whatever becomes of the sender.
-      scheduler.at(
-        arrivesAt,
-        () => {
-          const lines = asked.map(({ at, records }) => this.#take(at, records));
-          const readyAt = Math.max(...lines.map(({ readyAt: ready }) => ready));
-          scheduler.at(
-            readyAt,
-            () => {
-              if (losesAck) return this.#answer(() => reject(new KafkaFault('unavailable', 'connection reset')));
-              this.#answer(() => resolve(lines.map(({ line }) => line)));
-            },
-            null,
-          );
-        },
-        null,
-      );
+      scheduler.atSilently(arrivesAt, () => {
+        const lines = asked.map(({ at, records }) => this.#take(at, records));
+        const readyAt = Math.max(...lines.map(({ readyAt: ready }) => ready));
+        scheduler.atSilently(readyAt, () => {
+          if (losesAck) return this.#answer(() => reject(new KafkaFault('unavailable', 'connection reset')));
+          this.#answer(() => resolve(lines.map(({ line }) => line)));
+        });
+      });
       this.#owner = { process: scheduler.current, life: scheduler.current?.life ?? 0 };
     });
   }

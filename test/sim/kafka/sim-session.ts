@@ -4,19 +4,20 @@ import type { Network } from '../engine/network.ts';
 import type { SimProcess } from '../engine/sim-process.ts';
 import type { SimCluster, SimPartition } from './sim-cluster.ts';
 
-/** Records of one fetch answer. */
+/** Records of one partition in one fetch answer. */
 const fetchRecords = 200;
+/** A fetch that brought fewer, over all partitions, may be followed by a pause, as in kafkajs/session.ts. */
+const fewRecords = 200;
 /** A consumer whose broker does not answer gives up after this long and is built anew, milliseconds. */
 const fetchTimeoutMs = 3_000;
 
+/** One assigned partition; replaced by another object at each seek, so that what was asked before is known by it. */
 interface Cursor {
+  readonly name: string;
   readonly tp: TP;
   readonly at: SimPartition;
   next: number;
   paused: boolean;
-  fetching: boolean;
-  /** The log whose offsets it counts. */
-  epoch: number;
 }
 
 export interface SimSessionParts {
@@ -27,6 +28,8 @@ export interface SimSessionParts {
   readonly fromBeginning: boolean;
   /** How long joining the group takes. */
   readonly joinMs: number;
+  /** Pause after a fetch that brought little. */
+  readonly gatherMs: number;
   readonly events: SessionEvents;
 }
 
@@ -40,7 +43,14 @@ export class SimSession {
   readonly #owner: SimProcess | null;
   readonly #life: number;
   readonly #cursors = new Map<string, Cursor>();
-  readonly #wakers = new Map<string, () => void>();
+  /** A fetch is on its way, at the broker, or its answer is being handed on: one at a time, for all partitions. */
+  #fetching = false;
+  /** The fetch stands at the broker until there is something to tell. */
+  #waiting = false;
+  /** When the newest fetch reaches the broker. */
+  #arrivesAt = 0;
+  /** Counts joins: a fetch of an earlier one tells nothing. */
+  #joins = 0;
   #end!: (reason: Error) => void;
   #over = false;
   #joined = false;
@@ -51,8 +61,7 @@ export class SimSession {
     this.#life = this.#owner?.life ?? 0;
     this.ended = new Promise((resolve) => {
       this.#end = (reason) => {
-        this.#over = true;
-        this.#forgetWakers();
+        this.abandon();
         resolve(reason);
       };
     });
@@ -75,7 +84,6 @@ export class SimSession {
     this.#soon(() => {
       if (!this.#joined) return;
       this.#joined = false;
-      this.#forgetWakers();
       this.#parts.events
         .beforeJoin()
         .then(() => this.#roundTrip())
@@ -96,26 +104,25 @@ export class SimSession {
   async #join(): Promise<void> {
     const { cluster, topics, fromBeginning, events } = this.#parts;
     const tps = topics.flatMap((topic) => cluster.partitionsOf(topic).map(({ partition }) => ({ topic, partition })));
-    this.#cursors.clear();
+    this.#forget();
     for (const tp of tps) {
       const at = cluster.partition(tp.topic, tp.partition);
-      const next = fromBeginning ? at.low : at.high;
-      this.#cursors.set(tpKey(tp), { tp, at, next, paused: false, fetching: false, epoch: at.epoch });
+      const name = tpKey(tp);
+      this.#cursors.set(name, { name, tp, at, next: fromBeginning ? at.low : at.high, paused: false });
+      at.waiting.add(this.#wake);
     }
+    this.#joins += 1;
+    this.#fetching = false;
     await events.afterJoin(tps);
     this.#joined = true;
-    for (const cursor of this.#cursors.values()) this.#fetch(cursor);
+    this.#fetch();
   }
 
   seek(tp: TP, offset: bigint): void {
     const cursor = this.#cursors.get(tpKey(tp));
     if (cursor === undefined) return;
-    cursor.next = Number(offset);
-    cursor.epoch = cursor.at.epoch;
-    // What a fetch under way brings belongs to the place before.
-    this.#cursors.set(tpKey(tp), { ...cursor, fetching: false });
-    this.#wakers.get(tpKey(tp))?.();
-    if (this.#joined) this.#fetch(this.#cursors.get(tpKey(tp)) ?? cursor);
+    this.#cursors.set(tpKey(tp), { ...cursor, next: Number(offset) });
+    this.#fetch();
   }
 
   pause(tp: TP): void {
@@ -127,7 +134,7 @@ export class SimSession {
     const cursor = this.#cursors.get(tpKey(tp));
     if (cursor === undefined) return;
     cursor.paused = false;
-    if (this.#joined) this.#fetch(cursor);
+    this.#fetch();
   }
 
   async range(tps: TP[]): Promise<Map<string, OffsetRange>> {
@@ -149,7 +156,7 @@ export class SimSession {
 
   abandon(): void {
     this.#over = true;
-    this.#forgetWakers();
+    this.#forget();
   }
 
   leave(): Promise<void> {
@@ -157,66 +164,101 @@ export class SimSession {
     return Promise.resolve();
   }
 
-  #fetch(cursor: Cursor): void {
-    if (cursor.fetching || cursor.paused || this.#over) return;
-    cursor.fetching = true;
-    const { cluster, network, host } = this.#parts;
-    const { scheduler } = cluster;
-    scheduler.at(network.arrival(host, 'kafka'), () => this.#atBroker(cursor), null);
+  /** As the client does: one request for all partitions, the next when all of the answer was handed on. */
+  #fetch(): void {
+    if (this.#over || !this.#joined || (this.#fetching && !this.#waiting)) return;
+    const { network, host } = this.#parts;
+    this.#fetching = true;
+    this.#arrivesAt = network.arrival(host, 'kafka');
+    // Where nothing is to be told yet, an append will find the request there, or on its way.
+    this.#waiting = true;
+    if (this.#isOwed()) this.#wake();
   }
 
-  /** A long poll: answered when there is something to tell. */
-  #atBroker(cursor: Cursor): void {
-    if (!this.alive || this.#cursors.get(tpKey(cursor.tp)) !== cursor) return;
+  /** The broker holds something for this consumer, now or once a leader answers again. */
+  #isOwed(): boolean {
+    const { now } = this.#parts.cluster.scheduler;
+    for (const { at, next, paused } of this.#cursors.values())
+      if (!paused && (next !== at.high || at.hangsUntil > now || at.leaderlessUntil > now)) return true;
+    return false;
+  }
+
+  /** Something was appended, or asked anew: the fetch that stands at the broker is answered after this instant's other appends. */
+  readonly #wake = (): void => {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    const join = this.#joins;
+    this.#parts.cluster.scheduler.atSilently(this.#arrivesAt, () => this.#atBroker(join));
+  };
+
+  /** A long poll: answered when there is something to tell. Partitions whose leader hangs or is missing are left out. */
+  #atBroker(join: number): void {
+    if (!this.alive) return this.#forget();
+    if (join !== this.#joins) return;
+    const { now } = this.#parts.cluster.scheduler;
+    const told: (() => Promise<void>)[] = [];
+    let records = 0;
+    let heldUntil = Infinity;
+    for (const cursor of this.#cursors.values()) {
+      const { at, next, paused } = cursor;
+      if (paused) continue;
+      const held = Math.max(at.hangsUntil, at.leaderlessUntil);
+      if (held > now) heldUntil = Math.min(heldUntil, held);
+      else if (next !== at.high) {
+        told.push(this.#answerFor(cursor));
+        records += Math.max(0, at.high - next);
+      }
+    }
+    if (told.length > 0) return this.#send(join, told, records < fewRecords ? this.#parts.gatherMs : 0);
+    this.#waiting = true;
+    if (heldUntil < Infinity)
+      this.#parts.cluster.scheduler.atSilently(heldUntil + 1, () => join === this.#joins && this.#wake());
+  }
+
+  #answerFor(cursor: Cursor): () => Promise<void> {
     const { at, next } = cursor;
-    const { scheduler } = this.#parts.cluster;
-    const held = Math.max(at.hangsUntil, at.leaderlessUntil);
-    if (held > scheduler.now) return void scheduler.at(held + 1, () => this.#atBroker(cursor), null);
-    if (next === at.high) return this.#wait(cursor);
-    const { range } = at;
-    if (next < at.low || next > at.high) return this.#send(cursor, () => this.#outOfRange(cursor, range));
-    const records = at.slice(next, Math.min(at.high, next + fetchRecords));
-    const { high } = at;
-    this.#send(cursor, () => this.#hand(cursor, records, high));
+    const { range, high } = at;
+    if (next < at.low || next > high) return () => this.#outOfRange(cursor, range);
+    const records = at.slice(next, Math.min(high, next + fetchRecords));
+    return () => this.#hand(cursor, records, high);
   }
 
-  #wait(cursor: Cursor): void {
-    const wake = (): void => {
-      cursor.at.waiting.delete(wake);
-      this.#wakers.delete(tpKey(cursor.tp));
-      this.#atBroker(cursor);
-    };
-    cursor.at.waiting.add(wake);
-    this.#wakers.set(tpKey(cursor.tp), wake);
-  }
-
-  #send(cursor: Cursor, act: () => Promise<void>): void {
+  #send(join: number, told: readonly (() => Promise<void>)[], restMs: number): void {
     const { cluster, network, host } = this.#parts;
     const { scheduler } = cluster;
     const sentAt = scheduler.now;
     scheduler.at(
       network.arrival('kafka', host),
       () => {
-        if (!this.alive || this.#cursors.get(tpKey(cursor.tp)) !== cursor) return;
+        if (!this.alive || join !== this.#joins) return;
         if (scheduler.now - sentAt > fetchTimeoutMs) return this.fail(new KafkaFault('timeout', 'fetch: no answer'));
         this.lastFetch = performance.now();
-        act()
-          .then(() => {
-            cursor.fetching = false;
-            if (this.#cursors.get(tpKey(cursor.tp)) === cursor) this.#fetch(cursor);
-          })
+        const again = (): void => {
+          if (join !== this.#joins) return;
+          this.#fetching = false;
+          this.#fetch();
+        };
+        Promise.all(told.map((hand) => hand()))
+          .then(() => (restMs > 0 ? void scheduler.after(restMs, again, this.#owner) : again()))
           .catch((error: unknown) => this.fail(error instanceof Error ? error : new Error('fetch failed')));
       },
       this.#owner,
     );
   }
 
+  /** What a fetch brings for a partition that was sought anew meanwhile belongs to the place before. */
+  #isCurrent(cursor: Cursor): boolean {
+    return this.#cursors.get(cursor.name) === cursor;
+  }
+
   async #hand(cursor: Cursor, records: ReturnType<SimPartition['slice']>, high: number): Promise<void> {
+    if (!this.#isCurrent(cursor)) return;
     cursor.next += records.length;
     await this.#parts.events.onBatch(cursor.tp, records, BigInt(high));
   }
 
   async #outOfRange(cursor: Cursor, range: OffsetRange): Promise<void> {
+    if (!this.#isCurrent(cursor)) return;
     await this.#parts.events.outOfRange(cursor.tp, BigInt(cursor.next), range);
   }
 
@@ -237,8 +279,9 @@ export class SimSession {
     });
   }
 
-  #forgetWakers(): void {
-    for (const [key, wake] of this.#wakers) this.#cursors.get(key)?.at.waiting.delete(wake);
-    this.#wakers.clear();
+  #forget(): void {
+    for (const { at } of this.#cursors.values()) at.waiting.delete(this.#wake);
+    this.#cursors.clear();
+    this.#waiting = false;
   }
 }

@@ -3,6 +3,15 @@ import { Blocked, SqlError, type Result, type Session, type SessionLimits, type 
 import { Statement } from './statement.ts';
 import { handlerOf } from './statements.ts';
 
+/** Names with their schemas, each put together once. */
+const tableNames = new Map<string, Map<string, string>>();
+
+function namesIn(schema: string): Map<string, string> {
+  let names = tableNames.get(schema);
+  if (names === undefined) tableNames.set(schema, (names = new Map<string, string>()));
+  return names;
+}
+
 interface Request {
   readonly text: string;
   readonly values: readonly unknown[];
@@ -25,6 +34,7 @@ export class Backend implements Session {
   onTerminated: (error: SqlError) => void = () => {};
   onNotice: (code: string) => void = () => {};
   onNotification: (payload: string) => void = () => {};
+  readonly #names: Map<string, string>;
   readonly #queue: Request[] = [];
   #busy = false;
   #over = false;
@@ -34,6 +44,7 @@ export class Backend implements Session {
   constructor(server: SimServer, schema: string, limits: SessionLimits) {
     this.server = server;
     this.schema = schema;
+    this.#names = namesIn(schema);
     this.limits = limits;
     this.#heardAt = server.scheduler.now;
     server.backends.add(this);
@@ -60,6 +71,12 @@ export class Backend implements Session {
     for (const listeners of this.server.listeners.values()) listeners.delete(this);
     this.server.backends.delete(this);
     this.onTerminated(new SqlError(code, message));
+  }
+
+  tableName(table: string): string {
+    let name = this.#names.get(table);
+    if (name === undefined) this.#names.set(table, (name = `${this.schema}.${table}`));
+    return name;
   }
 
   lockAdvisory(name: string, shared: boolean): boolean {
@@ -124,7 +141,7 @@ export class Backend implements Session {
       return this.#done(request, new SqlError(lockMs < statementMs ? '55P03' : '57014', 'waited too long for a lock'));
     }
     if (!own.explicit) this.#release(own);
-    scheduler.after(lockLookMs, () => this.#execute(request, began), null);
+    scheduler.atSilently(scheduler.now + lockLookMs, () => this.#execute(request, began));
   }
 
   /** BEGIN, COMMIT, ROLLBACK; null for everything else. */
@@ -135,13 +152,9 @@ export class Backend implements Session {
           const begun = (this.transaction = this.#begin(true));
           const { transactionMs } = this.limits;
           if (transactionMs !== undefined)
-            this.server.scheduler.after(
-              transactionMs,
-              () => {
-                if (this.transaction === begun) this.terminate('25P04', 'transaction timeout');
-              },
-              null,
-            );
+            begun.timeout = this.server.scheduler.atSilently(this.server.scheduler.now + transactionMs, () => {
+              if (this.transaction === begun) this.terminate('25P04', 'transaction timeout');
+            });
           this.#done(request, { rows: [], rowCount: 0, command: 'BEGIN' });
         };
       case 'COMMIT':
@@ -168,7 +181,7 @@ export class Backend implements Session {
 
   #begin(explicit: boolean): Transaction {
     const synchronous = this.synchronousByDefault;
-    return { explicit, writes: new Map(), locks: new Set(), synchronous, failed: false };
+    return { explicit, writes: new Map(), locks: new Set(), synchronous, failed: false, timeout: null };
   }
 
   #commit(own: Transaction, done: (lost: Error | null) => void): void {
@@ -189,7 +202,7 @@ export class Backend implements Session {
       this.#release(own);
       return done(null);
     }
-    server.scheduler.after(server.flushDelay(), () => this.#over || end(), null);
+    server.scheduler.atSilently(server.scheduler.now + server.flushDelay(), () => this.#over || end());
   }
 
   /**
@@ -219,6 +232,7 @@ export class Backend implements Session {
   }
 
   #release(own: Transaction): void {
+    if (own.timeout !== null) own.timeout.cancelled = true;
     for (const lock of own.locks) if (this.server.locks.get(lock) === this) this.server.locks.delete(lock);
     own.locks.clear();
   }

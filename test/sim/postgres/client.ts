@@ -106,10 +106,8 @@ export class SimClient {
       this.#pending.push(pending);
       const { scheduler } = backend.server;
       this.#sentUpTo = Math.max(this.#sentUpTo, this.#network.arrival(this.#host, 'postgres'));
-      scheduler.at(
-        this.#sentUpTo,
-        () => backend.receive({ text, values: given, answer: (result) => this.#answer(pending, result) }),
-        null,
+      scheduler.atSilently(this.#sentUpTo, () =>
+        backend.receive({ text, values: given, answer: (result) => this.#answer(pending, result) }),
       );
     });
   }

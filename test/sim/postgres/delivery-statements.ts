@@ -43,6 +43,11 @@ const catalogue = (s: Statement) => {
 
 const claimable: ReadonlySet<string> = new Set(['due', 'claimed', 'waiting', 'unclear']);
 
+const dueRows = (s: Statement): DeliveryRow[] =>
+  s
+    .all<DeliveryRow>('delivery')
+    .filter((r) => r.recipient === s.value(2) && claimable.has(r.state) && (r.nextAttemptAt ?? Infinity) <= s.now);
+
 /** SHR-1 in one statement, as `exposeSql` does it. */
 function expose(s: Statement) {
   const recipient = s.value<string>(2);
@@ -127,10 +132,9 @@ export const deliveryHandlers: Handlers = {
       }),
     );
   },
+  'SELECT 1 FROM delivery WHERE controller = $1 AND recipient = $2': (s) => rowsOf(dueRows(s).length > 0 ? [{}] : []),
   'ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED': (s) => {
-    const due = s
-      .all<DeliveryRow>('delivery')
-      .filter((r) => r.recipient === s.value(2) && claimable.has(r.state) && (r.nextAttemptAt ?? Infinity) <= s.now)
+    const due = dueRows(s)
       .filter((r) => !s.isLockedByAnother('delivery', keyOf(r.recipient, r.subjectKey)))
       .sort((a, b) => (a.nextAttemptAt ?? 0) - (b.nextAttemptAt ?? 0) || (a.subjectKey < b.subjectKey ? -1 : 1))
       .slice(0, s.value<number>(3));

@@ -72,6 +72,7 @@ const page = (lane: number) => (s: Statement) => {
     s.value<number | null>(3),
     s.value<number>(4),
   ];
+  if (s.isEmpty('outbox')) return rowsOf([]);
   const rows = s.all<OutboxRecord>('outbox').sort((a, b) => a.id - b.id);
   const found = shards.flatMap((shard, index) =>
     rows

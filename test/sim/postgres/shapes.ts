@@ -43,6 +43,8 @@ export interface Transaction {
   readonly locks: Set<string>;
   synchronous: boolean;
   failed: boolean;
+  /** What ends it when it takes too long. */
+  timeout: { cancelled: boolean } | null;
 }
 
 /** A server as its statements see it. */
@@ -68,6 +70,8 @@ export interface Session {
   /** The temporary table of a comparison (DLV-7). */
   readonly seen: Set<string>;
   onNotification: (payload: string) => void;
+  /** With its schema. */
+  tableName(table: string): string;
   lockAdvisory(name: string, shared: boolean): boolean;
   unlockAdvisory(name: string): void;
 }

@@ -57,6 +57,13 @@ export class Statement {
     return [...merged.values()].filter((row) => row !== undefined) as R[];
   }
 
+  /** Of what is committed and what its transaction wrote. */
+  isEmpty(table: string): boolean {
+    const name = this.#name(table);
+    const written = this.#transaction.writes.has(name) || this.#writes.has(name);
+    return written ? this.all(table).length === 0 : this.backend.server.table(name).size === 0;
+  }
+
   /** FOR UPDATE; throws when another transaction holds it, and the statement begins again later. */
   lock(table: string, key: string): void {
     const name = `${this.#name(table)} ${key}`;
@@ -107,7 +114,7 @@ export class Statement {
   }
 
   #name(table: string): string {
-    return `${this.backend.schema}.${table}`;
+    return this.backend.tableName(table);
   }
 }
 

@@ -32,6 +32,8 @@ import type { World } from './world.ts';
 
 /** As in connector-ground.ts. */
 const limits = { lockMs: 2_000, statementMs: 10_000, transactionMs: 15_000 };
+/** As in run-connector-service.ts. */
+const gatherMs: Readonly<Record<string, number>> = { [topics.revocations]: 10, [topics.changes]: 50 };
 const openRetryMs = 1_000;
 const reconcileRetryMs = 5_000;
 
@@ -189,7 +191,7 @@ export class Connector {
     openCatalogue();
     for (const topic of [topics.revocations, topics.changes, topics.catalogue])
       kafka
-        .source()
+        .source({ gatherMs: gatherMs[topic] ?? 0 })
         .start({
           groupId: `${name}.${topic}`,
           topics: [topic],

@@ -68,7 +68,7 @@ export class World {
     this.chance = this.random('hosts');
     this.clocksGoAhead = this.chance.chance(0.4);
     const pollMs = this.chance.pick([75, 150, 300]);
-    this.relayTiming = { passMs: this.chance.pick([200, 400, 800]), pollMs, trustingPollMs: 2 * pollMs };
+    this.relayTiming = { passMs: this.chance.pick([200, 400, 800]), pollMs };
     this.history = new Recorder(this.scheduler);
     this.history.attach(this.server, this.cluster);
   }

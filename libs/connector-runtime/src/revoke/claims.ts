@@ -11,7 +11,15 @@ import type { RevocationOutcome } from '../partner/outcome.ts';
 import { factsOf, told } from '../receive/delivery-upsert.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
 import { openQuestions, type OpenedQuestion } from '../store/confirmation-rows.ts';
-import { databaseNow, forgetPersons, lockDue, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
+import {
+  databaseNow,
+  forgetPersons,
+  isAnyDue,
+  lockDue,
+  lockRows,
+  writeRows,
+  type DeliveryRow,
+} from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
 
 /** Rows one worker works on, with the deadline past which it neither sends nor settles (DLV-2). */
@@ -53,6 +61,11 @@ export class Claims {
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
+  }
+
+  /** Whether `take` would find something, at the cost of one statement. */
+  anyDue(recipient: RecipientId): Promise<boolean> {
+    return isAnyDue(this.#options.pool, this.#options.controller, recipient);
   }
 
   /**

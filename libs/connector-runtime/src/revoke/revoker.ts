@@ -74,7 +74,11 @@ export class Revoker {
 
   async #run(): Promise<void> {
     const { recipient, log } = this.#options;
-    for (;;) {
+    for (let told = true; ;) {
+      if (!told && !(await this.#anyDue())) {
+        told = await this.#sleep(this.#options.pollMs ?? pollMs);
+        continue;
+      }
       // DENY IS NEVER BLOCKED: it stands in line before all shares, and with nothing due it gives the slot to them at once.
       const slot = await recipient.budget.take('revocation', this.#stop.signal);
       if (slot === null) return;
@@ -84,8 +88,17 @@ export class Revoker {
         slot.forgo();
         return false;
       });
-      if (!busy) await this.#sleep(this.#options.pollMs ?? pollMs);
+      told = busy || (await this.#sleep(this.#options.pollMs ?? pollMs));
     }
+  }
+
+  /** Nobody has told of anything: a look that takes no slot and opens no transaction. */
+  #anyDue(): Promise<boolean> {
+    const { recipient, claims, log } = this.#options;
+    return claims.anyDue(recipient.id).catch((err: unknown) => {
+      log.warn({ err, recipient: recipient.id }, 'deliveries cannot be looked for');
+      return false;
+    });
   }
 
   /** @returns whether there was work */
@@ -210,10 +223,11 @@ export class Revoker {
     }
   }
 
-  async #sleep(ms: number): Promise<void> {
+  /** @returns whether it was woken */
+  async #sleep(ms: number): Promise<boolean> {
     if (this.#awake || this.#stop.signal.aborted) {
       this.#awake = false;
-      return;
+      return true;
     }
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
@@ -223,7 +237,9 @@ export class Revoker {
       };
     });
     this.#wake = undefined;
+    const woken = this.#awake;
     this.#awake = false;
+    return woken;
   }
 }
 

@@ -130,6 +130,19 @@ export async function readRegistered(
   return rows;
 }
 
+const isDue = `controller = $1 AND recipient = $2 AND state IN ('due', 'claimed', 'waiting', 'unclear')
+              AND next_attempt_at <= clock_timestamp()`;
+
+/** A look without a lock, for whoever was not told that something is due. */
+export async function isAnyDue(pool: Pool, controller: ControllerId, recipient: RecipientId): Promise<boolean> {
+  const { rowCount } = await pool.query({
+    name: 'delivery-any-due',
+    text: `SELECT 1 FROM delivery WHERE ${isDue} LIMIT 1`,
+    values: [controller, recipient],
+  });
+  return rowCount !== 0;
+}
+
 /** DLV-2: due rows that nobody else works on. */
 export async function lockDue(
   tx: PoolClient,
@@ -140,8 +153,7 @@ export async function lockDue(
   const { rows } = await tx.query<DeliveryRow>({
     name: 'delivery-lock-due',
     text: `SELECT ${rowColumns} FROM delivery
-            WHERE controller = $1 AND recipient = $2 AND state IN ('due', 'claimed', 'waiting', 'unclear')
-              AND next_attempt_at <= clock_timestamp()
+            WHERE ${isDue}
             ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED`,
     values: [controller, recipient, limit],
   });

@@ -121,11 +121,14 @@ export function decodeEvent(headers: Readonly<Record<string, string>>, value: Bu
   return { type, id, ...(traceparent ? { traceparent } : {}), data } as ReceivedEvent;
 }
 
+/** Made once: it costs more than the records it reads, and keeps nothing from one to the next. */
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 function parseJson(value: Buffer): unknown {
   let text: string;
   let parsed: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(value);
+    text = utf8.decode(value);
     parsed = JSON.parse(text);
   } catch {
     throw new UndecodableRecord('not JSON in UTF-8');

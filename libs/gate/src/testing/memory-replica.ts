@@ -1,6 +1,6 @@
-import type { ControllerId, SubjectKey } from '@entente/contracts';
+import type { CatalogueDocument, ControllerId, SubjectKey } from '@entente/contracts';
 import type { Held } from '../step/decision.ts';
-import type { Batch, Replica, Resumed, SubjectWrite } from '../store/replica.ts';
+import type { Batch, Replica, Resumed, StoredPartition, SubjectWrite } from '../store/replica.ts';
 
 /** The replica's contract in a few maps, for models. Can be told to lose its store. */
 export class MemoryReplica implements Replica {
@@ -8,7 +8,11 @@ export class MemoryReplica implements Replica {
   readonly subjects = new Map<SubjectKey, SubjectWrite>();
   readonly closed = new Set<SubjectKey>();
   broken = false;
-  stored: Resumed = { seeded: false, incarnation: 0, positions: new Map(), partitions: new Map(), catalogue: null };
+  readonly #positions = new Map<string, bigint>();
+  readonly #partitions = new Map<number, StoredPartition>();
+  #seeded = false;
+  #incarnation = 0;
+  #catalogue: CatalogueDocument | null = null;
   #quarantined = 0;
 
   constructor(controller: ControllerId) {
@@ -28,23 +32,31 @@ export class MemoryReplica implements Replica {
         this.subjects.set(write.subjectKey, write);
     for (const key of batch.closeKeys?.keys() ?? []) this.closed.add(key);
     this.#quarantined += batch.quarantine?.length ?? 0;
-    this.stored = {
-      seeded: this.stored.seeded || batch.seeded !== undefined,
-      incarnation: batch.seeded?.incarnation ?? this.stored.incarnation,
-      positions: new Map([...this.stored.positions, ...(batch.positions ?? [])]),
-      partitions: new Map([...this.stored.partitions, ...(batch.partitions ?? [])]),
-      catalogue: batch.catalogue ?? this.stored.catalogue,
-    };
+    for (const [tp, next] of batch.positions ?? []) this.#positions.set(tp, next);
+    for (const [number, state] of batch.partitions ?? []) this.#partitions.set(number, state);
+    if (batch.seeded !== undefined) {
+      this.#seeded = true;
+      this.#incarnation = batch.seeded.incarnation;
+    }
+    if (batch.catalogue !== undefined) this.#catalogue = batch.catalogue;
   }
 
   empty(): void {
     this.subjects.clear();
     this.closed.clear();
-    this.stored = { ...this.stored, seeded: false, positions: new Map(), catalogue: null };
+    this.#positions.clear();
+    this.#seeded = false;
+    this.#catalogue = null;
   }
 
   resumed(): Resumed {
-    return this.stored;
+    return {
+      seeded: this.#seeded,
+      incarnation: this.#incarnation,
+      positions: new Map(this.#positions),
+      partitions: new Map(this.#partitions),
+      catalogue: this.#catalogue,
+    };
   }
 
   counts(): { subjects: number; closedKeys: number; quarantined: number } {

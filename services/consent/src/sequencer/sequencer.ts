@@ -11,6 +11,9 @@ const batchSize = 2_000;
 /** Only one sequencer of all instances numbers at a time; the others find the lock taken and come back. */
 const lockSql = `SELECT pg_try_advisory_xact_lock(hashtextextended('entente.sequencer', 0)) AS mine`;
 
+/** Between changes one look is all that a round costs; a transaction would be four statements. */
+const waitingSql = `SELECT 1 FROM ledger_pending ORDER BY entry_id LIMIT 1`;
+
 const headSql = `SELECT number, hash FROM ledger_chain ORDER BY number DESC LIMIT 1`;
 
 /**
@@ -58,6 +61,7 @@ export class Sequencer {
 
   async #round(): Promise<void> {
     try {
+      if ((await this.#pool.query({ name: 'sequencer-waiting', text: waitingSql })).rowCount === 0) return;
       while (!this.#stopped && (await this.numberPending()) === batchSize);
     } catch (err) {
       this.#log.warn({ err }, 'ledger numbering failed, it is tried again');
