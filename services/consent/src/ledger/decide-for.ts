@@ -43,9 +43,11 @@ function decideChoices<S extends Subject>(
   if (decided.kind === 'rejected') return decided;
   const own = decided.kind === 'changed' ? [ownTransition(row, command, decided)] : [];
   const after = decided.kind === 'changed' ? decided.vector : row.vector;
+  // A recipient is refused under each key for itself: that nobody had been asked under one takes no other's grant away.
+  const before = command.deny?.recipients === undefined ? row.vector : denyPart(row, command, context).vector;
   const others = linked.flatMap((subject) => {
     const denied = denyPart(subject, command, context).vector;
-    const vector = spread(denied, { before: row.vector, after }, context.catalogue, context.now);
+    const vector = spread(denied, { before, after }, context.catalogue, context.now);
     return transitionIfNew(subject, vector, command.cause ?? 'person');
   });
   if (decided.kind === 'replayed') return others.length === 0 ? decided : standing(others);

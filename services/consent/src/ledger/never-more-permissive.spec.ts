@@ -401,6 +401,23 @@ describe('no state is ever more permissive than the reference model allows', () 
     expect(compare(all, 1)).toEqual({ allowed: 2 });
   });
 
+  test('REC-4 a recipient refused under one id is refused under the others, and takes no more from them than that', () => {
+    const wide = { notice: 'wide@1', mail: 'A', days: 1, refused: [] };
+    const refused: Step[] = [
+      { do: 'merge', who: 'A', other: 'D' },
+      { do: 'grant', who: 'A', purposes: ['email'], ...wide },
+      // Nobody has been asked under this id.
+      { do: 'refuse recipient', who: 'D', recipient: 'meta' },
+    ];
+    expect(compare(refused, 1)).toEqual({ allowed: 1 });
+    const narrowed: Step[] = [
+      ...refused,
+      { do: 'grant', who: 'D', purposes: ['email'], ...wide },
+      { do: 'grant', who: 'A', purposes: ['email'], ...wide, refused: ['crm'] },
+    ];
+    expect(compare(narrowed, 1)).toEqual({ allowed: 2 });
+  });
+
   test('a person’s own grant is in force at once, whatever went before, erasure and merge included', () => {
     fc.assert(
       fc.property(fc.array(steps, { maxLength: 20 }), who, (all, one) => {
