@@ -119,6 +119,37 @@ describe('ACK-TRUTH, DLV-3: the withdrawal of one purpose while shares of anothe
   });
 });
 
+test.each(['nothing else', 'a revocation that began and ended'] as const)(
+  'DLV-5: a partner that has resumed, and %s meanwhile: whoever was told last is believed',
+  async (meanwhile) => {
+    const person = newPerson((name) => ({ email: `${name}@example.org` }));
+    const { register, recipient, vault, pool } = runtime;
+    const { subjectKey } = person;
+    const revoked = async () => (await runtime.row(person))?.revoked;
+    const stands = [ads, mail];
+    await runtime.change(person, 1, stands);
+    // As after a revocation of both, and a new grant.
+    await pool.query('UPDATE delivery SET revoked = $2 WHERE subject_key = $1', [subjectKey, stands]);
+    const sealed = await vault.store(person.identifiers);
+    const exposure = { subjectKey, purpose: mail, digest: 'd', sealed, version: 1, lifted: false };
+    const [verdict] = await register.record(recipient.id, [exposure], 50);
+    if (verdict?.kind !== 'recorded') throw new Error(`not recorded: ${verdict?.kind}`);
+    const ended = meanwhile !== 'nothing else';
+    if (ended) {
+      await runtime.change(person, 2, [ads]);
+      await waitFor(async () => (await runtime.row(person))?.state === 'settled', { what: 'the revocation' });
+    }
+    const { revokeVersion } = verdict;
+    await register.reinstated(recipient.id, [{ subjectKey, purpose: mail, revokeVersion }]);
+    expect(await revoked()).toEqual(ended ? stands : [ads]);
+    const { rows } = await pool.query(
+      `SELECT FROM outbox WHERE aggregateid = $1 AND payload::jsonb ->> 'direction' = 'grant'`,
+      [subjectKey],
+    );
+    expect(rows).toHaveLength(ended ? 0 : 1);
+  },
+);
+
 test('DLV-5, NO-LOSS: what is shared again after a new grant is revoked again when the catalogue takes the purpose away', async () => {
   const person = newPerson((name) => ({ email: `${name}@example.org` }));
   const shared = async (): Promise<void> => {

@@ -23,7 +23,7 @@ export interface ReadyShare {
 /** A share its row lets pass; `resume` when the partner must be told to resume first. */
 interface Registered<R> {
   readonly item: R;
-  readonly resume: { readonly revoked: readonly PurposeId[] } | null;
+  readonly resume: { readonly revoked: readonly PurposeId[]; readonly revokeVersion: number } | null;
   /** Monotonic end of the window that covers it. */
   readonly windowEnd: number;
 }
@@ -115,9 +115,9 @@ export class ShareAttempt {
       const verdict = verdicts[index] ?? { kind: 'held', state: 'none' };
       const { subjectKey, purpose } = item.intent;
       if (verdict.kind !== 'recorded') return void outcomes.set(item, stoppedBy(verdict));
-      const { revoked, inFlightUntil } = verdict;
+      const { revoked, revokeVersion, inFlightUntil } = verdict;
       windows.opened(subjectKey, ownWindow, inFlightUntil);
-      const resume = recipient.reinstates && revoked.includes(purpose) ? { revoked } : null;
+      const resume = recipient.reinstates && revoked.includes(purpose) ? { revoked, revokeVersion } : null;
       // A row that must resume first is asked again next time: its window covers no later share.
       if (resume === null) windows.cover(subjectKey, nameOf(item), ownWindow);
       passed.push({ item, resume, windowEnd: ownWindow });
@@ -149,13 +149,11 @@ export class ShareAttempt {
       scope,
     );
     const byName = new Map(toResume.map(({ item }, index) => [personAndPurpose(item), results[index] ?? noOutcome]));
-    const resumed = toResume
-      .map(({ item }) => item)
-      .filter((item) => byName.get(personAndPurpose(item))?.kind === 'sent');
+    const resumed = toResume.filter(({ item }) => byName.get(personAndPurpose(item))?.kind === 'sent');
     if (resumed.length > 0)
       await register.reinstated(
         recipient.id,
-        resumed.map(({ intent }) => intent),
+        resumed.map(({ item: { intent }, revokeVersion }) => ({ ...intent, revokeVersion })),
       );
     return registered.flatMap(({ item, resume }) => {
       const outcome = resume ? (byName.get(personAndPurpose(item)) ?? noOutcome) : undefined;

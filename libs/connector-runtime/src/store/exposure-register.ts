@@ -22,7 +22,13 @@ export interface IntendedExposure {
 
 /** What the row says to the share, under its lock (SHR-1). */
 export type ExposureVerdict =
-  | { readonly kind: 'recorded'; readonly revoked: readonly PurposeId[]; readonly inFlightUntil: number }
+  | {
+      readonly kind: 'recorded';
+      readonly revoked: readonly PurposeId[];
+      /** Of the last revocation there was. */
+      readonly revokeVersion: number;
+      readonly inFlightUntil: number;
+    }
   /** A newer deny stands in the row; nothing was recorded and no window opened. */
   | { readonly kind: 'denied' }
   /** A revocation is due, in flight, unclear or parked. */
@@ -69,7 +75,7 @@ const exposeSql = `
                      THEN ARRAY(SELECT p FROM unnest(d.revoked) AS p WHERE NOT p = ANY (excluded.exposed))
                      ELSE ARRAY(SELECT p FROM unnest(d.revoked) AS p WHERE NOT EXISTS
                                  (SELECT FROM wanted w WHERE ${allowed} AND w.lifted AND w.purpose = p)) END
-    RETURNING subject_key, state, version, desired, revoked, in_flight_until
+    RETURNING subject_key, state, version, desired, revoked, revoke_version, in_flight_until
   ), recorded AS (
     INSERT INTO exposure AS e (controller, recipient, subject_key, purpose, digest, sealed, first_at, last_at)
     SELECT DISTINCT ON (w.subject_key, w.purpose, w.digest)
@@ -80,6 +86,7 @@ const exposeSql = `
     RETURNING subject_key, purpose
   )
   SELECT t.subject_key AS "subjectKey", t.state, t.version, t.desired, t.revoked,
+         t.revoke_version AS "revokeVersion",
          (extract(epoch FROM t.in_flight_until) * 1000)::float8 AS "inFlightUntil",
          coalesce((SELECT array_agg(DISTINCT r.purpose) FROM recorded r WHERE r.subject_key = t.subject_key
                     AND NOT EXISTS (SELECT 1 FROM exposure x WHERE x.controller = $1 AND x.recipient = $2
@@ -95,11 +102,19 @@ interface TouchedRow {
   readonly version: number;
   readonly desired: readonly PurposeId[];
   readonly revoked: readonly PurposeId[];
+  readonly revokeVersion: number;
   /** Database milliseconds; null only where no window was opened. */
   readonly inFlightUntil: number | null;
   /** Purposes this statement exposed for the first time. */
   readonly first: readonly PurposeId[];
   readonly now: number;
+}
+
+/** What the partner was told to resume, and what had been revoked when it was. */
+export interface Reinstated {
+  readonly subjectKey: SubjectKey;
+  readonly purpose: PurposeId;
+  readonly revokeVersion: number;
 }
 
 /** A window as it stands in the row of its person. */
@@ -204,19 +219,20 @@ export class ExposureRegister {
     });
   }
 
-  /** DLV-5: the partner has resumed these purposes. A revocation that began meanwhile keeps its word. */
-  async reinstated(
-    recipient: RecipientId,
-    reinstated: readonly { readonly subjectKey: SubjectKey; readonly purpose: PurposeId }[],
-  ): Promise<void> {
+  /**
+   * DLV-5: the partner has resumed these purposes. A revocation that began meanwhile keeps its word, also one that has ended
+   * by now: then the partner was told to stop after it had resumed.
+   */
+  async reinstated(recipient: RecipientId, reinstated: readonly Reinstated[]): Promise<void> {
     const { pool, controller, log } = this.#options;
     await inTransaction(pool, async (tx) => {
       const { rows } = await tx.query<{ subjectKey: SubjectKey; version: number; now: number }>(
         `UPDATE delivery d SET revoked = ARRAY(SELECT p FROM unnest(d.revoked) AS p WHERE NOT p = ANY (r.purposes))
-           FROM (SELECT subject_key, array_agg(purpose) AS purposes
-                   FROM unnest($3::text[], $4::text[]) AS r(subject_key, purpose) GROUP BY subject_key) r
+           FROM (SELECT subject_key, array_agg(purpose) AS purposes, min(revoke_version) AS revoke_version
+                   FROM unnest($3::text[], $4::text[], $5::bigint[]) AS r(subject_key, purpose, revoke_version)
+                  GROUP BY subject_key) r
           WHERE d.controller = $1 AND d.recipient = $2 AND d.subject_key = r.subject_key
-            AND d.state IN ('none', 'settled')
+            AND d.state IN ('none', 'settled') AND d.revoke_version = r.revoke_version
         RETURNING d.subject_key AS "subjectKey", d.version,
                   (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`,
         [
@@ -224,6 +240,7 @@ export class ExposureRegister {
           recipient,
           reinstated.map(({ subjectKey }) => subjectKey),
           reinstated.map(({ purpose }) => purpose),
+          reinstated.map(({ revokeVersion }) => revokeVersion),
         ],
       );
       await recordEnforcements(
@@ -241,9 +258,9 @@ export class ExposureRegister {
 
 function verdict(exposure: IntendedExposure, row: TouchedRow | undefined): ExposureVerdict {
   if (row === undefined) return { kind: 'held', state: 'none' };
-  const { state, version, desired, revoked, inFlightUntil } = row;
+  const { state, version, desired, revoked, revokeVersion, inFlightUntil } = row;
   if (pending.includes(state)) return { kind: 'held', state };
   if (version >= exposure.version && !desired.includes(exposure.purpose)) return { kind: 'denied' };
   if (inFlightUntil === null) return { kind: 'held', state };
-  return { kind: 'recorded', revoked, inFlightUntil };
+  return { kind: 'recorded', revoked, revokeVersion, inFlightUntil };
 }

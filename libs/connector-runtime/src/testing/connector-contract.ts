@@ -139,6 +139,17 @@ export function connectorContract<S extends ContractServer>(
       await told(person, 'accepted@2');
     });
 
+    if (options.renewsTokens)
+      test('a token the partner no longer takes is renewed, and the withdrawal goes through in the same attempt', async () => {
+        const person = await sharedPerson();
+        await faults({ kind: 'authExpired', match: operations.revoke, times: 1 });
+        await ground.runtime().change(person, 2, []);
+        // Nobody waits and nobody is parked: the first attempt is the one that is accepted.
+        expect(await told(person, 'accepted@2')).toEqual(['accepted@2']);
+        expect(new Set(await ground.runtime().attempts(person))).toEqual(new Set(['applied']));
+        expect([await held(person, first), await held(person, second)]).toEqual([false, false]);
+      });
+
     test('one bad identifier never blocks another person', async () => {
       if (!options.tellsBadRows) return;
       const [bad, good] = [await sharedPerson(), await sharedPerson()];

@@ -41,6 +41,8 @@ export interface ConnectorContractOptions<S extends ContractServer = ContractSer
   readonly secrets: readonly string[];
   /** The partner can tell that an identifier is bad; Segment answers 200 all the same. */
   readonly tellsBadRows: boolean;
+  /** The service fetches the partner's access tokens itself, so that one the partner no longer takes is renewed. */
+  readonly renewsTokens?: true;
   /** Wanted where the definition has `confirm`. */
   readonly confirmation?: ConfirmationContract;
   /** Wanted where the definition has `readBack`. */

@@ -45,6 +45,7 @@ connectorContract(
     operations: { share: 'audienceMembers.ingest', revoke: 'audienceMembers.remove' },
     secrets: [privateKey, ...privateKey.split('\n').filter((line) => line.length > 40), 'ya29.'],
     tellsBadRows: true,
+    renewsTokens: true,
     confirmation: {
       // Requests are processed as soon as they are accepted.
       finish: () => Promise.resolve(),

@@ -100,6 +100,8 @@ describe('iab-data-deletion: the connector contract, without shares', () => {
     ],
     ['a page', { kind: 'html', match: revoke, times: 1 }, /^unclear: acknowledgement-missing/],
     ['half an answer', { kind: 'malformed', match: revoke, times: 1 }, /^unclear: acknowledgement-missing/],
+    ['nothing at all', { kind: 'empty', match: revoke, times: 1 }, /^unclear: acknowledgement-missing/],
+    ['one of another type', { kind: 'wrongTypes', match: revoke, times: 1 }, /^unclear: acknowledgement-missing/],
     ['none, for it is lost', { kind: 'loseAnswer', match: revoke, times: 1 }, /^unclear: no-answer/],
     ['none in time', { kind: 'slow', ms: 3_000, match: revoke, times: 1 }, /^unclear: no-answer/],
     ['a request for silence', { kind: 'throttle', retryAfterMs: 0, match: revoke, times: 1 }, /^retry: throttled/],

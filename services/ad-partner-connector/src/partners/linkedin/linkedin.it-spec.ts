@@ -24,7 +24,7 @@ connectorContract(
   {
     definition: linkedInMatchedAudiences,
     start,
-    settings: (url) => ({ baseUrl: url, accessToken: token, audiences }),
+    settings: (url) => ({ baseUrl: url, tokenUrl: `${url}/oauth/v2/accessToken`, ...renewal, audiences }),
     purposes: [ads, lookalikes],
     fields: {},
     identifiers,
@@ -34,27 +34,26 @@ connectorContract(
     },
     // One call adds and removes.
     operations: { share: 'segmentUsers.change', revoke: 'segmentUsers.change' },
-    secrets: [token],
+    secrets: [token, renewal.refreshToken, renewal.clientSecret],
     tellsBadRows: true,
+    renewsTokens: true,
   },
   // Each element has its status: the others need not even a second request.
-  (ground) => audienceSharing(ground, sharing),
+  (ground) => {
+    audienceSharing(ground, sharing);
+    tokenRenewal(ground, sharing);
+  },
 );
 
-describe('linkedin: with a refresh token', () => {
+describe('linkedin: with an access token that was given', () => {
   const ground = contractGround({
     definition: linkedInMatchedAudiences,
     start,
-    settings: (url) => ({
-      ...{ baseUrl: url, tokenUrl: `${url}/oauth/v2/accessToken`, ...renewal },
-      audiences: { 'personalised-ads': '10804' },
-    }),
+    settings: (url) => ({ baseUrl: url, accessToken: token, audiences: { 'personalised-ads': '10804' } }),
     purposes: [ads, lookalikes],
     fields: {},
     identifiers,
   });
-  tokenRenewal(ground, sharing);
-
   test('a segment that is not ready yet is asked again, and only its 201 is an acceptance', async () => {
     const { runtime, faults, attempted } = ground;
     const person = await agreed(ground, 'linkedin-email');

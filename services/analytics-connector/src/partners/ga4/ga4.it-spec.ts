@@ -60,6 +60,7 @@ connectorContract({
   operations: { share: 'mp.collect', revoke: 'userDeletion.upsert' },
   secrets: [analyticsSecret, advertisingSecret, ...privateKey.split('\n').filter((line) => line.length > 40), 'ya29.'],
   tellsBadRows: true,
+  renewsTokens: true,
   erasure: {
     async knows(server, person) {
       const state = (await server.state(person.identifiers['subject-id'] ?? '')) as Ga4State;

@@ -50,6 +50,7 @@ connectorContract({
   // The token of every session begins with the organisation's id.
   secrets: [clientSecret, '00D000000000001!'],
   tellsBadRows: true,
+  renewsTokens: true,
   // Every write is synchronous.
   confirmation: { finish: () => Promise.resolve(), operation: 'batch' },
   readBack: {

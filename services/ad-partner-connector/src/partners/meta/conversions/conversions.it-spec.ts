@@ -115,6 +115,8 @@ describe('meta-conversions: the connector contract, for events', () => {
     ['fewer received than sent', { kind: 'lie', match: 'events.send', times: 1 }],
     ['a lost answer', { kind: 'loseAnswer', match: 'events.send', times: 1 }],
     ['a page', { kind: 'html', match: 'events.send', times: 1 }],
+    ['nothing at all', { kind: 'empty', match: 'events.send', times: 1 }],
+    ['members of other types', { kind: 'wrongTypes', match: 'events.send', times: 1 }],
     ['throttling', { kind: 'throttle', retryAfterMs: 0, match: 'events.send', times: 1 }],
   ])('%s: the event is sent again, and counts once', async (_, fault) => {
     const person = await agreed();
@@ -127,6 +129,8 @@ describe('meta-conversions: the connector contract, for events', () => {
     ['every entry invalid', { kind: 'lie', match: revoke, times: 1 }, /^retry: invalid-entries/],
     ['a page', { kind: 'html', match: revoke, times: 1 }, /^unclear/],
     ['half an answer', { kind: 'malformed', match: revoke, times: 1 }, /^unclear/],
+    ['nothing at all', { kind: 'empty', match: revoke, times: 1 }, /^unclear/],
+    ['members of other types', { kind: 'wrongTypes', match: revoke, times: 1 }, /^unclear/],
     ['a lost answer', { kind: 'loseAnswer', match: revoke, times: 1 }, /^unclear: no-answer/],
     ['throttling', { kind: 'throttle', retryAfterMs: 0, match: revoke, times: 1 }, /^retry: throttled/],
   ])('ACK-TRUTH: %s is no acceptance of a withdrawal', async (_, fault, expected) => {
