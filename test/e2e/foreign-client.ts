@@ -1,4 +1,4 @@
-import { Consumer, MessagesStreamModes } from '@platformatic/kafka';
+import { Consumer, ListOffsetTimestamps, MessagesStreamModes } from '@platformatic/kafka';
 import { topicSettings } from '@entente/contracts';
 import { uuidv7 } from '@entente/contracts';
 import { systemClock } from '@entente/observability';
@@ -14,34 +14,48 @@ export interface ForeignRecord {
   readonly timestamp: number;
 }
 
-/** Nothing new for this long means that the ends were reached. Milliseconds. */
-const quietMs = 1_500;
+/** A reader that gets nothing for so long before it has reached the ends is stuck. Milliseconds. */
+const stuckMs = 60_000;
 
-/** Reads every topic of ours from its beginning with a client that shares no code with ours. */
+/** Every topic of ours as it stood when the reading began, from its beginning, with a client that shares no code with ours. */
 export async function readTopics(bootstrap: readonly string[]): Promise<ForeignRecord[]> {
+  const records: ForeignRecord[] = [];
+  await eachRecord(bootstrap, (record) => void records.push(record));
+  return records;
+}
+
+/** As `readTopics`, one by one: a long run's logs are larger than what has to be kept of them. */
+export async function eachRecord(bootstrap: readonly string[], take: (record: ForeignRecord) => void): Promise<void> {
   const consumer = new Consumer({
     groupId: `foreign-${uuidv7(systemClock.now())}`,
     clientId: 'foreign-reader',
     bootstrapBrokers: [...bootstrap],
   });
-  const records: ForeignRecord[] = [];
+  const topics = topicSettings.map(({ name }) => name);
   try {
+    // Beats and watermarks never cease: what counts is what stood in the logs now.
+    const ends = endsOf(
+      await consumer.listOffsets({ topics, timestamp: ListOffsetTimestamps.EARLIEST }),
+      await consumer.listOffsets({ topics, timestamp: ListOffsetTimestamps.LATEST }),
+    );
     const stream = await consumer.consume({
-      topics: topicSettings.map(({ name }) => name),
-      mode: MessagesStreamModes.EARLIEST,
-      autocommit: false,
-      maxWaitTime: 200,
+      ...{ topics, mode: MessagesStreamModes.EARLIEST, autocommit: false, maxWaitTime: 200 },
     });
     await new Promise<void>((resolve, reject) => {
-      let timer = setTimeout(resolve, quietMs * 4);
-      // Beats and watermarks never cease: the end is the moment at which the reader began.
-      const began = systemClock.now();
+      const stuck = (): void => reject(new Error(`the reader got nothing for ${stuckMs} ms before ${ends.size} ends`));
+      let timer = setTimeout(stuck, stuckMs);
+      const done = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
       stream.on('error', reject);
       stream.on('data', (message) => {
-        if (Number(message.timestamp) > began) return;
+        const place = `${message.topic}/${message.partition}`;
+        const end = ends.get(place);
+        if (end === undefined || message.offset >= end) return;
         clearTimeout(timer);
-        timer = setTimeout(resolve, quietMs);
-        records.push({
+        timer = setTimeout(stuck, stuckMs);
+        take({
           topic: message.topic,
           partition: message.partition,
           offset: message.offset,
@@ -52,11 +66,24 @@ export async function readTopics(bootstrap: readonly string[]): Promise<ForeignR
           value: message.value.toString('utf8'),
           timestamp: Number(message.timestamp),
         });
+        if (message.offset !== end - 1n) return;
+        ends.delete(place);
+        if (ends.size === 0) done();
       });
+      if (ends.size === 0) done();
     });
     await stream.close();
   } finally {
     await consumer.close(true);
   }
-  return records;
+}
+
+/** The offset after the last record of each partition that has any, by `topic/partition`. */
+function endsOf(first: ReadonlyMap<string, bigint[]>, last: ReadonlyMap<string, bigint[]>): Map<string, bigint> {
+  const places = [...last].flatMap(([topic, offsets]) =>
+    offsets.flatMap((end, partition) =>
+      end > (first.get(topic)?.[partition] ?? 0n) ? [[`${topic}/${partition}`, end] as const] : [],
+    ),
+  );
+  return new Map(places);
 }

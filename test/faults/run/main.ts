@@ -1,26 +1,28 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { stackRecipients, starterCatalogue } from '@entente/local';
+import { starterCatalogue } from '@entente/local';
 import { check, defaultSettings, isBroken, writeHistory, type HistoryEvent } from '../checker/index.ts';
 import { Random } from '../../sim/engine/random.ts';
 import { monotonicMs } from './clock.ts';
 import { readDatabase } from './evidence/database.ts';
-import { readJournals } from './evidence/journals.ts';
+import { readSends } from './evidence/journals.ts';
 import { readPartnerStates } from './evidence/partner-states.ts';
 import { readLogs, type GateStart } from './evidence/topics.ts';
-import { faultMenu } from './fault-menu.ts';
+import { faultMenu } from './faults/menu.ts';
 import { harass } from './nemesis.ts';
 import { parseOptions, type RunOptions } from './options.ts';
 import { quiesce } from './quiesce.ts';
 import { OpsWatch } from './ops-watch.ts';
 import { Recording } from './recording.ts';
 import { reportOf } from './report.ts';
-import { Workload } from './workload.ts';
+import { Workload, type Pace } from './workload.ts';
 import { startWorld, type World } from './world.ts';
 
-/** What two cores carry beside three brokers, so that waiting is the faults' doing and not the machine's. */
-const pace = { decisionsPerSecond: 8, sharesPerSecond: 40 };
+/** Of all operations: most are shares asked for, of which the gates let about half pass. A decision makes about one change. */
+const paceOf = (rate: number): Pace => ({ decisionsPerSecond: rate * 0.05, sharesPerSecond: rate * 0.9 });
+/** For `--only`: a run in which nothing is broken. */
+const noFault = 'none';
 /** After the last fault is healed (F20: converged within 60 s, on a machine with room). */
 const restWithinMs = 180_000;
 const progressMs = 15_000;
@@ -46,12 +48,14 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   const menu = faultMenu(world, recording, random).filter(
     ({ id }) => options.only.length === 0 || options.only.includes(id),
   );
-  if (menu.length === 0) throw new Error(`no fault is called ${options.only.join(' or ')}`);
+  if (menu.length === 0 && !options.only.includes(noFault))
+    throw new Error(`no fault is called ${options.only.join(' or ')}`);
   const [asking, striking] = [new AbortController(), new AbortController()];
   const watch = new OpsWatch(world, recording);
   const watching = watch.run(asking.signal);
-  const running = workload.run(pace, asking.signal);
-  const harassing = harass(menu, recording, random, striking.signal);
+  const running = workload.run(paceOf(options.rate), asking.signal);
+  const harassing =
+    menu.length === 0 ? pause(options.minutes * 60_000) : harass(menu, recording, random, striking.signal);
   const ticker = setInterval(() => {
     const { decisions, sent, denied, held, queued } = workload.counts;
     const faults = recording.events.filter(({ kind }) => kind === 'nemesis').length;
@@ -71,7 +75,7 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
     clearInterval(ticker);
   }
   say('all faults healed; waiting for rest');
-  const rest = await quiesce(world.infrastructure.databaseUrl, restWithinMs);
+  const rest = await quiesce(world, restWithinMs);
   if (typeof rest === 'number') recording.add({ kind: 'mark', at: monotonicMs(), what: 'quiesced' });
   else say(`not at rest: ${JSON.stringify(rest)}`);
   await watch.atRest();
@@ -83,7 +87,14 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   const convergedMs = typeof rest === 'number' ? rest : null;
   const report = reportOf({
     ...{ minutes: options.minutes, seed: options.seed, infrastructure: world.infrastructure.description },
-    ...{ counts: workload.counts, events, violations, pauseLeaks: found.length - violations.length, convergedMs },
+    ...{
+      counts: workload.counts,
+      misses: recording.misses,
+      events,
+      violations,
+      pauseLeaks: found.length - violations.length,
+      convergedMs,
+    },
   });
   await writeFile(join(options.out, 'report.md'), report);
   process.stdout.write(report);
@@ -103,23 +114,23 @@ async function evidenceOf(world: World, recording: Recording, workload: Workload
   return [
     ...(await readDatabase(world.infrastructure.databaseUrl, recipientsOf)),
     ...logs,
-    ...(await readJournals(world, workload.keys)),
+    ...(await readSends(world, workload.keys)),
     ...(await readPartnerStates(world, workload.keys)),
-    ...gateStarts(recording, starts),
+    ...gateStarts(world, recording, starts),
   ];
 }
 
 /** Which start of a gate belongs to which start of its process: the first to beat after it. */
-function gateStarts(recording: Recording, starts: readonly GateStart[]): HistoryEvent[] {
-  return stackRecipients.flatMap(({ connector }) => {
+function gateStarts(world: World, recording: Recording, starts: readonly GateStart[]): HistoryEvent[] {
+  return world.connectors.flatMap(({ name, gate }) => {
     const began = recording.events.flatMap((event) =>
-      event.kind === 'process.started' && event.process === connector ? [event.at] : [],
+      event.kind === 'process.started' && event.process === name ? [event.at] : [],
     );
     return starts
-      .filter(({ gate }) => gate === `${connector}-1`)
+      .filter((start) => start.gate === gate)
       .flatMap(({ start, at }): HistoryEvent[] => {
         const since = began.findLast((from) => from <= at);
-        return since === undefined ? [] : [{ kind: 'process.started', at: since, process: connector, start }];
+        return since === undefined ? [] : [{ kind: 'process.started', at: since, process: name, start }];
       });
   });
 }

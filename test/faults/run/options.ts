@@ -4,13 +4,15 @@ export interface RunOptions {
   readonly minutes: number;
   readonly seed: number;
   readonly people: number;
-  /** Fault ids to choose from; empty = all. */
+  /** Operations (decisions, changes, shares asked) a second that are aimed at. */
+  readonly rate: number;
+  /** Fault ids to choose from; empty = all, `none` = none. */
   readonly only: readonly string[];
   /** Where history and report are written. */
   readonly out: string;
 }
 
-export const usage = `npm run faults -- [--minutes 5] [--seed N] [--people 300] [--only F1,F6] [--out DIRECTORY]`;
+export const usage = `npm run faults -- [--minutes 5] [--seed N] [--people 300] [--rate 120] [--only F1,F6|none] [--out DIRECTORY]`;
 
 /** Throws with one line that says what is wrong. */
 export function parseOptions(args: readonly string[]): RunOptions {
@@ -20,11 +22,12 @@ export function parseOptions(args: readonly string[]): RunOptions {
       minutes: { type: 'string', default: '5' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
       people: { type: 'string', default: '300' },
+      rate: { type: 'string', default: '120' },
       only: { type: 'string', default: '' },
       out: { type: 'string', default: '.entente/faults' },
     },
   });
-  const number = (name: 'minutes' | 'seed' | 'people', least: number, most: number): number => {
+  const number = (name: 'minutes' | 'seed' | 'people' | 'rate', least: number, most: number): number => {
     const value = Number(values[name]);
     if (!(value >= least && value <= most))
       throw new Error(`--${name} must be a number from ${least} to ${most}\n${usage}`);
@@ -34,6 +37,7 @@ export function parseOptions(args: readonly string[]): RunOptions {
     minutes: number('minutes', 0.1, 600),
     seed: number('seed', 0, 2 ** 31),
     people: number('people', 10, 10_000),
+    rate: number('rate', 1, 10_000),
     only: values.only === '' ? [] : values.only.split(','),
     out: values.out,
   };

@@ -7,6 +7,7 @@ export interface Outcome {
   readonly seed: number;
   readonly infrastructure: string;
   readonly counts: Counts;
+  readonly misses: ReadonlyMap<string, number>;
   readonly events: readonly HistoryEvent[];
   readonly violations: readonly Violation[];
   readonly pauseLeaks: number;
@@ -17,14 +18,15 @@ const percentile = (sorted: readonly number[], part: number): number =>
   Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN);
 
 /** A page of Markdown: what was done, what was broken meanwhile, what was found. */
-export function reportOf({ counts, events, violations, ...run }: Outcome): string {
+export function reportOf({ counts, misses, events, violations, ...run }: Outcome): string {
   const of = <K extends HistoryEvent['kind']>(kind: K): EventOf<K>[] =>
     events.filter((event): event is EventOf<K> => event.kind === kind);
-  const strikes = new Map<string, { times: number; ms: number }>();
-  for (const { fault, what, target, at, to = at } of of('nemesis')) {
-    const name = `${fault} ${what} ${target}`;
-    const known = strikes.get(name) ?? { times: 0, ms: 0 };
-    strikes.set(name, { times: known.times + 1, ms: known.ms + to - at });
+  const strikes = new Map<string, { times: number; ms: number; hits: number | null }>();
+  for (const { fault, how, what, target, at, to = at, hits } of of('nemesis')) {
+    const name = `${fault} ${how ?? what}${how?.includes(':') === true ? '' : ` (${target})`}`;
+    const known = strikes.get(name) ?? { times: 0, ms: 0, hits: null };
+    const struck = hits === undefined ? known.hits : (known.hits ?? 0) + hits;
+    strikes.set(name, { times: known.times + 1, ms: known.ms + to - at, hits: struck });
   }
   const commits = new Map(of('db.change').map((change) => [`${change.subject} ${change.version}`, change.at]));
   const closed = of('tracker.row')
@@ -58,11 +60,13 @@ export function reportOf({ counts, events, violations, ...run }: Outcome): strin
       ? 'It did **not** come to rest in time.'
       : `Everything at rest ${(run.convergedMs / 1000).toFixed(1)} s after the last fault was healed.`,
     '',
-    '| fault | times | seconds in force |',
-    '| --- | --- | --- |',
+    '| fault | times | seconds in force | struck |',
+    '| --- | --- | --- | --- |',
     ...[...strikes]
       .sort(([a], [b]) => a.localeCompare(b))
-      .map(([name, { times, ms }]) => `| ${name} | ${times} | ${(ms / 1000).toFixed(0)} |`),
+      .map(([name, { times, ms, hits }]) => `| ${name} | ${times} | ${(ms / 1000).toFixed(0)} | ${hits ?? ''} |`),
+    '',
+    ...[...misses].map(([name, times]) => `${name}: its moment did not come ${times} times.`),
     '',
     ...violations.slice(0, 20).map((violation) => `\`\`\`\n${excerpt(violation)}\n\`\`\``),
     '',

@@ -1,9 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
+  EntenteClient,
   ProblemAnswer,
-  stackRecipients,
   Unreachable,
-  type EntenteClient,
   type Person,
   type RecordedChange,
   type ShareToSend,
@@ -11,7 +10,7 @@ import {
 import type { Random } from '../../sim/engine/random.ts';
 import { monotonicMs } from './clock.ts';
 import type { Recording } from './recording.ts';
-import { everyPurpose, notice, processOf, type World } from './world.ts';
+import { everyPurpose, notice, type Connector, type World } from './world.ts';
 
 export const controller = 'acme';
 /** The one purpose shared with each recipient: what its journal shows is then a share for it. */
@@ -29,11 +28,11 @@ const fieldsAt: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 const shareWaitMs = 400;
 /** Batches on their way to one recipient; a pace above what the machine carries would only fill the connector's queue. */
 const batchesAtOnce = 4;
-const batchSize = 10;
+const batchSize = 40;
 
 export interface Pace {
   readonly decisionsPerSecond: number;
-  /** Shares asked for at each recipient. */
+  /** Of all recipients together. */
   readonly sharesPerSecond: number;
 }
 
@@ -67,7 +66,8 @@ export class Workload {
   readonly #world: World;
   readonly #recording: Recording;
   readonly #random: Random;
-  readonly #people: EntenteClient;
+  /** One for each instance of the consent service. */
+  readonly #people: readonly EntenteClient[];
   readonly #platform: EntenteClient;
   readonly #running = new Set<Promise<void>>();
   readonly #sharing = new Map<string, number>();
@@ -76,7 +76,10 @@ export class Workload {
     this.#world = world;
     this.#recording = recording;
     this.#random = random;
-    this.#people = world.stack.client('operator');
+    this.#people = world.consentUrls.map(
+      (consentUrl) =>
+        new EntenteClient({ consentUrl, opsUrl: world.stack.urls.ops }, () => world.stack.token('operator')),
+    );
     this.#platform = world.stack.client('platform-team');
   }
 
@@ -93,9 +96,9 @@ export class Workload {
 
   /** Resolves when the last question asked before `signal` is answered. */
   async run(pace: Pace, signal: AbortSignal): Promise<void> {
-    const sharing = stackRecipients.map(({ recipient }) =>
-      this.#every(batchSize / pace.sharesPerSecond, signal, () => this.#share(recipient)),
-    );
+    const { connectors } = this.#world;
+    const seconds = (batchSize * connectors.length) / pace.sharesPerSecond;
+    const sharing = connectors.map((connector) => this.#every(seconds, signal, () => this.#share(connector)));
     await Promise.all([this.#every(1 / pace.decisionsPerSecond, signal, () => this.#decide()), ...sharing]);
     await Promise.all(this.#running);
   }
@@ -107,6 +110,10 @@ export class Workload {
       this.#running.add(done);
       void done.finally(() => this.#running.delete(done));
     }
+  }
+
+  #anyConsent(): EntenteClient {
+    return this.#random.pick(this.#people);
   }
 
   #someone(): Person {
@@ -124,13 +131,13 @@ export class Workload {
     const { subjectId, email, phone } = person;
     const decisions = everyPurpose.map((purpose) => ({ purpose, decision: 'granted' as const }));
     return this.#ask(person, everyPurpose, true, 'none', (op) =>
-      this.#people.grant({ subjectId, notice, decisions, identifiers: { email, phone } }, op),
+      this.#anyConsent().grant({ subjectId, notice, decisions, identifiers: { email, phone } }, op),
     );
   }
 
   #withdraw(person: Person, purposes: readonly string[] | undefined, wait: 'gates' | 'none'): Promise<void> {
     return this.#ask(person, purposes ?? everyPurpose, false, wait, () =>
-      this.#people.withdraw(person.subjectId, purposes, wait),
+      this.#anyConsent().withdraw(person.subjectId, purposes, wait),
     );
   }
 
@@ -167,15 +174,15 @@ export class Workload {
     }
   }
 
-  async #share(recipient: string): Promise<void> {
-    const underWay = this.#sharing.get(recipient) ?? 0;
+  async #share(connector: Connector): Promise<void> {
+    const underWay = this.#sharing.get(connector.name) ?? 0;
     if (underWay >= batchesAtOnce) return;
-    this.#sharing.set(recipient, underWay + 1);
-    await this.#shareBatch(recipient);
-    this.#sharing.set(recipient, (this.#sharing.get(recipient) ?? 1) - 1);
+    this.#sharing.set(connector.name, underWay + 1);
+    await this.#shareBatch(connector);
+    this.#sharing.set(connector.name, (this.#sharing.get(connector.name) ?? 1) - 1);
   }
 
-  async #shareBatch(recipient: string): Promise<void> {
+  async #shareBatch({ name, recipient, url }: Connector): Promise<void> {
     const purpose = purposeAt[recipient] ?? '';
     const people = Array.from({ length: batchSize }, () => this.#someone());
     const shares = people.map(({ subjectId }): ShareToSend => ({
@@ -184,20 +191,18 @@ export class Workload {
     }));
     const began = monotonicMs();
     this.counts.shares += shares.length;
-    const { urls } = this.#world.stack;
-    const connector = processOf.get(recipient) as keyof typeof urls;
     const ops = people.map(({ subjectId }) => {
       const op = this.#recording.nextOp();
       const subject = this.keys.get(subjectId);
       this.#recording.add({
         ...{ kind: 'api.invoke', at: began, op, client: 'platform', controller, call: 'share' },
-        ...{ process: connector, recipient, purpose },
+        ...{ process: name, recipient, purpose },
         ...(subject === undefined ? {} : { subject }),
       });
       return op;
     });
     try {
-      const results = await this.#platform.share(urls[connector], shares, shareWaitMs);
+      const results = await this.#platform.share(url, shares, shareWaitMs);
       const at = monotonicMs();
       for (const { index, outcome, reason } of results) {
         const op = ops[index] ?? '';

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createLogger } from '@entente/observability';
 import {
   makePeople,
@@ -7,12 +10,14 @@ import {
   startStack,
   stackRecipients,
   type Infrastructure,
+  type PartnerName,
   type Person,
   type ServiceProcess,
   type Stack,
 } from '@entente/local';
 import { monotonicMs } from './clock.ts';
 import type { Recording } from './recording.ts';
+import { EgressTap } from './tap/egress-tap.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
 const brokers = 3;
@@ -25,28 +30,55 @@ export interface Victim {
   readonly process: ServiceProcess;
 }
 
-/** The whole system on three brokers, with a proxy of ours before every dependency, and two of what may be two. */
+/** One instance of a connector service, with the tap between it and its partner. */
+export interface Connector extends Victim {
+  readonly recipient: string;
+  readonly partner: PartnerName;
+  readonly url: string;
+  readonly tap: string;
+  /** As it names its gate. */
+  readonly gate: string;
+}
+
+/** The whole system on three brokers: two of each service, and something of ours before every dependency. */
 export interface World {
   readonly infrastructure: Infrastructure;
   readonly stack: Stack;
   readonly victims: readonly Victim[];
+  readonly connectors: readonly Connector[];
+  /** Where the API listens. */
+  readonly consentUrls: readonly string[];
   /** Before each broker, in the order of `infrastructure.kafka.brokers`. */
   readonly toBrokers: readonly TcpProxy[];
   readonly toPostgres: TcpProxy;
+  /** Between the other services and the consent service. */
+  readonly toConsent: TcpProxy;
+  readonly tap: EgressTap;
   readonly people: readonly Person[];
   stop(): Promise<void>;
 }
 
+const originOf = ({ definition }: ServiceProcess): string => new URL(definition.readyUrl).origin;
+const portOf = (url: string): number => Number(new URL(url).port);
+const partners = stackRecipients.map(({ partner }) => partner);
+
 export async function startWorld(count: number, recording: Recording, say: (line: string) => void): Promise<World> {
   const toBrokers = await Promise.all(Array.from({ length: brokers }, () => TcpProxy.listen()));
-  const toPostgres = await TcpProxy.listen();
+  const [toPostgres, toConsent] = [await TcpProxy.listen(), await TcpProxy.listen()];
   const stops: (() => Promise<void>)[] = [
-    async () => void (await Promise.all([...toBrokers, toPostgres].map((p) => p.close()))),
+    async () => void (await Promise.all([...toBrokers, toPostgres, toConsent].map((proxy) => proxy.close()))),
   ];
   const stop = async (): Promise<void> => {
     for (const end of stops.toReversed()) await end();
   };
   try {
+    const directory = await mkdtemp(join(tmpdir(), 'entente-tap-'));
+    stops.push(() => rm(directory, { recursive: true, force: true }));
+    const tap = await EgressTap.start(
+      join(directory, 'tap.jsonl'),
+      partners.flatMap((partner) => [`${partner}-1`, `${partner}-2`]),
+    );
+    stops.push(() => tap.stop());
     const advertise = toBrokers.map(({ port }) => port);
     const infrastructure = await startInfrastructure({ brokers, advertise, say });
     stops.push(() => infrastructure.stop());
@@ -69,28 +101,53 @@ export async function startWorld(count: number, recording: Recording, say: (line
       log: createLogger({ service: 'faults', level: 'error' }),
       say,
       separateRelay: true,
+      before(server, url) {
+        if (server === 'consent') toConsent.leadTo(portOf(url));
+        else for (const each of [1, 2]) tap.lead(`${server}-${each}`, portOf(url));
+        const port = server === 'consent' ? toConsent.port : tap.portOf(`${server}-1`);
+        return `http://127.0.0.1:${port}`;
+      },
     });
     stops.push(() => stack.stop());
-    const victims = await everyProcess(stack);
+    const { victims, connectors, consentUrls } = await everyProcess(stack, tap);
+    toConsent.leadTo(...consentUrls.map(portOf));
     for (const { name } of victims) recording.add({ kind: 'process.started', at: beforeStart, process: name });
-    return { infrastructure, stack, victims, toBrokers, toPostgres, people: makePeople(count), stop };
+    const lines = { toBrokers, toPostgres, toConsent, tap };
+    return { infrastructure, stack, victims, connectors, consentUrls, ...lines, people: makePeople(count), stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** A second tracker and a second gate of one recipient beside the first, as a brand would run them. */
-async function everyProcess(stack: Stack): Promise<Victim[]> {
+/** A second instance beside each of the first, as a brand would run them. */
+async function everyProcess(
+  stack: Stack,
+  tap: EgressTap,
+): Promise<Pick<World, 'victims' | 'connectors' | 'consentUrls'>> {
   const { services, relay } = stack;
   if (relay === undefined) throw new Error('the stack was started without a relay of its own');
-  const second = await stack.another('ops');
-  await second.start();
-  await second.ready();
-  return [...Object.values(services), relay, second].map((process) => ({ name: process.name, process }));
+  const [consent, ops] = [await stack.another('consent'), await stack.another('ops')];
+  const connectors = await Promise.all(
+    stackRecipients.map(async ({ recipient, connector, partner }): Promise<Connector[]> => {
+      const first = services[connector];
+      const recipients = first.definition.env['RECIPIENTS'] ?? '';
+      const [before, instead] = [1, 2].map((each) => `127.0.0.1:${tap.portOf(`${partner}-${each}`)}`);
+      const second = await stack.another(connector, {
+        RECIPIENTS: recipients.replaceAll(before ?? '', instead ?? ''),
+      });
+      return [first, second].map((process, index) => ({
+        ...{ name: process.name, process, recipient, partner, url: originOf(process), tap: `${partner}-${index + 1}` },
+        gate: process.definition.env['GATE_NAME'] ?? process.name,
+      }));
+    }),
+  );
+  const more = [consent, ops, ...connectors.flatMap((both) => both.slice(1).map(({ process }) => process))];
+  for (const process of more) await process.start();
+  await Promise.all(more.map((process) => process.ready()));
+  return {
+    victims: [...Object.values(services), relay, ...more].map((process) => ({ name: process.name, process })),
+    connectors: connectors.flat(),
+    consentUrls: [services.consent, consent].map(originOf),
+  };
 }
-
-/** The connector process behind each recipient. */
-export const processOf: ReadonlyMap<string, string> = new Map(
-  stackRecipients.map(({ recipient, connector }) => [recipient, connector]),
-);

@@ -69,6 +69,8 @@ export interface StackOptions {
   readonly canaries?: boolean;
   /** Fault switches in the console. */
   readonly faultSwitches?: boolean;
+  /** What stands before a server: told where it listens, it answers where its clients are to go instead. */
+  readonly before?: (server: 'consent' | PartnerName, url: string) => string;
 }
 
 /** The whole system as separate processes on one machine, with one controller. */
@@ -84,8 +86,11 @@ export interface Stack {
   readonly more: readonly RunningMorePartner[];
   readonly runDirectory: string;
   readonly wiring: Wiring;
-  /** One more instance of a service, not yet started, with its own port and, for a connector, its own gate directory. */
-  another(name: ServiceName): Promise<ServiceProcess>;
+  /**
+   * One more instance of a service, not yet started, with its own port and, for a connector, its own gate directory;
+   * `environment` is added to its own.
+   */
+  another(name: ServiceName, environment?: NodeJS.ProcessEnv): Promise<ServiceProcess>;
   client(id: ClientId): EntenteClient;
   token(id: ClientId): Promise<string>;
   stop(): Promise<void>;
@@ -136,7 +141,7 @@ interface Ground {
 }
 
 async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stack, 'stop'>> {
-  const { infrastructure, log } = options;
+  const { infrastructure, log, before = (_server, url) => url } = options;
   const { supervisor, secrets, controller, issuer, port, servicePorts, demoWorlds } = ground;
   const timed = stopwatch(options.say);
   await Promise.all([
@@ -171,13 +176,13 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     audience,
     controller,
     secrets,
-    consentUrl: urls.consent,
+    consentUrl: before('consent', urls.consent),
     opsUrl: urls.ops,
     ...(decisionsPort ? { decisionsUrl: `http://127.0.0.1:${decisionsPort}` } : {}),
     connectorUrls: Object.fromEntries(
       [...stackRecipients, ...more].map(({ recipient, connector }) => [recipient, urls[connector]]),
     ),
-    partners,
+    partners: perPartner((name) => ({ url: before(name, partners[name].url) })),
     more,
     runDirectory: supervisor.runDirectory,
     logLevel: options.logLevel ?? 'info',
@@ -205,15 +210,19 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
   );
   const { runDirectory } = supervisor;
   let instances = 1;
-  const another = async (name: ServiceName): Promise<ServiceProcess> => {
+  const another = async (name: ServiceName, environment: NodeJS.ProcessEnv = {}): Promise<ServiceProcess> => {
     const [own] = (await freePorts(1)) as [number];
     instances += 1;
-    return serviceOf(name, own, wiring, options, supervisor, instances);
+    const given = { ...options.environment, [name]: { ...options.environment?.[name], ...environment } };
+    return serviceOf(name, own, wiring, { ...options, environment: given }, supervisor, instances);
   };
   const one = { controller, urls, services, partners, more, runDirectory, wiring };
   const { decisionsUrl } = wiring;
   return { ...one, ...(relay ? { relay } : {}), ...(decisionsUrl ? { decisionsUrl } : {}), another, client, token };
 }
+
+const perPartner = <T>(make: (name: PartnerName) => T): Record<PartnerName, T> =>
+  Object.fromEntries(partnerNames.map((name) => [name, make(name)])) as Record<PartnerName, T>;
 
 const perService = <T>(make: (name: ServiceName) => T): Record<ServiceName, T> =>
   Object.fromEntries(serviceNames.map((name) => [name, make(name)])) as Record<ServiceName, T>;

@@ -19,7 +19,13 @@ export interface Nemesis extends At<'nemesis'> {
   readonly what: 'stop' | 'kill' | 'cut' | 'slow' | 'partner' | 'clock' | 'disk' | 'duplicate' | 'poison' | 'other';
   /** A process, `kafka`, `postgres`, `relay`, or a recipient as `recipient:<id>`. */
   readonly target: string;
-  /** Processes that can receive no freshness proof while it is in force. */
+  /** For the reader: what exactly was done, and how often it struck something. */
+  readonly how?: string;
+  readonly hits?: number;
+  /** It was in force for certain between these, where it may have begun a little later than `at` or ended before `to`. */
+  readonly sureFrom?: number;
+  readonly sureTo?: number;
+  /** Processes that can receive no freshness proof while it is certainly in force. */
   readonly cutsProof?: readonly string[] | 'all';
 }
 

@@ -8,6 +8,12 @@ export interface FaultInterval extends Interval {
   readonly event: Nemesis;
 }
 
+/** When it certainly kept proofs away. */
+export const blindness = ({ event, from, to }: FaultInterval): Interval => ({
+  from: event.sureFrom ?? from,
+  to: event.sureTo ?? to,
+});
+
 /** What was truly in force, and when nothing was. */
 export class Faults {
   readonly all: readonly FaultInterval[];
@@ -23,8 +29,9 @@ export class Faults {
     for (const fault of this.all) {
       const { what, target, cutsProof } = fault.event;
       if (what === 'stop') entry(this.#stops, target, () => []).push(fault);
-      if (cutsProof === 'all') everyone.push(fault);
-      else for (const process of cutsProof ?? []) entry(blind, process, () => []).push(fault);
+      const surely = blindness(fault);
+      if (cutsProof === 'all') everyone.push(surely);
+      else for (const process of cutsProof ?? []) entry(blind, process, () => []).push(surely);
     }
     for (const [process, cuts] of blind) this.#blind.set(process, merged([...cuts, ...everyone]));
     this.#everyoneBlind = merged(everyone);

@@ -1,4 +1,5 @@
 import type { Evidence, Invariant } from '../evidence/evidence.ts';
+import { blindness } from '../evidence/faults.ts';
 import { unlawful } from '../evidence/pause.ts';
 import type { Send } from '../evidence/sends.ts';
 import { inOrder, milliseconds } from '../excerpt.ts';
@@ -44,7 +45,8 @@ function stale(evidence: Evidence, { start }: Send, at: number): Staleness | und
 
 function cutting({ faults }: Evidence, process: string, from: number): Nemesis {
   const cut = faults.all.find(
-    ({ event, from: begun }) => begun === from && (event.cutsProof === 'all' || event.cutsProof?.includes(process)),
+    (fault) =>
+      blindness(fault).from === from && (fault.event.cutsProof === 'all' || fault.event.cutsProof?.includes(process)),
   );
   if (!cut) throw new Error(`no fault begins at ${from}`);
   return cut.event;

@@ -1,84 +1,32 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { stackRecipients, type PartnerName, type Person } from '@entente/local';
-import type { Effect, HistoryEvent, PartnerRequest } from '../../checker/index.ts';
+import { stackRecipients, type PartnerName } from '@entente/local';
+import type { HistoryEvent, PartnerRequest } from '../../checker/index.ts';
 import { ofNanoseconds } from '../clock.ts';
-import { processOf, type World } from '../world.ts';
+import type { World } from '../world.ts';
 import { controller, purposeAt } from '../workload.ts';
-
-/** One thing a request asked for, in the partner's own words. */
-interface Deed {
-  readonly what: string;
-  readonly identifiers: readonly string[];
-  readonly scope: string;
-  readonly detail?: Readonly<Record<string, unknown>>;
-}
+import { meanings, namesAt, type Deed } from './meanings.ts';
+import { readTap, TapRecord, type Passed } from './taps.ts';
 
 interface Line {
   readonly t: string;
   readonly id?: string;
   readonly op?: string;
   readonly ns: string;
+  readonly port?: number;
   readonly asks?: readonly Deed[];
   readonly effects?: readonly Deed[];
   readonly status?: number | null;
   readonly faults?: readonly string[];
 }
 
-/** What a partner's own words mean for a person's data. */
-interface Meaning {
-  readonly effect: Effect;
-  readonly purposes: readonly string[];
-}
-
-const subscriptions: Readonly<Record<string, string>> = {
-  'subscription/1001': 'email-marketing',
-  'subscription/1002': 'personalisation',
-};
-const categories: Readonly<Record<string, string>> = {
-  Analytics: 'product-analytics',
-  Personalisation: 'personalisation',
-};
-
-const meanings: Readonly<Record<PartnerName, (deed: Deed) => readonly Meaning[]>> = {
-  hubspot({ what, scope }) {
-    const purpose = subscriptions[scope];
-    if (what === 'writeContact') return [{ effect: 'share', purposes: ['email-marketing'] }];
-    if (what === 'unsubscribeAll') return [{ effect: 'revoke', purposes: Object.values(subscriptions) }];
-    if (purpose === undefined) return [];
-    return [{ effect: what === 'subscribe' ? 'reinstate' : 'revoke', purposes: [purpose] }];
-  },
-  segment({ what, scope, detail }) {
-    if (what === 'regulate') {
-      const effect = scope.endsWith('UNSUPPRESS') ? 'reinstate' : 'revoke';
-      return [{ effect, purposes: Object.values(categories) }];
-    }
-    if (what !== 'updatePreference') return [{ effect: 'share', purposes: ['product-analytics'] }];
-    const stated = Object.entries((detail?.['categoryPreferences'] ?? {}) as Record<string, boolean>);
-    const purposes = (wanted: boolean) =>
-      stated.flatMap(([category, value]) => (value === wanted ? [categories[category] ?? category] : []));
-    return [
-      { effect: 'revoke' as const, purposes: purposes(false) },
-      { effect: 'reinstate' as const, purposes: purposes(true) },
-    ].filter((meaning) => meaning.purposes.length > 0);
-  },
-  meta: ({ what }) => [{ effect: what === 'add' ? 'share' : 'revoke', purposes: ['personalised-ads'] }],
-};
-
-const hashed = (text: string): string => createHash('sha256').update(text.trim().toLowerCase()).digest('hex');
-const namesAt: Readonly<Record<PartnerName, (person: Person) => string>> = {
-  hubspot: ({ email }) => email,
-  segment: ({ subjectId }) => subjectId,
-  meta: ({ email }) => hashed(email),
-};
-
 /** Answers that claim nothing, whatever their status says. */
 const unsaid = new Set(['lie', 'html', 'malformed', 'ignore']);
 
 interface Exchange {
   readonly id: string;
-  arrivedAt: number;
+  readonly port: number;
+  readonly arrivedAt: number;
   asks: readonly Deed[];
   /** When the store changed, and for whom; undefined = it did not. */
   effect?: { readonly at: number; readonly of: readonly Deed[] };
@@ -93,10 +41,10 @@ interface Exchange {
 async function exchangesIn(file: string): Promise<Exchange[]> {
   const open = new Map<string, Exchange>();
   for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
-    const { t, id, ns, asks = [], effects = [], status = null, faults = [] } = JSON.parse(text) as Line;
+    const { t, id, ns, port = 0, asks = [], effects = [], status = null, faults = [] } = JSON.parse(text) as Line;
     if (id === undefined) continue;
     const at = ofNanoseconds(ns);
-    const exchange = open.get(id) ?? { id, arrivedAt: at, asks: [] };
+    const exchange = open.get(id) ?? { id, port, arrivedAt: at, asks: [] };
     open.set(id, exchange);
     if (t === 'received' || t === 'aborted') exchange.asks = asks;
     if (t === 'aborted') exchange.ended = { at, status: null, faults: [], whole: false };
@@ -109,24 +57,77 @@ async function exchangesIn(file: string): Promise<Exchange[]> {
   return [...open.values()];
 }
 
-/** Sends as they began to arrive, and what each request came to: the partners' own diaries, read by their own words. */
-export async function readJournals(world: World, keys: ReadonlyMap<string, string>): Promise<HistoryEvent[]> {
+/** Where an exchange came from, and when the tap saw it. */
+interface Origin {
+  readonly process: string;
+  readonly passed: Passed | undefined;
+}
+
+/**
+ * Sends as the tap saw them begin, with what each request came to by the partners' own diaries; and those of which the tap
+ * alone tells, because they never reached a partner.
+ */
+export async function readSends(world: World, keys: ReadonlyMap<string, string>): Promise<HistoryEvent[]> {
+  const taps = await readTap(world.tap.file);
   const events: HistoryEvent[] = [];
   for (const { recipient, partner } of stackRecipients) {
     const subjects = new Map(
       world.people.map((person) => [namesAt[partner](person), keys.get(person.subjectId) ?? person.subjectId]),
     );
+    const instances = world.connectors
+      .filter((connector) => connector.recipient === recipient)
+      .map(({ name, tap }) => ({ process: name, record: taps.get(tap) ?? new TapRecord() }));
+    const originOf = ({ port, arrivedAt }: Exchange): Origin => {
+      for (const { process, record } of instances) {
+        const passed = record.take(port, arrivedAt);
+        if (passed) return { process, passed };
+      }
+      // It came past no tap: of which instance is not known.
+      return { process: recipient, passed: undefined };
+    };
     for (const exchange of await exchangesIn(world.stack.partners[partner].journal))
-      events.push(...eventsOf(exchange, partner, recipient, subjects));
+      events.push(...eventsOf(exchange, originOf(exchange), { partner, recipient, subjects }));
+    for (const { process, record } of instances)
+      record
+        .left()
+        .filter(({ isShare }) => isShare)
+        .forEach((passed, index) => {
+          const attempt = `${partner}:${process}:tap-${index}`;
+          events.push(...lonely(passed, attempt, process, { partner, recipient, subjects }));
+        });
   }
   return events;
 }
 
+interface Place {
+  readonly partner: PartnerName;
+  readonly recipient: string;
+  readonly subjects: ReadonlyMap<string, string>;
+}
+
+/** Data that left a connector and of which its partner knows nothing. */
+function lonely(
+  { names, at, lateMs, endedAt }: Passed,
+  attempt: string,
+  process: string,
+  { recipient, subjects }: Place,
+): HistoryEvent[] {
+  const persons = new Set(names.flatMap((name) => subjects.get(name) ?? []));
+  if (persons.size === 0) return [];
+  const purpose = purposeAt[recipient] ?? '';
+  return [
+    ...[...persons].map((subject): HistoryEvent => ({
+      ...{ kind: 'egress.start', at: at - lateMs, controller, subject, recipient },
+      ...{ attempt, process, effect: 'share', purpose },
+    })),
+    ...(endedAt === Infinity ? [] : [{ kind: 'egress.end', at: endedAt, attempt, how: 'closed' } as const]),
+  ];
+}
+
 function eventsOf(
   exchange: Exchange,
-  partner: PartnerName,
-  recipient: string,
-  subjects: ReadonlyMap<string, string>,
+  { process, passed }: Origin,
+  { partner, recipient, subjects }: Place,
 ): HistoryEvent[] {
   const attempt = `${partner}:${exchange.id}`;
   const events: HistoryEvent[] = [];
@@ -135,9 +136,11 @@ function eventsOf(
     if (subject === undefined) continue;
     for (const { effect, purposes } of meanings[partner](deed)) {
       const person = { controller, subject, recipient };
-      const process = processOf.get(recipient) ?? recipient;
+      const needsPermission = effect === 'share' || effect === 'reinstate';
+      // What a tap that noticed late says of it is taken against us: sends began at the earliest, revocations when seen.
+      const at = passed === undefined ? exchange.arrivedAt : passed.at - (needsPermission ? passed.lateMs : 0);
       const named = effect === 'share' ? { purpose: purposeAt[recipient] ?? '' } : { purposes };
-      events.push({ kind: 'egress.start', at: exchange.arrivedAt, ...person, attempt, process, effect, ...named });
+      events.push({ kind: 'egress.start', at, ...person, attempt, process, effect, ...named });
       const outcome = outcomeOf(exchange, deed);
       events.push({
         kind: 'partner.request',
@@ -150,17 +153,15 @@ function eventsOf(
       });
     }
   }
-  const { ended } = exchange;
-  if (ended && events.length > 0) {
-    const how = ended.status === null ? 'reset' : 'answered';
-    events.push({
-      kind: 'egress.end',
-      at: ended.at,
-      attempt,
-      how,
-      ...(ended.status === null ? {} : { status: ended.status }),
-    });
-  }
+  if (events.length === 0) return [];
+  const answered = exchange.ended;
+  const cutAt = passed?.endedAt ?? Infinity;
+  // A connector that gives up resets the line; what the partner does with its answer afterwards ends nothing.
+  if (answered && answered.at <= cutAt) {
+    const how = answered.status === null ? 'reset' : 'answered';
+    const status = answered.status === null ? {} : { status: answered.status };
+    events.push({ kind: 'egress.end', at: answered.at, attempt, how, ...status });
+  } else if (cutAt < Infinity) events.push({ kind: 'egress.end', at: cutAt, attempt, how: 'closed' });
   return events;
 }
 

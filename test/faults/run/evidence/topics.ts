@@ -1,5 +1,5 @@
 import type { ConsentChanged, EnforcementRecorded, GateBeat, GateConfirmed, Watermark } from '@entente/contracts';
-import { readTopics, type ForeignRecord } from '../../../e2e/foreign-client.ts';
+import { eachRecord, type ForeignRecord } from '../../../e2e/foreign-client.ts';
 import type { HistoryEvent, TopicRecord } from '../../checker/index.ts';
 import { monotonicOfWall } from '../clock.ts';
 
@@ -15,9 +15,13 @@ const types: Readonly<Record<string, TopicRecord['type']>> = {
 
 /** Every record of every topic from its beginning, read at rest with a client of another maker. */
 export async function readLogs(bootstrap: readonly string[]): Promise<{ events: HistoryEvent[]; starts: GateStart[] }> {
-  const records = await readTopics(bootstrap);
-  const events = records.flatMap(eventsOf);
-  return { events, starts: startsIn(records) };
+  const events: HistoryEvent[] = [];
+  const starts = new Map<string, GateStart>();
+  await eachRecord(bootstrap, (record) => {
+    events.push(...eventsOf(record));
+    noteStart(starts, record);
+  });
+  return { events, starts: [...starts.values()].sort((a, b) => a.at - b.at) };
 }
 
 /** One start of a gate, and when its first beat stood in the log. */
@@ -27,16 +31,12 @@ export interface GateStart {
   readonly at: number;
 }
 
-function startsIn(records: readonly ForeignRecord[]): GateStart[] {
-  const first = new Map<string, GateStart>();
-  for (const { headers, value, timestamp } of records) {
-    if (headers['ce_type'] !== 'org.entente.gate.beat.v1') continue;
-    const { gate, start } = JSON.parse(value) as GateBeat;
-    const at = monotonicOfWall(timestamp);
-    const known = first.get(start);
-    if (known === undefined || at < known.at) first.set(start, { gate, start, at });
-  }
-  return [...first.values()].sort((a, b) => a.at - b.at);
+function noteStart(first: Map<string, GateStart>, { headers, value, timestamp }: ForeignRecord): void {
+  if (headers['ce_type'] !== 'org.entente.gate.beat.v1') return;
+  const { gate, start } = JSON.parse(value) as GateBeat;
+  const at = monotonicOfWall(timestamp);
+  const known = first.get(start);
+  if (known === undefined || at < known.at) first.set(start, { gate, start, at });
 }
 
 function eventsOf({ topic, partition, offset, key, headers, value, timestamp }: ForeignRecord): HistoryEvent[] {

@@ -1,0 +1,48 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { ofNanoseconds } from '../clock.ts';
+import type { TapLine } from '../tap/tap-line.ts';
+
+/** One request as the tap saw it pass, in milliseconds of the history's clock. */
+export interface Passed extends Pick<TapLine, 'names' | 'isShare'> {
+  /** The first byte came by at the latest now, and at the earliest so much earlier. */
+  readonly at: number;
+  readonly lateMs: number;
+  readonly endedAt: number;
+}
+
+/** What passed one tap, by the port under which the partner saw it; each request is given out once. */
+export class TapRecord {
+  readonly #byPort = new Map<number, Passed[]>();
+
+  add(port: number, passed: Passed): void {
+    const known = this.#byPort.get(port);
+    if (known) known.push(passed);
+    else this.#byPort.set(port, [passed]);
+  }
+
+  /** The newest request on that port that the partner can have noticed at `arrivedAt`. */
+  take(port: number, arrivedAt: number): Passed | undefined {
+    const passed = this.#byPort.get(port);
+    const index = passed?.findLastIndex(({ at, lateMs }) => at - lateMs <= arrivedAt) ?? -1;
+    return index < 0 ? undefined : passed?.splice(index, 1)[0];
+  }
+
+  /** What no partner told of. */
+  left(): Passed[] {
+    return [...this.#byPort.values()].flat();
+  }
+}
+
+/** @returns by the name of the tap */
+export async function readTap(file: string): Promise<ReadonlyMap<string, TapRecord>> {
+  const taps = new Map<string, TapRecord>();
+  for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+    const { tap, port, ns, lateNs, endedNs, names, isShare } = JSON.parse(text) as TapLine;
+    const record = taps.get(tap) ?? new TapRecord();
+    taps.set(tap, record);
+    const endedAt = endedNs === null ? Infinity : ofNanoseconds(endedNs);
+    record.add(port, { names, isShare, at: ofNanoseconds(ns), lateMs: ofNanoseconds(lateNs), endedAt });
+  }
+  return taps;
+}

@@ -1,0 +1,82 @@
+import type { Victim, World } from '../world.ts';
+import { monotonicMs } from '../clock.ts';
+import type { Recording } from '../recording.ts';
+import { second, type Fault } from './fault.ts';
+
+/** Without the one relay no gate hears of anything. */
+export const cutBy = (name: string): readonly string[] | 'all' => (name === 'relay' ? 'all' : [name]);
+
+/** F1: every process killed, ended and stopped; F15: all of them ended and started anew, one after the other. */
+export const processFaults = ({ victims }: World, recording: Recording): Fault[] => [
+  ...victims.flatMap((victim) => [killed(victim, recording), ended(victim, recording), stopped(victim)]),
+  restartedInTurn(victims, recording),
+];
+
+const killed = (victim: Victim, recording: Recording): Fault => ({
+  ...{ id: 'F1', how: 'kill -9', target: victim.name, lasts: [second / 2, 3 * second] },
+  async impose() {
+    await kill(victim, recording);
+    return {
+      event: { what: 'kill', target: victim.name, cutsProof: cutBy(victim.name) },
+      heal: () => startAgain(victim, recording),
+    };
+  },
+});
+
+const ended = (victim: Victim, recording: Recording): Fault => ({
+  ...{ id: 'F1', how: 'SIGTERM', target: victim.name, lasts: [second / 2, 2 * second] },
+  async impose() {
+    await end(victim, recording);
+    return {
+      event: { what: 'other', target: victim.name, cutsProof: cutBy(victim.name) },
+      heal: () => startAgain(victim, recording),
+    };
+  },
+});
+
+const stopped = ({ name, process }: Victim): Fault => ({
+  ...{ id: 'F1', how: 'SIGSTOP', target: name, lasts: [second, 12 * second] },
+  async impose() {
+    await process.signal('SIGSTOP');
+    return { event: { what: 'stop', target: name, cutsProof: cutBy(name) }, heal: () => process.signal('SIGCONT') };
+  },
+});
+
+const restartedInTurn = (victims: readonly Victim[], recording: Recording): Fault => ({
+  ...{ id: 'F15', how: 'all processes restarted in turn', target: 'deployment', lasts: [0, 0] },
+  async impose() {
+    for (const victim of victims) {
+      // Another hand may have it down just now.
+      if (victim.process.pid === undefined) continue;
+      await end(victim, recording);
+      await startAgain(victim, recording);
+    }
+    return { event: { what: 'other', target: 'all' }, heal: () => Promise.resolve(victims.length) };
+  },
+});
+
+export async function kill({ name, process }: Victim, recording: Recording): Promise<void> {
+  await process.signal('SIGKILL');
+  recording.add({ kind: 'process.ended', at: monotonicMs(), process: name, how: 'kill' });
+}
+
+async function end({ name, process }: Victim, recording: Recording): Promise<void> {
+  await process.signal('SIGTERM');
+  recording.add({ kind: 'process.ended', at: monotonicMs(), process: name, how: 'term' });
+}
+
+/** How often what ends while another fault hinders its start is started anew, as whatever supervises it would. */
+const starts = 10;
+
+export async function startAgain({ name, process }: Victim, recording: Recording): Promise<void> {
+  for (let start = 1; ; start += 1) {
+    await process.start();
+    recording.add({ kind: 'process.started', at: monotonicMs(), process: name });
+    try {
+      return await process.ready();
+    } catch (error) {
+      if (process.pid !== undefined || start === starts) throw error;
+      recording.add({ kind: 'process.ended', at: monotonicMs(), process: name, how: 'crash' });
+    }
+  }
+}
