@@ -79,7 +79,7 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   if (typeof rest === 'number') recording.add({ kind: 'mark', at: monotonicMs(), what: 'quiesced' });
   else say(`not at rest: ${JSON.stringify(rest)}`);
   await watch.atRest();
-  const events = [...recording.events, ...(await evidenceOf(world, recording, workload))];
+  const events = [recording.events, await evidenceOf(world, recording, workload)].flat();
   say(`judging ${events.length} events`);
   const found = check({ settings: defaultSettings, events });
   const violations = found.filter(isBroken);
@@ -110,14 +110,12 @@ async function evidenceOf(world: World, recording: Recording, workload: Workload
     starterCatalogue.recipients
       .filter(({ purposes }) => (purposes as readonly string[]).includes(purpose))
       .map(({ id }) => id);
+  // Held shares may still go out: each of these must have happened before what follows is read, so that its proof is there.
+  const partners = await readPartnerStates(world, workload.keys);
+  const sends = await readSends(world, workload.keys);
   const { events: logs, starts } = await readLogs(world.infrastructure.bootstrap);
-  return [
-    ...(await readDatabase(world.infrastructure.databaseUrl, recipientsOf)),
-    ...logs,
-    ...(await readSends(world, workload.keys)),
-    ...(await readPartnerStates(world, workload.keys)),
-    ...gateStarts(world, recording, starts),
-  ];
+  const database = await readDatabase(world.infrastructure.databaseUrl, recipientsOf);
+  return [database, logs, sends, partners, gateStarts(world, recording, starts)].flat();
 }
 
 /** Which start of a gate belongs to which start of its process: the first to beat after it. */

@@ -66,3 +66,80 @@ test('a refusing line resets what is open and what comes', async () => {
   other.on('error', () => undefined);
   await closing(other);
 });
+
+test('what one client suffers others do not: it names itself in its first bytes', async () => {
+  client.write('hello');
+  await once(client, 'data');
+  const other = connect(proxy.port, '127.0.0.1');
+  other.on('error', () => undefined);
+  other.write('relay-1');
+  await once(other, 'data');
+  const closed = closing(other);
+  proxy.impose({ kind: 'refuse', only: 'relay-1' });
+  await closed;
+  expect(await roundTrip()).toBeLessThan(500);
+  expect(proxy.hits).toBe(1);
+});
+
+test('a line dead in one direction: the question arrives, the answer does not', async () => {
+  await roundTrip();
+  proxy.impose({ kind: 'half-open', way: 'back' });
+  expect(await Promise.race([roundTrip(), pause(300, 'silence')])).toBe('silence');
+  expect(proxy.hits).toBe(1);
+});
+
+test('a corrupted answer differs in one byte', async () => {
+  proxy.impose({ kind: 'corrupt', way: 'back', probability: 1 });
+  client.write('hello');
+  const [answer] = (await once(client, 'data')) as [Buffer];
+  const asked = Buffer.from('hello');
+  expect([...answer].filter((byte, index) => byte !== asked[index])).toHaveLength(1);
+});
+
+test('resets cut a connection at a piece of data', async () => {
+  await roundTrip();
+  proxy.impose({ kind: 'reset', probability: 1 });
+  const closed = closing(client);
+  client.write('hello');
+  await closed;
+});
+
+test('a trap holds the data it waits for until it has sprung, lets part of it go on, and cuts the line', async () => {
+  const heard: string[] = [];
+  echo.on('connection', (socket) => socket.on('data', (chunk) => heard.push(chunk.toString())));
+  client.destroy();
+  client = connect(proxy.port, '127.0.0.1');
+  client.on('error', () => undefined);
+  const sprung = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const spring = (): Promise<void> => {
+    sprung.resolve();
+    return go.promise;
+  };
+  proxy.set({ way: 'there', sees: { text: 'COMMIT' }, lets: 0.5, spring });
+  await roundTrip();
+  const closed = closing(client);
+  client.write('COMMIT');
+  await sprung.promise;
+  expect(client.destroyed).toBe(false);
+  go.resolve();
+  await closed;
+  expect(heard.join('')).toBe('helloCOM');
+});
+
+test('a thousand pieces keep their order while the line is made slow and good again', async () => {
+  const whole = Promise.withResolvers<void>();
+  let answer = '';
+  client.on('data', (chunk) => {
+    answer += chunk.toString();
+    if (answer.endsWith('<999>')) whole.resolve();
+  });
+  for (let piece = 0; piece < 1_000; piece += 1) {
+    if (piece === 300) proxy.impose({ kind: 'slow', latencyMs: 1, jitterMs: 3 });
+    if (piece === 600) proxy.heal();
+    client.write(`<${piece}>`);
+    if (piece % 50 === 0) await pause(1);
+  }
+  await whole.promise;
+  expect(answer).toBe(Array.from({ length: 1_000 }, (_, piece) => `<${piece}>`).join(''));
+});

@@ -1,7 +1,7 @@
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Carriage } from './lines/carriage.ts';
-import { concerns, type LinkFault, type Trap, type Way } from './lines/link-fault.ts';
+import { concerns, seen, type LinkFault, type Trap, type Way } from './lines/link-fault.ts';
 
 /** One connection through the proxy. */
 export interface Line {
@@ -44,7 +44,7 @@ export class TcpProxy {
   }
 
   static async listen(options: ProxyOptions = {}): Promise<TcpProxy> {
-    const server = createServer({ pauseOnConnect: true, noDelay: true });
+    const server = createServer({ allowHalfOpen: true, noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(0, '127.0.0.1', resolve);
@@ -131,7 +131,7 @@ export class TcpProxy {
       outer.resetAndDestroy();
       return;
     }
-    const inner = connect({ port: target, host: '127.0.0.1', noDelay: true });
+    const inner = connect({ port: target, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     const line: Line = { outer, inner, greeting: '' };
     this.#lines.add(line);
     const onlooker = this.#watch?.(line);
@@ -141,37 +141,51 @@ export class TcpProxy {
       inner.destroy();
     };
     for (const socket of [outer, inner]) socket.on('error', ignoreReset).on('close', end);
-    void this.#carry(line, 'there', onlooker);
-    void this.#carry(line, 'back', undefined);
+    this.#carry(line, 'there', onlooker);
+    this.#carry(line, 'back', undefined);
   }
 
-  /** Bytes keep their order; what the line's state is when they arrive decides how they go on. */
-  async #carry(line: Line, way: Way, onlooker: Onlooker | undefined): Promise<void> {
+  /**
+   * Bytes keep their order; what the line's state is when they arrive decides how they go on. While nothing is wrong they go
+   * on in the tick in which they come: a line of ours must cost the system as little as it can.
+   */
+  #carry(line: Line, way: Way, onlooker: Onlooker | undefined): void {
     const [from, to] = way === 'there' ? [line.outer, line.inner] : [line.inner, line.outer];
     const carriage = new Carriage(
       () => this.#faultFor(line, way),
       () => (this.#hits += 1),
     );
-    try {
-      for await (const chunk of from as AsyncIterable<Buffer>) {
-        onlooker?.sent(chunk);
-        if (way === 'there' && line.greeting.length < greetingBytes)
-          line.greeting += chunk.toString('latin1', 0, greetingBytes);
-        const passed = await this.#past(line, way, chunk);
-        const carried = passed === null ? null : await carriage.carry(passed);
-        if (carried === null) {
-          line.outer.resetAndDestroy();
-          line.inner.destroy();
-          return;
-        }
-        if (to.destroyed) return;
-        if (!to.write(carried)) await new Promise<void>((resolve) => to.once('drain', resolve).once('close', resolve));
-      }
-      to.end();
-    } catch {
-      // The connection was cut: `close` ends the other half.
-      to.destroy();
-    }
+    let waiting: Promise<void> | null = null;
+    const cut = (): void => {
+      line.outer.resetAndDestroy();
+      line.inner.destroy();
+    };
+    const pass = (chunk: Buffer): void => {
+      if (to.destroyed || to.write(chunk)) return;
+      from.pause();
+      to.once('drain', () => from.resume());
+    };
+    const slowly = async (chunk: Buffer): Promise<void> => {
+      const passed = await this.#past(line, way, chunk);
+      const carried = passed === null ? null : await carriage.carry(passed);
+      if (carried === null) cut();
+      else pass(carried);
+    };
+    from.on('data', (chunk: Buffer) => {
+      onlooker?.sent(chunk);
+      if (way === 'there' && line.greeting.length < greetingBytes)
+        line.greeting += chunk.toString('latin1', 0, greetingBytes);
+      if (waiting === null && this.#traps.size === 0 && this.#faultFor(line, way) === null) return pass(chunk);
+      const mine: Promise<void> = (waiting ?? Promise.resolve())
+        .then(() => slowly(chunk))
+        // The connection was cut meanwhile: `close` ends the other half.
+        .catch(cut)
+        .finally(() => {
+          if (waiting === mine) waiting = null;
+        });
+      waiting = mine;
+    });
+    from.on('end', () => void (waiting ?? Promise.resolve()).then(() => to.end()));
   }
 
   #faultFor(line: Line, way: Way): LinkFault | null {
@@ -182,7 +196,7 @@ export class TcpProxy {
   /** What goes on of it past the traps; null = nothing, and the line is cut. */
   async #past(line: Line, way: Way, chunk: Buffer): Promise<Buffer | null> {
     for (const trap of this.#traps) {
-      if (trap.way !== way || !concerns(trap, line.greeting) || !trap.sees(chunk)) continue;
+      if (trap.way !== way || !concerns(trap, line.greeting) || !seen(trap.sees, chunk)) continue;
       this.#traps.delete(trap);
       const first = Math.floor(chunk.length * trap.lets);
       if (first > 0 && way === 'there') line.inner.write(chunk.subarray(0, first));

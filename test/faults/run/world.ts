@@ -16,9 +16,8 @@ import {
   type Stack,
 } from '@entente/local';
 import { monotonicMs } from './clock.ts';
+import { LineHost, type Line } from './lines/line-host.ts';
 import type { Recording } from './recording.ts';
-import { EgressTap } from './tap/egress-tap.ts';
-import { TcpProxy } from './tcp-proxy.ts';
 
 const brokers = 3;
 export const everyPurpose = starterCatalogue.purposes.map(({ id }): string => id);
@@ -35,7 +34,7 @@ export interface Connector extends Victim {
   readonly recipient: string;
   readonly partner: PartnerName;
   readonly url: string;
-  readonly tap: string;
+  readonly tap: Line;
   /** As it names its gate. */
   readonly gate: string;
 }
@@ -49,11 +48,12 @@ export interface World {
   /** Where the API listens. */
   readonly consentUrls: readonly string[];
   /** Before each broker, in the order of `infrastructure.kafka.brokers`. */
-  readonly toBrokers: readonly TcpProxy[];
-  readonly toPostgres: TcpProxy;
+  readonly toBrokers: readonly Line[];
+  readonly toPostgres: Line;
   /** Between the other services and the consent service. */
-  readonly toConsent: TcpProxy;
-  readonly tap: EgressTap;
+  readonly toConsent: Line;
+  /** What the taps saw. */
+  readonly tapFile: string;
   readonly people: readonly Person[];
   stop(): Promise<void>;
 }
@@ -63,22 +63,26 @@ const portOf = (url: string): number => Number(new URL(url).port);
 const partners = stackRecipients.map(({ partner }) => partner);
 
 export async function startWorld(count: number, recording: Recording, say: (line: string) => void): Promise<World> {
-  const toBrokers = await Promise.all(Array.from({ length: brokers }, () => TcpProxy.listen()));
-  const [toPostgres, toConsent] = [await TcpProxy.listen(), await TcpProxy.listen()];
-  const stops: (() => Promise<void>)[] = [
-    async () => void (await Promise.all([...toBrokers, toPostgres, toConsent].map((proxy) => proxy.close()))),
-  ];
+  const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const end of stops.toReversed()) await end();
+  };
+  const host = async (names: readonly string[], file?: string): Promise<readonly Line[]> => {
+    const started = await LineHost.start(names, file);
+    stops.push(() => started.stop());
+    return started.lines;
   };
   try {
     const directory = await mkdtemp(join(tmpdir(), 'entente-tap-'));
     stops.push(() => rm(directory, { recursive: true, force: true }));
-    const tap = await EgressTap.start(
-      join(directory, 'tap.jsonl'),
+    const tapFile = join(directory, 'tap.jsonl');
+    // Three processes, so that none of them has to carry all there is.
+    const toBrokers = await host(Array.from({ length: brokers }, (_, index) => `kafka-${index + 1}`));
+    const [toPostgres, toConsent] = (await host(['postgres', 'consent'])) as [Line, Line];
+    const taps = await host(
       partners.flatMap((partner) => [`${partner}-1`, `${partner}-2`]),
+      tapFile,
     );
-    stops.push(() => tap.stop());
     const advertise = toBrokers.map(({ port }) => port);
     const infrastructure = await startInfrastructure({ brokers, advertise, say });
     stops.push(() => infrastructure.stop());
@@ -102,17 +106,16 @@ export async function startWorld(count: number, recording: Recording, say: (line
       say,
       separateRelay: true,
       before(server, url) {
-        if (server === 'consent') toConsent.leadTo(portOf(url));
-        else for (const each of [1, 2]) tap.lead(`${server}-${each}`, portOf(url));
-        const port = server === 'consent' ? toConsent.port : tap.portOf(`${server}-1`);
-        return `http://127.0.0.1:${port}`;
+        const lines = server === 'consent' ? [toConsent] : [tapAt(taps, server, 1), tapAt(taps, server, 2)];
+        for (const line of lines) line.leadTo(portOf(url));
+        return `http://127.0.0.1:${lines[0]?.port ?? 0}`;
       },
     });
     stops.push(() => stack.stop());
-    const { victims, connectors, consentUrls } = await everyProcess(stack, tap);
+    const { victims, connectors, consentUrls } = await everyProcess(stack, taps);
     toConsent.leadTo(...consentUrls.map(portOf));
     for (const { name } of victims) recording.add({ kind: 'process.started', at: beforeStart, process: name });
-    const lines = { toBrokers, toPostgres, toConsent, tap };
+    const lines = { toBrokers, toPostgres, toConsent, tapFile };
     return { infrastructure, stack, victims, connectors, consentUrls, ...lines, people: makePeople(count), stop };
   } catch (error) {
     await stop();
@@ -120,10 +123,16 @@ export async function startWorld(count: number, recording: Recording, say: (line
   }
 }
 
+function tapAt(taps: readonly Line[], partner: PartnerName, instance: 1 | 2): Line {
+  const found = taps.find(({ name }) => name === `${partner}-${instance}`);
+  if (found === undefined) throw new Error(`there is no tap ${partner}-${instance}`);
+  return found;
+}
+
 /** A second instance beside each of the first, as a brand would run them. */
 async function everyProcess(
   stack: Stack,
-  tap: EgressTap,
+  taps: readonly Line[],
 ): Promise<Pick<World, 'victims' | 'connectors' | 'consentUrls'>> {
   const { services, relay } = stack;
   if (relay === undefined) throw new Error('the stack was started without a relay of its own');
@@ -132,12 +141,13 @@ async function everyProcess(
     stackRecipients.map(async ({ recipient, connector, partner }): Promise<Connector[]> => {
       const first = services[connector];
       const recipients = first.definition.env['RECIPIENTS'] ?? '';
-      const [before, instead] = [1, 2].map((each) => `127.0.0.1:${tap.portOf(`${partner}-${each}`)}`);
+      const own = [tapAt(taps, partner, 1), tapAt(taps, partner, 2)] as const;
+      const [before, instead] = own.map(({ port }) => `127.0.0.1:${port}`);
       const second = await stack.another(connector, {
         RECIPIENTS: recipients.replaceAll(before ?? '', instead ?? ''),
       });
       return [first, second].map((process, index) => ({
-        ...{ name: process.name, process, recipient, partner, url: originOf(process), tap: `${partner}-${index + 1}` },
+        ...{ name: process.name, process, recipient, partner, url: originOf(process), tap: own[index] ?? own[0] },
         gate: process.definition.env['GATE_NAME'] ?? process.name,
       }));
     }),

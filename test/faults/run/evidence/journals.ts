@@ -68,7 +68,7 @@ interface Origin {
  * alone tells, because they never reached a partner.
  */
 export async function readSends(world: World, keys: ReadonlyMap<string, string>): Promise<HistoryEvent[]> {
-  const taps = await readTap(world.tap.file);
+  const taps = await readTap(world.tapFile);
   const events: HistoryEvent[] = [];
   for (const { recipient, partner } of stackRecipients) {
     const subjects = new Map(
@@ -76,7 +76,7 @@ export async function readSends(world: World, keys: ReadonlyMap<string, string>)
     );
     const instances = world.connectors
       .filter((connector) => connector.recipient === recipient)
-      .map(({ name, tap }) => ({ process: name, record: taps.get(tap) ?? new TapRecord() }));
+      .map(({ name, tap }) => ({ process: name, record: taps.get(tap.name) ?? new TapRecord() }));
     const originOf = ({ port, arrivedAt }: Exchange): Origin => {
       for (const { process, record } of instances) {
         const passed = record.take(port, arrivedAt);
@@ -120,7 +120,7 @@ function lonely(
       ...{ kind: 'egress.start', at: at - lateMs, controller, subject, recipient },
       ...{ attempt, process, effect: 'share', purpose },
     })),
-    ...(endedAt === Infinity ? [] : [{ kind: 'egress.end', at: endedAt, attempt, how: 'closed' } as const]),
+    { kind: 'egress.end', at: endedAt, attempt, how: 'closed' },
   ];
 }
 
@@ -134,13 +134,17 @@ function eventsOf(
   for (const deed of exchange.asks) {
     const subject = deed.identifiers.map((name) => subjects.get(name)).find((key) => key !== undefined);
     if (subject === undefined) continue;
-    for (const { effect, purposes } of meanings[partner](deed)) {
+    const meant = meanings[partner](deed);
+    const isRevocation = meant.some(({ effect }) => effect === 'revoke');
+    for (const { effect, purposes } of meant) {
       const person = { controller, subject, recipient };
       const needsPermission = effect === 'share' || effect === 'reinstate';
       // What a tap that noticed late says of it is taken against us: sends began at the earliest, revocations when seen.
       const at = passed === undefined ? exchange.arrivedAt : passed.at - (needsPermission ? passed.lateMs : 0);
       const named = effect === 'share' ? { purpose: purposeAt[recipient] ?? '' } : { purposes };
-      events.push({ kind: 'egress.start', at, ...person, attempt, process, effect, ...named });
+      // A revocation of one purpose may have to restate the others: that needs no permission, and is judged by what is held.
+      if (effect !== 'reinstate' || !isRevocation)
+        events.push({ kind: 'egress.start', at, ...person, attempt, process, effect, ...named });
       const outcome = outcomeOf(exchange, deed);
       events.push({
         kind: 'partner.request',

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { ofNanoseconds } from '../clock.ts';
-import type { TapLine } from '../tap/tap-line.ts';
+import type { TapLine } from '../lines/orders.ts';
 
 /** One request as the tap saw it pass, in milliseconds of the history's clock. */
 export interface Passed extends Pick<TapLine, 'names' | 'isShare'> {
@@ -41,7 +41,7 @@ export async function readTap(file: string): Promise<ReadonlyMap<string, TapReco
     const { tap, port, ns, lateNs, endedNs, names, isShare } = JSON.parse(text) as TapLine;
     const record = taps.get(tap) ?? new TapRecord();
     taps.set(tap, record);
-    const endedAt = endedNs === null ? Infinity : ofNanoseconds(endedNs);
+    const endedAt = ofNanoseconds(endedNs);
     record.add(port, { names, isShare, at: ofNanoseconds(ns), lateMs: ofNanoseconds(lateNs), endedAt });
   }
   return taps;

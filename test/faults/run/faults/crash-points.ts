@@ -1,7 +1,7 @@
 import type { Random } from '../../../sim/engine/random.ts';
+import type { Line } from '../lines/line-host.ts';
 import type { Trap, Way } from '../lines/link-fault.ts';
 import type { Recording } from '../recording.ts';
-import type { TcpProxy } from '../tcp-proxy.ts';
 import type { Victim, World } from '../world.ts';
 import { second, type Fault } from './fault.ts';
 import { cutBy, kill, startAgain } from './processes.ts';
@@ -19,15 +19,10 @@ interface CrashPoint {
   readonly at: 'postgres' | 'kafka';
   readonly way: Way;
   readonly lets: number;
-  readonly sees: (chunk: Buffer) => boolean;
+  readonly sees: Trap['sees'];
 }
 
-const saying =
-  (text: string) =>
-  (chunk: Buffer): boolean =>
-    chunk.includes(text);
-/** Every Kafka request begins with its length and the number of its API; 0 is Produce. */
-const isProduce = (chunk: Buffer): boolean => chunk.length > 6 && chunk.readInt16BE(4) === 0;
+const saying = (text: string): Trap['sees'] => ({ text });
 const named =
   (prefix: string) =>
   (victims: readonly Victim[]): readonly Victim[] =>
@@ -66,9 +61,9 @@ const crashPoints: readonly CrashPoint[] = [
     at: 'kafka',
     way: 'there',
     lets: 0,
-    sees: isProduce,
+    sees: 'produce',
   },
-  { between: 'sending and hearing of it', of: named('relay'), at: 'kafka', way: 'there', lets: 1, sees: isProduce },
+  { between: 'sending and hearing of it', of: named('relay'), at: 'kafka', way: 'there', lets: 1, sees: 'produce' },
   {
     between: 'the acknowledgement and the delete',
     of: named('relay'),
@@ -137,7 +132,7 @@ function atLine(
 const nameOf = ([first]: readonly Victim[]): string =>
   first === undefined ? 'nobody' : first.name.includes('connector') ? 'connector' : first.name;
 
-function setEverywhere(lines: readonly TcpProxy[], trap: Trap): () => void {
+function setEverywhere(lines: readonly Line[], trap: Trap): () => void {
   const undo = lines.map((line) => line.set(trap));
   return () => {
     for (const each of undo) each();
@@ -148,7 +143,7 @@ const atTap = (
   between: string,
   way: Way,
   lets: number,
-  { connectors: instances, tap }: World,
+  { connectors: instances }: World,
   recording: Recording,
   random: Random,
 ): Fault => ({
@@ -160,7 +155,7 @@ const atTap = (
   },
   impose() {
     const victim = random.pick(instances);
-    return trapped(victim, recording, (spring) => tap.trap(victim.tap, way, lets, spring));
+    return trapped(victim, recording, (spring) => victim.tap.set({ way, lets, sees: 'anything', spring }));
   },
 });
 

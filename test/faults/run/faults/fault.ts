@@ -20,8 +20,8 @@ export interface Fault {
   readonly target: string;
   /** Milliseconds in force: least and most. */
   readonly lasts: readonly [number, number];
-  /** @returns null when there was nothing to strike in the time it waited for */
-  impose(): Promise<Imposed | null>;
+  /** @param signal the run is over @returns null when there was nothing to strike in the time it waited for */
+  impose(signal: AbortSignal): Promise<Imposed | null>;
 }
 
 export const second = 1_000;
@@ -31,7 +31,7 @@ export async function strike(fault: Fault, recording: Recording, random: Random,
   const { id, how, lasts } = fault;
   // The fault may have begun at `at` and ended at `to`; it was there for certain between `sureFrom` and `sureTo`.
   const at = monotonicMs();
-  const imposed = await fault.impose();
+  const imposed = await fault.impose(signal);
   if (imposed === null) return recording.missed(`${id} ${how}`);
   const sureFrom = monotonicMs();
   await pause(random.between(...lasts), undefined, { signal }).catch(() => undefined);

@@ -1,9 +1,9 @@
 import type { Random } from '../../../sim/engine/random.ts';
 import type { Nemesis } from '../../checker/index.ts';
+import type { Line } from '../lines/line-host.ts';
 import type { LinkFault } from '../lines/link-fault.ts';
-import type { TcpProxy } from '../tcp-proxy.ts';
 import type { Connector, Victim, World } from '../world.ts';
-import { second, type Fault, type Imposed } from './fault.ts';
+import { second, type Fault } from './fault.ts';
 import { cutBy } from './processes.ts';
 
 /** F6: nothing passes. */
@@ -29,7 +29,7 @@ export const lineFaults = (world: World, random: Random): Fault[] => [
   ...atServers('postgres', [world.toPostgres], world.victims, random),
   ...[...cuts, ...troubles].map((fault) => atConsent(world, fault)),
   ...world.connectors.flatMap((connector) =>
-    [...cuts, ...troubles, corruption].map((fault) => atPartner(world, connector, fault)),
+    [...cuts, ...troubles, corruption].map((fault) => atPartner(connector, fault)),
   ),
 ];
 
@@ -60,7 +60,7 @@ function named(fault: LinkFault): string {
 /** For everybody or for one process, at one server of several or at all of them. */
 const atServers = (
   target: 'kafka' | 'postgres',
-  proxies: readonly TcpProxy[],
+  proxies: readonly Line[],
   victims: readonly Victim[],
   random: Random,
 ): Fault[] =>
@@ -68,17 +68,18 @@ const atServers = (
     (['all', 'one'] as const).map((whose) => ({
       ...{ id: idOf(fault), target: `line-${target}`, lasts: times },
       how: `${target}: ${named(fault)}${whose === 'one' ? ' for one process' : ''}`,
-      impose() {
+      async impose() {
         const one = whose === 'one' ? random.pick(victims) : undefined;
         const struck = one !== undefined || random.chance(0.4) ? proxies : [random.pick(proxies)];
         const instance = one?.process.definition.env['INSTANCE'];
-        for (const proxy of struck) proxy.impose(instance === undefined ? fault : { ...fault, only: instance });
+        const aimed = instance === undefined ? fault : { ...fault, only: instance };
+        await Promise.all(struck.map((line) => line.impose(aimed)));
         const isDead = whatOf(fault) === 'cut' && struck.length === proxies.length;
         const cutsProof = one === undefined ? ('all' as const) : cutBy(one.name);
-        return Promise.resolve<Imposed>({
+        return {
           event: { what: whatOf(fault), target, ...(isDead && provesThrough(target, one) ? { cutsProof } : {}) },
-          heal: () => Promise.resolve(healed(struck)),
-        });
+          heal: () => healed(struck),
+        };
       },
     })),
   );
@@ -87,30 +88,24 @@ const atServers = (
 const provesThrough = (target: 'kafka' | 'postgres', one: Victim | undefined): boolean =>
   target === 'kafka' || one === undefined || one.name === 'relay';
 
-function healed(proxies: readonly TcpProxy[]): number {
-  for (const proxy of proxies) proxy.heal();
-  return proxies.reduce((sum, { hits }) => sum + hits, 0);
+async function healed(lines: readonly Line[]): Promise<number> {
+  const hits = await Promise.all(lines.map((line) => line.heal()));
+  return hits.reduce((sum, each) => sum + each, 0);
 }
 
 const atConsent = ({ toConsent }: World, fault: LinkFault): Fault => ({
   ...{ id: idOf(fault), how: `consent service: ${named(fault)}`, target: 'line-consent', lasts: times },
-  impose() {
-    toConsent.impose(fault);
-    return Promise.resolve<Imposed>({
-      event: { what: whatOf(fault), target: 'consent' },
-      heal: () => Promise.resolve(healed([toConsent])),
-    });
+  async impose() {
+    await toConsent.impose(fault);
+    return { event: { what: whatOf(fault), target: 'consent' }, heal: () => toConsent.heal() };
   },
 });
 
 /** Between one instance of a connector and its partner. */
-const atPartner = ({ tap }: World, connector: Connector, fault: LinkFault): Fault => ({
-  ...{ id: idOf(fault), how: `partner: ${named(fault)}`, target: `line-${connector.tap}`, lasts: times },
+const atPartner = ({ tap, recipient }: Connector, fault: LinkFault): Fault => ({
+  ...{ id: idOf(fault), how: `partner: ${named(fault)}`, target: `line-${tap.name}`, lasts: times },
   async impose() {
-    await tap.impose(connector.tap, fault);
-    return {
-      event: { what: 'partner', target: `recipient:${connector.recipient}` },
-      heal: () => tap.heal(connector.tap),
-    };
+    await tap.impose(fault);
+    return { event: { what: 'partner', target: `recipient:${recipient}` }, heal: () => tap.heal() };
   },
 });

@@ -44,14 +44,15 @@ const stopped = ({ name, process }: Victim): Fault => ({
 
 const restartedInTurn = (victims: readonly Victim[], recording: Recording): Fault => ({
   ...{ id: 'F15', how: 'all processes restarted in turn', target: 'deployment', lasts: [0, 0] },
-  async impose() {
+  async impose(signal) {
+    let restarted = 0;
     for (const victim of victims) {
-      // Another hand may have it down just now.
-      if (victim.process.pid === undefined) continue;
+      if (signal.aborted) break;
       await end(victim, recording);
       await startAgain(victim, recording);
+      restarted += 1;
     }
-    return { event: { what: 'other', target: 'all' }, heal: () => Promise.resolve(victims.length) };
+    return { event: { what: 'other', target: 'all' }, heal: () => Promise.resolve(restarted) };
   },
 });
 

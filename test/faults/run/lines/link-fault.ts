@@ -26,11 +26,19 @@ export type LinkFault = Aimed & { readonly way?: Way } & (
  */
 export interface Trap extends Aimed {
   readonly way: Way;
-  readonly sees: (chunk: Buffer) => boolean;
+  /** A text in it, the beginning of a Kafka request that produces, or whatever comes. */
+  readonly sees: { readonly text: string } | 'produce' | 'anything';
   readonly lets: number;
   /** Between what is let through and the spring, milliseconds. */
   readonly thenMs?: number;
   readonly spring: () => Promise<void>;
+}
+
+export function seen(sees: Trap['sees'], chunk: Buffer): boolean {
+  if (sees === 'anything') return true;
+  // Every Kafka request begins with its length and the number of its API; 0 is Produce.
+  if (sees === 'produce') return chunk.length > 6 && chunk.readInt16BE(4) === 0;
+  return chunk.includes(sees.text);
 }
 
 export const concerns = ({ only }: Aimed, greeting: string): boolean => only === undefined || greeting.includes(only);
