@@ -5,6 +5,8 @@ export interface Figure {
   readonly what: string;
   readonly unit: string;
   readonly ours: Spread;
+  /** What it is compared with, where that is not the benchmark's `baseline`. */
+  readonly peer?: string;
   readonly baseline?: Spread;
   /** ours : baseline. */
   readonly ratio?: Spread;
@@ -18,16 +20,25 @@ export interface Target {
   readonly atLeast?: number;
 }
 
+/** How a figure moves with the size of something; becomes a chart. */
+export interface Sweep {
+  readonly title: string;
+  readonly x: string;
+  readonly y: string;
+  readonly lines: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[];
+}
+
 export interface BenchmarkResult {
   readonly figures: readonly Figure[];
   /** What a reader must know to judge the figures. */
   readonly notes: readonly string[];
+  readonly sweep?: Sweep;
 }
 
 export interface Settings {
   readonly rounds: number;
   readonly seconds: number;
-  /** Rows of an import. */
+  /** Rows of an import, of a backlog, and of the largest state. */
   readonly rows: number;
   readonly say: (line: string) => void;
 }

@@ -1,37 +1,40 @@
-/** One side of a comparison: a round of it, as one figure in any unit. */
-export interface Sides<T> {
-  readonly ours: () => Promise<T>;
-  readonly baseline: () => Promise<T>;
-}
-
-export interface Round<T> {
-  readonly ours: T;
-  readonly baseline: T;
+/** One turn of each side, as one figure or several. */
+export interface Round<K extends string, T> {
+  readonly of: Readonly<Record<K, T>>;
   /** Share of processor time that the host took away during the round, 0 to 1. */
   readonly steal: number;
 }
 
+/** Where the host took more than this of a round, the round tells of the host. */
+const mostSteal = 0.05;
+
 /**
- * ABBA: the sides take turns, and which comes first changes from round to round, so that neither always meets the warmer
- * machine. Rounds with more than 5 % steal are dropped.
+ * The sides take turns, and which comes first changes from round to round (ABBA for two), so that none always meets the
+ * warmer machine. Rounds with more than 5 % steal are dropped.
  */
-export async function interleaved<T>(
-  sides: Sides<T>,
+export async function interleaved<K extends string, T>(
+  sides: Readonly<Record<K, () => Promise<T>>>,
   rounds: number,
   stealShare: () => () => number,
-): Promise<readonly Round<T>[]> {
-  const kept: Round<T>[] = [];
+): Promise<readonly Round<K, T>[]> {
+  const kept: Round<K, T>[] = [];
+  const names = Object.keys(sides) as K[];
   for (let round = 0; round < rounds; round += 1) {
     const stolen = stealShare();
-    const oursFirst = round % 2 === 0;
-    const first = await (oursFirst ? sides.ours() : sides.baseline());
-    const second = await (oursFirst ? sides.baseline() : sides.ours());
-    const [ours, baseline] = oursFirst ? [first, second] : [second, first];
+    const of: Partial<Record<K, T>> = {};
+    for (const name of inTurn(names, round)) of[name] = await sides[name]();
     const steal = stolen();
-    if (steal <= 0.05) kept.push({ ours, baseline, steal });
+    if (steal <= mostSteal) kept.push({ of: of as Record<K, T>, steal });
   }
   if (kept.length === 0) throw new Error('the host took more than 5 % of the processor in every round');
   return kept;
+}
+
+/** Forwards and backwards in turns, and each time begun by the next one. */
+export function inTurn<K>(names: readonly K[], round: number): readonly K[] {
+  const shift = names.length === 0 ? 0 : (round >> 1) % names.length;
+  const turned = [...names.slice(shift), ...names.slice(0, shift)];
+  return round % 2 === 0 ? turned : turned.reverse();
 }
 
 export interface Spread {
@@ -47,6 +50,13 @@ export function spread(values: readonly number[]): Spread {
   return { median, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
-/** ours : baseline, round by round. */
-export const ratios = <T>(rounds: readonly Round<T>[], figure: (side: T) => number): Spread =>
-  spread(rounds.map(({ ours, baseline }) => figure(ours) / figure(baseline)));
+/** One side's figure, and what it is of another side's, round by round. */
+export const compared = <K extends string, T>(
+  rounds: readonly Round<K, T>[],
+  [ours, theirs]: readonly [K, K],
+  figure: (side: T) => number,
+): { readonly ours: Spread; readonly baseline: Spread; readonly ratio: Spread } => ({
+  ours: spread(rounds.map(({ of }) => figure(of[ours]))),
+  baseline: spread(rounds.map(({ of }) => figure(of[theirs]))),
+  ratio: spread(rounds.map(({ of }) => figure(of[ours]) / figure(of[theirs]))),
+});

@@ -1,4 +1,4 @@
-export { InfrastructureError, startInfrastructure } from './infrastructure/index.ts';
+export { InfrastructureError, javaCommand, startInfrastructure } from './infrastructure/index.ts';
 export type { Broker, Infrastructure, InfrastructureOptions, KafkaInfo, PostgresInfo } from './infrastructure/index.ts';
 export { EntenteClient, ProblemAnswer, Unreachable } from './client/entente-client.ts';
 export type { Propagation, RecordedChange, ShareResult, ShareToSend } from './client/entente-client.ts';

@@ -13,7 +13,7 @@ import type { Benchmark, Figure } from '../benchmark.ts';
 import { withInfrastructure } from '../infrastructure.ts';
 import { Latencies, type Summary } from '../latencies.ts';
 import { stealShare } from '../machine.ts';
-import { interleaved, ratios, spread } from '../rounds.ts';
+import { compared, interleaved, spread } from '../rounds.ts';
 
 const subjects = 1_000_000;
 const plantedAtOnce = 50_000;
@@ -72,13 +72,11 @@ export const gateCheck: Benchmark = {
         const bytes = memory() - before;
         const map = new Map(keys.map((key, index) => [key, index]));
         const baseline = () => measure(keys, (key) => map.get(key));
-        const measured = await interleaved<Side>({ ours, baseline }, rounds, stealShare);
+        const measured = await interleaved<'ours' | 'baseline', Side>({ ours, baseline }, rounds, stealShare);
         await gate.close();
         const us = (figure: keyof Summary, target?: Figure['target']): Figure => ({
           ...{ what: `check, ${figure}`, unit: 'µs' },
-          ours: spread(measured.map((round) => round.ours.each[figure] * 1_000)),
-          baseline: spread(measured.map((round) => round.baseline.each[figure] * 1_000)),
-          ratio: ratios(measured, (side) => side.each[figure]),
+          ...compared(measured, ['ours', 'baseline'], (side) => side.each[figure] * 1_000),
           ...(target ? { target } : {}),
         });
         const single = (value: number) => spread([value]);
@@ -88,9 +86,7 @@ export const gateCheck: Benchmark = {
             us('p99', { of: 'ours', atMost: 5 }),
             {
               ...{ what: 'checks, one core', unit: '1/s' },
-              ours: spread(measured.map((round) => round.ours.perSecond)),
-              baseline: spread(measured.map((round) => round.baseline.perSecond)),
-              ratio: ratios(measured, (side) => side.perSecond),
+              ...compared(measured, ['ours', 'baseline'], (side) => side.perSecond),
               target: { of: 'ours', atLeast: 2e6 },
             },
             {

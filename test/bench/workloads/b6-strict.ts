@@ -5,7 +5,7 @@ import { withInfrastructure } from '../infrastructure.ts';
 import { Latencies, type Summary } from '../latencies.ts';
 import { stealShare } from '../machine.ts';
 import { openLoop } from '../open-loop.ts';
-import { interleaved, ratios, spread } from '../rounds.ts';
+import { compared, interleaved, spread } from '../rounds.ts';
 
 /** A few at once on two cores: what one caller feels who waits, not what a queue of them does. */
 const perSecond = 10;
@@ -30,7 +30,7 @@ export const strict: Benchmark = {
         let turn = 0;
         const round = (wait: 'gates' | 'none') => answers(stack, { name: `b6-${(turn += 1)}`, seconds, wait });
         await round('gates');
-        const measured = await interleaved<Summary>(
+        const measured = await interleaved<'ours' | 'baseline', Summary>(
           { ours: () => round('gates'), baseline: () => round('none') },
           rounds,
           stealShare,
@@ -38,9 +38,7 @@ export const strict: Benchmark = {
         for (const one of measured) say(JSON.stringify(one));
         const figure = (what: 'p50' | 'p99', atMost: number) => ({
           ...{ what, unit: 'ms' },
-          ours: spread(measured.map(({ ours }) => ours[what])),
-          baseline: spread(measured.map(({ baseline }) => baseline[what])),
-          ratio: ratios(measured, (side) => side[what]),
+          ...compared(measured, ['ours', 'baseline'], (side) => side[what]),
           target: { of: 'ours', atMost } as const,
         });
         const dead = await besideDeadGate(stack);

@@ -2,7 +2,7 @@ import type { Benchmark } from '../benchmark.ts';
 import { withInfrastructure } from '../infrastructure.ts';
 import { Latencies, type Summary } from '../latencies.ts';
 import { stealShare } from '../machine.ts';
-import { interleaved, ratios, spread } from '../rounds.ts';
+import { compared, interleaved } from '../rounds.ts';
 import { agreed, allRevoked, setFaults, stackWithPreloaded } from './preloaded-partners.ts';
 import { openLoop } from '../open-loop.ts';
 import { starterCatalogue, starterNotice, type EntenteClient, type Stack } from '@entente/local';
@@ -38,7 +38,7 @@ const isolated = ({ recipients, neighbour, disturb, meanwhile, note, ...named }:
           return summary;
         };
         await side(meanwhile);
-        const measured = await interleaved<Summary>(
+        const measured = await interleaved<'ours' | 'baseline', Summary>(
           { ours: () => side(disturb), baseline: () => side(meanwhile) },
           rounds,
           stealShare,
@@ -46,9 +46,7 @@ const isolated = ({ recipients, neighbour, disturb, meanwhile, note, ...named }:
         for (const round of measured) say(JSON.stringify(round));
         const figure = (what: 'p50' | 'p99') => ({
           ...{ what, unit: 'ms' },
-          ours: spread(measured.map((round) => round.ours[what])),
-          baseline: spread(measured.map((round) => round.baseline[what])),
-          ratio: ratios(measured, (of) => of[what]),
+          ...compared(measured, ['ours', 'baseline'], (of) => of[what]),
         });
         return {
           figures: [figure('p50'), { ...figure('p99'), target: { of: 'ratio', atMost: 1.2 } }],

@@ -8,7 +8,7 @@ import { withInfrastructure } from '../infrastructure.ts';
 import { Latencies, type Summary } from '../latencies.ts';
 import { stealShare } from '../machine.ts';
 import { openLoop } from '../open-loop.ts';
-import { interleaved, ratios, spread } from '../rounds.ts';
+import { compared, interleaved } from '../rounds.ts';
 
 /** What two cores carry with room to spare: beyond it the comparison would be one of queues. */
 const perSecond = 10;
@@ -35,7 +35,7 @@ export const opsOverhead: Benchmark = {
         const round = (): Promise<Summary> => withdrawals(stack, kafka, `round-${(turn += 1)}`, seconds);
         const warmUp = () => withdrawals(stack, kafka, `warm-up-${(turn += 1)}`, warmUpS);
         await warmUp();
-        const measured = await interleaved<Summary>(
+        const measured = await interleaved<'ours' | 'baseline', Summary>(
           {
             ours: round,
             baseline: async () => {
@@ -54,9 +54,7 @@ export const opsOverhead: Benchmark = {
         for (const one of measured) say(JSON.stringify(one));
         const figure = (what: keyof Summary) => ({
           unit: 'ms',
-          ours: spread(measured.map(({ ours }) => ours[what])),
-          baseline: spread(measured.map(({ baseline }) => baseline[what])),
-          ratio: ratios(measured, (side) => side[what]),
+          ...compared(measured, ['ours', 'baseline'], (side) => side[what]),
         });
         return {
           figures: [

@@ -6,6 +6,7 @@ import { systemClock } from '@entente/observability';
 import { setTimeout as pause } from 'node:timers/promises';
 import { InfrastructureError, type Broker, type KafkaProvided, type PostgresProvided } from './infrastructure.ts';
 import { describeBrokers } from './kafka-metadata.ts';
+import type { WalLevel } from './native-postgres.ts';
 import { freePorts } from './ports.ts';
 
 const execute = promisify(execFile);
@@ -28,7 +29,7 @@ export async function whyNoDocker(env: NodeJS.ProcessEnv): Promise<string | unde
   }
 }
 
-export async function dockerPostgres(): Promise<PostgresProvided> {
+export async function dockerPostgres(walLevel: WalLevel = 'replica'): Promise<PostgresProvided> {
   const { GenericContainer, Wait } = await import('testcontainers');
   const password = randomBytes(18).toString('base64url');
   const container = await new GenericContainer(postgresImage)
@@ -41,6 +42,8 @@ export async function dockerPostgres(): Promise<PostgresProvided> {
       'shared_buffers=256MB',
       '-c',
       'track_commit_timestamp=on',
+      '-c',
+      `wal_level=${walLevel}`,
     ])
     .withExposedPorts(5432)
     // Once for the server that runs the image's own set-up, once for the real one.

@@ -55,6 +55,8 @@ export interface InfrastructureOptions {
   advertise?: readonly number[];
   /** Native brokers only: each also listens on `loginPort`, for clients that speak TLS and log in (SASL PLAIN). */
   login?: KafkaLoginListener;
+  /** Changes can be read from the write-ahead log (`wal_level = logical`), as Debezium does. Not of given servers. */
+  logicalReplication?: boolean;
   /** Progress, one line at a time. */
   say?: (line: string) => void;
   /** Where DATABASE_URL, KAFKA_BOOTSTRAP, JAVA_HOME, TMPDIR and ENTENTE_CACHE_DIR are looked up. Default: this process's. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cached } from './cache.ts';
-import type { InfrastructureConfig } from './config.ts';
+import { readInfrastructureConfig, type InfrastructureConfig } from './config.ts';
 import { InfrastructureError } from './infrastructure.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -47,33 +47,66 @@ export async function kafkaJars(
   config: InfrastructureConfig,
   say: (line: string) => void,
 ): Promise<KafkaJars> {
-  const source = await readFile(pom);
-  const hash = createHash('sha256').update(source).digest('hex').slice(0, 12);
-  const directory = await cached(config.cache, `kafka-${hash}`, (staging) =>
-    fetchJars(supervisor, config, staging, say),
-  );
-  const jars = (await readdir(directory)).filter((name) => name.endsWith('.jar')).toSorted();
+  const kafka = { name: 'kafka', pom, what: "Apache Kafka's jars (45 MB)" };
+  const { directory, jars, hash } = await mavenJars(supervisor, config, kafka, say);
   const version = jars.map((name) => /^kafka_[\d.]+-(.+)\.jar$/.exec(name)?.[1]).find((found) => found !== undefined);
   if (version === undefined) throw new InfrastructureError(`no kafka jar in ${directory}: remove it and start again`);
   return { classPath: jars.map((name) => join(directory, name)).join(':'), version, hash };
 }
 
+/** What a pom.xml names, to be run by Java. */
+export interface JavaProgram {
+  /** Of its directory in the cache. */
+  readonly name: string;
+  readonly pom: string;
+  /** For people, while it is fetched. */
+  readonly what: string;
+}
+
+/** A Java program beside the broker, with the same Java, the same cache and the same logging. */
+export async function javaCommand(
+  supervisor: Supervisor,
+  program: JavaProgram,
+  say: (line: string) => void,
+): Promise<{ readonly command: string; readonly args: readonly string[] }> {
+  const config = readInfrastructureConfig();
+  await checkJava(config);
+  const { directory, jars } = await mavenJars(supervisor, config, program, say);
+  const classPath = jars.map((name) => join(directory, name)).join(':');
+  return { command: config.java, args: [`-Dlog4j2.configurationFile=${log4jConfiguration}`, '-cp', classPath] };
+}
+
+async function mavenJars(
+  supervisor: Supervisor,
+  config: InfrastructureConfig,
+  program: JavaProgram,
+  say: (line: string) => void,
+): Promise<{ directory: string; jars: readonly string[]; hash: string }> {
+  const source = await readFile(program.pom);
+  const hash = createHash('sha256').update(source).digest('hex').slice(0, 12);
+  const directory = await cached(config.cache, `${program.name}-${hash}`, (staging) =>
+    fetchJars(supervisor, config, { ...program, staging }, say),
+  );
+  const jars = (await readdir(directory)).filter((name) => name.endsWith('.jar')).toSorted();
+  return { directory, jars, hash };
+}
+
 async function fetchJars(
   supervisor: Supervisor,
   config: InfrastructureConfig,
-  staging: string,
+  { pom: source, what, staging }: JavaProgram & { readonly staging: string },
   say: (line: string) => void,
 ): Promise<void> {
   const remedy = 'install maven, start Docker, or set KAFKA_BOOTSTRAP';
   await execute('mvn', ['-version'], { env: config.env }).catch(() => {
-    throw new InfrastructureError(`Maven not found, which fetches Kafka's jars: ${remedy}`);
+    throw new InfrastructureError(`Maven not found, which fetches ${what}: ${remedy}`);
   });
-  say("fetching Apache Kafka's jars with Maven, once (45 MB)");
+  say(`fetching ${what} with Maven, once`);
   await supervisor.runToEnd({
     name: 'maven',
     command: 'mvn',
     args: [
-      ...['--batch-mode', '--quiet', '-f', pom, 'dependency:copy-dependencies'],
+      ...['--batch-mode', '--quiet', '-f', source, 'dependency:copy-dependencies'],
       ...['-DincludeScope=runtime', `-DoutputDirectory=${staging}`],
     ],
     env: config.env,

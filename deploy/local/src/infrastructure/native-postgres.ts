@@ -18,6 +18,8 @@ const startTimeoutMs = 60_000;
 /** Another process can take a port between our look and Postgres's. */
 const portTries = 3;
 
+export type WalLevel = 'replica' | 'logical';
+
 interface Cluster {
   binaries: PostgresBinaries;
   runAs: UnixUser | undefined;
@@ -31,10 +33,11 @@ export async function nativePostgres(
   supervisor: Supervisor,
   config: InfrastructureConfig,
   home: string,
+  walLevel: WalLevel = 'replica',
 ): Promise<PostgresProvided> {
   const binaries = await postgresBinaries(config.cache);
   const cluster = await openCluster(supervisor, config, home, binaries);
-  const { server, port } = await startCluster(supervisor, cluster);
+  const { server, port } = await startCluster(supervisor, cluster, walLevel);
   return {
     databaseUrl: `postgres://${user}:${cluster.password}@127.0.0.1:${port}/${database}`,
     info: { version: binaries.version, pid: server.pid },
@@ -81,7 +84,7 @@ async function openCluster(
   return { binaries, runAs, data, password, env };
 }
 
-function settings(port: number): string[] {
+function settings(port: number, walLevel: WalLevel): string[] {
   const values: Record<string, string> = {
     port: `${port}`,
     listen_addresses: '127.0.0.1',
@@ -89,7 +92,7 @@ function settings(port: number): string[] {
     unix_socket_directories: '',
     max_connections: '300',
     shared_buffers: '256MB',
-    wal_level: 'replica',
+    wal_level: walLevel,
     // The tracker measures from the commit, in the database's time (design.md §2, TWO CLOCKS).
     track_commit_timestamp: 'on',
     fsync: 'on',
@@ -104,13 +107,14 @@ function settings(port: number): string[] {
 export async function startCluster(
   supervisor: Supervisor,
   cluster: Cluster,
+  walLevel: WalLevel = 'replica',
 ): Promise<{ server: Server; port: number }> {
   for (let attempt = 1; ; attempt += 1) {
     const [port] = (await freePorts(1)) as [number];
     const server = await supervisor.run({
       name: 'postgres',
       command: join(cluster.binaries.bin, 'postgres'),
-      args: ['-D', cluster.data, ...settings(port)],
+      args: ['-D', cluster.data, ...settings(port, walLevel)],
       cwd: '/',
       env: cluster.env,
       ...(cluster.runAs ? { uid: cluster.runAs.uid, gid: cluster.runAs.gid } : {}),

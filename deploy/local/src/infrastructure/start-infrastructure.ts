@@ -78,11 +78,12 @@ function reason(config: InfrastructureConfig, noDocker: string | undefined): str
 
 async function choosePostgres(start: Start, noDocker: string | undefined): Promise<PostgresProvided> {
   if (start.config.databaseUrl) return givenPostgres(start.config.databaseUrl);
+  const walLevel = start.options.logicalReplication ? 'logical' : 'replica';
   if (noDocker === undefined) {
-    const inDocker = await attempt(start, 'PostgreSQL', dockerPostgres);
+    const inDocker = await attempt(start, 'PostgreSQL', () => dockerPostgres(walLevel));
     if (inDocker) return inDocker;
   }
-  return nativePostgres(await start.supervisor(), start.config, join(start.home, 'postgres'));
+  return nativePostgres(await start.supervisor(), start.config, join(start.home, 'postgres'), walLevel);
 }
 
 async function chooseKafka(start: Start, noDocker: string | undefined): Promise<KafkaProvided> {

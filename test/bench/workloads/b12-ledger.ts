@@ -7,7 +7,7 @@ import { createPool, type Pool } from '@entente/postgres';
 import type { Benchmark } from '../benchmark.ts';
 import { withInfrastructure } from '../infrastructure.ts';
 import { stealShare } from '../machine.ts';
-import { interleaved, ratios, spread } from '../rounds.ts';
+import { compared, interleaved, spread } from '../rounds.ts';
 
 const entries = 300_000;
 const plantedAtOnce = 20_000;
@@ -36,7 +36,7 @@ const plantSql = `
 
 /** Verification of a whole ledger by the command, and what the entries' salts cost the write path. */
 export const ledger: Benchmark = {
-  id: 'B9',
+  id: 'B12',
   what: `\`entente ledger verify\` over ${entries.toLocaleString('en')} entries, and the cost of an append`,
   baseline: 'for the append: the same insert into a table without salts',
   answers: 'How long an auditor waits for a verdict on the whole ledger, and what provability costs a withdrawal.',
@@ -126,11 +126,7 @@ async function measureAppends(pool: Pool, rounds: number) {
     await sides.ours();
     await sides.baseline();
     const measured = await interleaved(sides, rounds, stealShare);
-    return {
-      ours: spread(measured.map(({ ours }) => ours)),
-      baseline: spread(measured.map(({ baseline }) => baseline)),
-      ratio: ratios(measured, (side) => side),
-    };
+    return compared(measured, ['ours', 'baseline'], (ms) => ms);
   } finally {
     await pool.query('DROP TABLE bench_salted, bench_plain');
   }
