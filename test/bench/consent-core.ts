@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { controllerId, deriveSubjectKey, parseKeyRing, purposeId, subjectId, type SubjectKey } from '@entente/contracts';
+import {
+  controllerId,
+  deriveSubjectKey,
+  parseKeyRing,
+  purposeId,
+  subjectId,
+  type SubjectKey,
+} from '@entente/contracts';
 import { repositoryFile, starterCatalogue, starterNotice } from '@entente/local';
 import { createLogger, createMetrics, systemClock } from '@entente/observability';
 import { createPool, migrate, type Pool, type PoolClient } from '@entente/postgres';
@@ -127,7 +134,11 @@ function overheard(pool: Pool, statements: Statement[]): Pool {
         return (first: string | { text: string; values?: unknown[] }, values: unknown[] = []): unknown => {
           if (typeof first === 'string') statements.push({ text: first, values });
           else statements.push({ text: first.text, values: first.values ?? values });
-          return member.call(target, first, ...(typeof first === 'string' && values.length > 0 ? [values] : [])) as unknown;
+          return member.call(
+            target,
+            first,
+            ...(typeof first === 'string' && values.length > 0 ? [values] : []),
+          ) as unknown;
         };
       },
     });

@@ -1,6 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { topicSettings } from '@entente/contracts';
 import { createKafka } from '@entente/kafka';
@@ -9,6 +8,7 @@ import { createLogger } from '@entente/observability';
 import { isGrant } from './consent-core.ts';
 import { Latencies, type Summary } from './latencies.ts';
 import { openLoop } from './open-loop.ts';
+import { Posts } from './posts.ts';
 
 /** Above what its writers need at once, and few enough not to be a load themselves. */
 const connections = 64;
@@ -26,7 +26,7 @@ interface Ready {
 /** The consent service in a process of its own, without a relay, asked over HTTP with a token. */
 export class ConsentOverHttp {
   readonly #child: ChildProcess;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: connections });
+  readonly #posts = new Posts(connections);
   readonly #ready: Ready;
   #next = 0;
 
@@ -51,10 +51,7 @@ export class ConsentOverHttp {
   }
 
   /** An open loop of grants and withdrawals of new people. */
-  async load(
-    perSecond: number,
-    seconds: number,
-  ): Promise<{ readonly latency: Summary; readonly keptUp: boolean }> {
+  async load(perSecond: number, seconds: number): Promise<{ readonly latency: Summary; readonly keptUp: boolean }> {
     const latencies = new Latencies();
     const began = performance.now();
     const { failed, firstFailure } = await openLoop({
@@ -80,33 +77,14 @@ export class ConsentOverHttp {
     return { latency: latencies.summary(), keptUp: took <= seconds * 1_000 * (1 + lateness) + graceMs };
   }
 
-  #post(path: string, body: object, key: string): Promise<void> {
-    const text = JSON.stringify(body);
-    return new Promise((resolve, reject) => {
-      const asking = request(
-        `${this.#ready.url}${path}`,
-        {
-          ...{ method: 'POST', agent: this.#agent },
-          headers: {
-            ...{ authorization: `Bearer ${this.#ready.token}`, 'content-type': 'application/json' },
-            ...{ 'content-length': Buffer.byteLength(text), 'idempotency-key': key },
-          },
-        },
-        (answer) => {
-          answer.resume();
-          answer.once('error', reject);
-          answer.once('end', () =>
-            answer.statusCode === 200 ? resolve() : reject(new Error(`${path} was answered with ${answer.statusCode}`)),
-          );
-        },
-      );
-      asking.once('error', reject);
-      asking.end(text);
-    });
+  async #post(path: string, body: object, key: string): Promise<void> {
+    const { url, token } = this.#ready;
+    const headers = { authorization: `Bearer ${token}`, 'idempotency-key': key };
+    await this.#posts.post(`${url}${path}`, JSON.stringify(body), headers);
   }
 
   async stop(): Promise<void> {
-    this.#agent.destroy();
+    this.#posts.close();
     this.#child.disconnect();
     if (this.#child.exitCode === null) await once(this.#child, 'exit');
   }

@@ -23,3 +23,22 @@ export function stealShare(): () => number {
 
 export const machine = (): string =>
   `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
+
+/** Of the kernel's clock ticks, which /proc/<pid>/stat counts in (USER_HZ, 100 on Linux). */
+const ticksPerSecond = 100;
+
+export interface ProcessUse {
+  /** Seconds of processor time since it began, its threads included. */
+  readonly cpuS: number;
+  /** Resident, MB. */
+  readonly residentMb: number;
+}
+
+/** What a process has used, by /proc (proc(5)); its name may hold spaces and brackets. */
+export function processUse(pid: number): ProcessUse {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [user = 0, system = 0] = [Number(fields[11]), Number(fields[12])];
+  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return { cpuS: (user + system) / ticksPerSecond, residentMb: Number(kilobytes ?? 0) / 1_024 };
+}

@@ -26,7 +26,11 @@ export interface PlainWriter {
 }
 
 /** Postgres' own bench where it is installed; else a bare pg client, which costs this process what pgbench would cost itself. */
-export async function plainWriter(databaseUrl: string, schema: string, mix: readonly Transaction[]): Promise<PlainWriter> {
+export async function plainWriter(
+  databaseUrl: string,
+  schema: string,
+  mix: readonly Transaction[],
+): Promise<PlainWriter> {
   const version = await run('pgbench', ['--version']).then(
     ({ stdout }) => stdout.trim(),
     () => undefined,

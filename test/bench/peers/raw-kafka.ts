@@ -25,7 +25,7 @@ export async function createTopic(kafka: kafkajs.Kafka, name: string, partitions
   });
   // kafkajs' own wait ends the process when the broker does not know the topic yet.
   const until = performance.now() + longestWaitMs;
-  for (let ready = false; !ready; ) {
+  for (let ready = false; !ready;) {
     ready = await admin.fetchTopicOffsets(name).then(
       (held) => held.length === partitions,
       () => false,
@@ -90,9 +90,7 @@ export class RawConsumers {
 
   async stop(): Promise<void> {
     for (const child of this.#children) child.disconnect();
-    await Promise.all(
-      this.#children.map(async (child) => (child.exitCode === null ? once(child, 'exit') : undefined)),
-    );
+    await Promise.all(this.#children.map(async (child) => (child.exitCode === null ? once(child, 'exit') : undefined)));
   }
 }
 

@@ -5,9 +5,9 @@ const margin = { left: 64, right: 150, top: 36, bottom: 48 };
 /** Told apart by people who do not see all colours (Okabe and Ito). */
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00'];
 
-const escaped = (text: string): string =>
-  text.replace(/[&<>"]/g, (sign) => `&#${sign.codePointAt(0)};`);
-const figure = (value: number): string => (value >= 1_000 ? value.toLocaleString('en') : String(Number(value.toPrecision(3))));
+const escaped = (text: string): string => text.replace(/[&<>"]/g, (sign) => `&#${sign.codePointAt(0)};`);
+const figure = (value: number): string =>
+  value >= 1_000 ? value.toLocaleString('en') : String(Number(value.toPrecision(3)));
 
 /** From 0 in steps of 1, 2 or 5 times a power of ten, about five of them. */
 export function ticks(most: number): number[] {
@@ -46,7 +46,9 @@ export function chart({ title, x, y, lines }: Sweep): string {
       const path = points.map(([size, value]) => `${atX(size).toFixed(1)},${atY(value).toFixed(1)}`);
       return [
         `<polyline points="${path.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>`,
-        ...path.map((point) => `<circle cx="${point.split(',')[0]}" cy="${point.split(',')[1]}" r="3" fill="${colour}"/>`),
+        ...path.map(
+          (point) => `<circle cx="${point.split(',')[0]}" cy="${point.split(',')[1]}" r="3" fill="${colour}"/>`,
+        ),
         `<rect x="${width - margin.right + 12}" y="${margin.top + at * 20}" width="12" height="12" fill="${colour}"/>`,
         text(width - margin.right + 30, margin.top + at * 20 + 11, 'start', name),
       ];

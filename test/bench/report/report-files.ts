@@ -20,7 +20,5 @@ async function kept(order: readonly string[]): Promise<readonly Report[]> {
   const reports = await Promise.all(
     names.map(async (name) => JSON.parse(await readFile(join(directory, name), 'utf8')) as Report),
   );
-  return reports
-    .filter(({ id }) => order.includes(id))
-    .sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
+  return reports.filter(({ id }) => order.includes(id)).sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
 }

@@ -22,7 +22,8 @@ const longestStepS = 5;
 export const durableWrites: Benchmark = {
   id: 'B1',
   what: 'durable consent writes: state, ledger and outbox, seven grants and three withdrawals of ten, all of new people',
-  baseline: 'the same SQL, statement by statement as the core sends it, one transaction for each change, with as many connections as suit it best',
+  baseline:
+    'the same SQL, statement by statement as the core sends it, one transaction for each change, with as many connections as suit it best',
   answers:
     'It answers GDPRbench’s “customer” role (people change their own record) and STC-bench’s rate of policy updates.',
   run: async ({ rounds, seconds, say }) =>
@@ -53,7 +54,11 @@ export const durableWrites: Benchmark = {
           },
         ];
         const plainRate = compared(measured, ['core', 'plain'], (perSecond) => perSecond).baseline;
-        const steps = await overHttp(service, plainRate.median, { rounds, stepS: Math.min(longestStepS, seconds), say });
+        const steps = await overHttp(service, plainRate.median, {
+          rounds,
+          stepS: Math.min(longestStepS, seconds),
+          say,
+        });
         return {
           figures: [...figures, ...httpFigures(steps, plainRate, plain.name)],
           notes: [
@@ -161,7 +166,14 @@ function httpFigures(all: readonly (readonly Step[])[], plain: Spread, peer: str
   const ratio = spread(all.map((steps) => sustainedOf(steps) / plain.median));
   return [
     {
-      ...{ what: `over HTTP, highest step with p99 ≤ ${longestP99Ms} ms`, unit: '1/s', peer, ours, baseline: plain, ratio },
+      ...{
+        what: `over HTTP, highest step with p99 ≤ ${longestP99Ms} ms`,
+        unit: '1/s',
+        peer,
+        ours,
+        baseline: plain,
+        ratio,
+      },
       target: { of: 'ratio', atLeast: 0.65 },
     },
   ];

@@ -76,10 +76,12 @@ function figuresOf(measured: readonly Round<Side, Turn>[], withDebezium: boolean
     { what: 'p99, absolute', unit: 'ms', ours: against('raw', 'p99').ours, target: { of: 'ours', atMost: 40 } },
     { what: 'p99.9', ...ms, ...against('raw', 'p999') },
     ...(withDebezium
-      ? ([
-          ['Debezium, poll.interval.ms 5', 'debezium'],
-          ['Debezium as shipped', 'shipped'],
-        ] as const).flatMap(([peer, side]): Figure[] => [
+      ? (
+          [
+            ['Debezium, poll.interval.ms 5', 'debezium'],
+            ['Debezium as shipped', 'shipped'],
+          ] as const
+        ).flatMap(([peer, side]): Figure[] => [
           { what: 'p50', unit: 'ms', peer, ...against(side, 'p50') },
           { what: 'p99', unit: 'ms', peer, ...against(side, 'p99'), target: { of: 'ratio', atMost: 0.3 } },
         ])

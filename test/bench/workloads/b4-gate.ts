@@ -1,32 +1,31 @@
-import { createHash } from 'node:crypto';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { controllerId, purposeId, recipientId, subjectKey, type SubjectKey } from '@entente/contracts';
+import { controllerId, purposeId, recipientId, type SubjectKey } from '@entente/contracts';
 import { Gate, type Intent } from '@entente/gate';
 import { createKafka } from '@entente/kafka';
 import { startStack, type Stack } from '@entente/local';
 import { createLogger, systemClock } from '@entente/observability';
-import { createPool } from '@entente/postgres';
 import type { Benchmark, Figure } from '../benchmark.ts';
 import { withInfrastructure } from '../infrastructure.ts';
 import { Latencies, type Summary } from '../latencies.ts';
 import { stealShare } from '../machine.ts';
+import { openLoop } from '../open-loop.ts';
+import { KafkaCheck } from '../peers/kafka-check.ts';
+import { plantedKey, plantSubjects } from '../planted-subjects.ts';
 import { compared, interleaved, spread } from '../rounds.ts';
 
 const subjects = 1_000_000;
-const plantedAtOnce = 50_000;
 /** Checks of a round that are timed one by one, and those that are timed together. */
 const [timed, together] = [200_000, 1_000_000];
 /** Between so many the gate hears its logs: without that its lease would end, as it should. */
 const atATime = 2_000;
+/** Of the check by way of Kafka, whose rounds are short: it takes milliseconds, not half a microsecond. */
+const [hopsPerSecond, hopsAskers, longestHopsS] = [200, 256, 8];
 const log = createLogger({ service: 'bench', level: 'error' });
 const recipient = recipientId('hubspot-crm');
 const purpose = purposeId('email-marketing');
-
-const keyOf = (index: number): SubjectKey =>
-  subjectKey(`k1.${createHash('sha256').update(String(index)).digest().subarray(0, 16).toString('base64url')}`);
 
 interface Side {
   readonly each: Summary;
@@ -39,13 +38,17 @@ export const gateCheck: Benchmark = {
   what: `gate check in process, and the gate from empty (B8), ${subjects.toLocaleString('en')} subjects`,
   baseline: '`Map.get` of the same keys; for the opening, reading the same snapshot and dropping it',
   answers: 'It answers GDPRbench’s “processor” role (may this be read now?) and SPECIAL’s compliance check.',
-  run: async ({ rounds, say }) =>
+  run: async ({ rounds, seconds, say }) =>
     withInfrastructure(say, async (infrastructure) => {
       const stack = await startStack({ infrastructure, log, say: () => undefined, logLevel: 'warn' });
       const directory = await mkdtemp(join(tmpdir(), 'entente-bench-gate-'));
       const kafka = createKafka({ clientId: 'bench-gate', brokers: infrastructure.bootstrap, log });
+      let stopHops = (): Promise<void> => Promise.resolve();
       try {
-        const keys = await plant(infrastructure.databaseUrl);
+        const hops = await KafkaCheck.start(infrastructure.bootstrap);
+        stopHops = () => hops.stop();
+        const keys = Array.from({ length: subjects }, (_, index) => plantedKey(index));
+        await plantSubjects(infrastructure.databaseUrl, 0, subjects);
         say(`${subjects} subjects planted`);
         const token = () => stack.token('crm-connector');
         const bare = await readSnapshot(stack, await token());
@@ -72,7 +75,11 @@ export const gateCheck: Benchmark = {
         const bytes = memory() - before;
         const map = new Map(keys.map((key, index) => [key, index]));
         const baseline = () => measure(keys, (key) => map.get(key));
-        const measured = await interleaved<'ours' | 'baseline', Side>({ ours, baseline }, rounds, stealShare);
+        const measured = await interleaved<'ours' | 'baseline' | 'hops', Side>(
+          { ours, baseline, hops: () => measureHops(hops, keys, Math.min(seconds, longestHopsS)) },
+          rounds,
+          stealShare,
+        );
         await gate.close();
         const us = (figure: keyof Summary, target?: Figure['target']): Figure => ({
           ...{ what: `check, ${figure}`, unit: 'µs' },
@@ -90,6 +97,14 @@ export const gateCheck: Benchmark = {
               target: { of: 'ours', atLeast: 2e6 },
             },
             {
+              ...{ what: 'check, p50', unit: 'µs', peer: 'a checker behind two Kafka topics' },
+              ...compared(measured, ['ours', 'hops'], (side) => side.each.p50 * 1_000),
+            },
+            {
+              ...{ what: 'checks, one core', unit: '1/s', peer: 'a checker behind two Kafka topics' },
+              ...compared(measured, ['ours', 'hops'], (side) => side.perSecond),
+            },
+            {
               ...{ what: 'from empty to open (B8)', unit: 's' },
               ...{ ours: single(opened), baseline: single(bare), ratio: single(opened / bare) },
               target: { of: 'ours', atMost: 20 },
@@ -103,10 +118,12 @@ export const gateCheck: Benchmark = {
             { what: 'replica on disk', unit: 'B/subject', ours: single(disk / subjects) },
           ],
           notes: [
+            `SPECIAL’s architecture asks a checker through one Kafka topic and hears its answer through another: ${hopsPerSecond} questions a second for the latency, then ${hopsAskers} askers for the rate.`,
             'Keys are drawn uniformly; every one is a hit. A check is a whole decision: lease, catalogue, notice, expiry.',
           ],
         };
       } finally {
+        await stopHops();
         await kafka.close();
         await stack.stop();
         await rm(directory, { recursive: true, force: true });
@@ -145,25 +162,32 @@ async function measure(keys: readonly SubjectKey[], check: (key: SubjectKey) => 
   return { each: each.summary(), perSecond: (together * 1_000) / ms };
 }
 
+/** Half of the time on a schedule, half as fast as it is answered. */
+async function measureHops(hops: KafkaCheck, keys: readonly SubjectKey[], seconds: number): Promise<Side> {
+  const each = new Latencies();
+  const { failed, firstFailure } = await openLoop({
+    ...{ perSecond: hopsPerSecond, seconds: seconds / 2 },
+    start: async (index, intended) => {
+      await hops.check(keys[index]!);
+      each.add(performance.now() - intended);
+    },
+  });
+  if (failed > 0) throw new Error(`${failed} checks were not answered`, { cause: firstFailure });
+  const began = performance.now();
+  const until = began + (seconds / 2) * 1_000;
+  let answered = 0;
+  const asker = async (): Promise<void> => {
+    while (performance.now() < until) await hops.check(keys[(answered += 1) % keys.length]!);
+  };
+  await Promise.all(Array.from({ length: hopsAskers }, asker));
+  return { each: each.summary(), perSecond: (answered * 1_000) / (performance.now() - began) };
+}
+
 /** Resident and not of the page cache: LMDB's map is the kernel's to keep or drop. */
 function memory(): number {
   globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
-}
-
-async function plant(databaseUrl: string): Promise<SubjectKey[]> {
-  const keys = Array.from({ length: subjects }, (_, index) => keyOf(index));
-  const pool = createPool({ url: databaseUrl, schema: 'consent', name: 'bench', max: 1 });
-  const granted = { decision: 'granted', notice: 'privacy-choices@1', since: '2026-01-01T00:00:00.000Z' };
-  const vector = JSON.stringify({ 'email-marketing': granted, 'product-analytics': granted });
-  for (let from = 0; from < keys.length; from += plantedAtOnce)
-    await pool.query(
-      `INSERT INTO subject (controller, subject_key, version, vector) SELECT 'acme', key, 1, $2 FROM unnest($1::text[]) AS key`,
-      [keys.slice(from, from + plantedAtOnce), vector],
-    );
-  await pool.end();
-  return keys;
 }
 
 /** Seconds to receive the snapshot that a gate is seeded from, and nothing else. */

@@ -23,6 +23,12 @@ export const stackWithPreloaded = (
   infrastructure: Infrastructure,
   recipients: readonly string[],
   neighbour?: string,
+): Promise<Stack> => stackWith(infrastructure, recipients.map(preloadedHubspot), neighbour);
+
+export const stackWith = (
+  infrastructure: Infrastructure,
+  more: readonly MorePartner[],
+  neighbour?: string,
 ): Promise<Stack> =>
   startStack({
     infrastructure,
@@ -30,7 +36,7 @@ export const stackWithPreloaded = (
     log: createLogger({ service: 'bench', level: 'error' }),
     say: () => undefined,
     logLevel: 'warn',
-    more: recipients.map(preloadedHubspot),
+    more,
   });
 
 const emailOf = (subjectId: string): string => `${subjectId}@example.org`;
@@ -49,9 +55,12 @@ export async function agreed(stack: Stack, name: string, count: number): Promise
   return people;
 }
 
-export async function withdrawn(stack: Stack, people: readonly string[]): Promise<void> {
+/** They all withdraw. @returns their keys */
+export async function withdrawn(stack: Stack, people: readonly string[]): Promise<readonly string[]> {
   const client = stack.client('operator');
-  await forEach(people, (subjectId) => client.withdraw(subjectId));
+  const keys: string[] = [];
+  await forEach(people, async (subjectId) => keys.push((await client.withdraw(subjectId)).subjectKey));
+  return keys;
 }
 
 /** A closed loop: what is only prepared goes as fast as it is answered. */

@@ -34,7 +34,11 @@ export class Connect {
     const supervisor = await Supervisor.open(await mkdtemp(join(tmpdir(), 'entente-connect-')), 'private');
     try {
       const port = await freePort();
-      const java = await javaCommand(supervisor, { name: 'debezium', pom, what: "Kafka Connect's and Debezium's jars" }, say);
+      const java = await javaCommand(
+        supervisor,
+        { name: 'debezium', pom, what: "Kafka Connect's and Debezium's jars" },
+        say,
+      );
       const properties = join(supervisor.runDirectory, 'worker.properties');
       await writeFile(properties, workerProperties(bootstrap, port, supervisor.runDirectory));
       const server = await supervisor.run({

@@ -71,7 +71,7 @@ export class Debezium {
     await this.resume(pollMs);
     const before = await highOffsets(this.#admin, debeziumTopic);
     const until = performance.now() + readyMs;
-    for (let seen = 0; seen === 0; ) {
+    for (let seen = 0; seen === 0;) {
       if (performance.now() > until) throw new Error(`Debezium published nothing:\n${await this.#connect.said()}`);
       await this.write(`ready-${before}`, 0);
       await pause(probeMs);
@@ -82,7 +82,7 @@ export class Debezium {
 
   /** Resolves once nothing that was committed before is on its way. */
   async #quiet(): Promise<void> {
-    for (let last = -1, now = 0; now !== last; ) {
+    for (let last = -1, now = 0; now !== last;) {
       last = now;
       await pause(probeMs);
       now = await highOffsets(this.#admin, debeziumTopic);
