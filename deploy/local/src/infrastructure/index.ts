@@ -2,4 +2,3 @@ export { startInfrastructure } from './start-infrastructure.ts';
 export { InfrastructureError } from './infrastructure.ts';
 export type { Broker, Infrastructure, InfrastructureOptions, KafkaInfo, PostgresInfo } from './infrastructure.ts';
 export { javaCommand } from './maven-jars.ts';
-export type { JavaProgram } from './maven-jars.ts';
