@@ -55,7 +55,7 @@ export async function kafkaJars(
 }
 
 /** What a pom.xml names, to be run by Java. */
-export interface JavaProgram {
+interface JavaProgram {
   /** Of its directory in the cache. */
   readonly name: string;
   readonly pom: string;
