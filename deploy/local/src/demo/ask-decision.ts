@@ -17,7 +17,9 @@ export async function decisionOf(client: EntenteClient, question: DecisionToChec
 
 /** In one line. */
 export function decisionInWords({ decision, reason, version, validUntil, maxAgeMs }: CheckedDecision): string {
-  if (decision !== 'allow') return `${decision === 'deny' ? 'no' : 'not known now'}: ${reason ?? 'no reason given'}`;
+  const by = version === undefined ? '' : `, says version ${version}`;
+  if (decision !== 'allow')
+    return `${decision === 'deny' ? 'no' : 'not known now'}: ${reason ?? 'no reason given'}${by}`;
   const until = validUntil === undefined ? '' : `, until ${validUntil}`;
   return `yes: version ${version}${until}; ask again after ${maxAgeMs} ms`;
 }

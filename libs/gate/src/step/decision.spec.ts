@@ -30,7 +30,7 @@ describe('GATE-4', () => {
     const ending = vector('granted', { validUntil: '2026-11-20T12:00:00.400Z' });
     const pass = { passTime: now.wall + 300, heard: { wall: now.wall - 200, monotonic: now.monotonic - 100 } };
     expect(expiryNow(pass, now)).toBe(now.wall + 400);
-    expect(decide(view(ending, { pass }), intent, now)).toEqual({ kind: 'deny', reason: 'expired' });
+    expect(decide(view(ending, { pass }), intent, now)).toEqual({ kind: 'deny', reason: 'expired', version: 7 });
   });
 
   test.each([
@@ -49,7 +49,9 @@ describe('GATE-4', () => {
     ],
     ['expired', vector('granted', { validUntil: '2026-11-20T12:00:00.000Z' }), intent, 'expired'],
   ] as const)('denies: %s', (_why, given, asked, reason) => {
-    expect(decide(view(given), asked, now)).toEqual({ kind: 'deny', reason });
+    // The version that says so, wherever a state of this person was asked.
+    const asks = given !== undefined && reason !== 'unknown-recipient';
+    expect(decide(view(given), asked, now)).toEqual({ kind: 'deny', reason, ...(asks ? { version: 7 } : {}) });
   });
 
   test.each([

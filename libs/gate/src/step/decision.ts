@@ -33,6 +33,8 @@ export interface Allow {
 export interface Deny {
   readonly kind: 'deny';
   readonly reason: DenialReason;
+  /** Of the state that says so; absent where nothing is held of this person, or the state was not asked. */
+  readonly version?: number | undefined;
 }
 /** The gate cannot know: the send waits. */
 export interface Stale {
@@ -84,7 +86,7 @@ export function decide(view: GateView, intent: Intent, now: Reading): Decision {
   if (!view.recipients.has(intent.recipient)) return { kind: 'deny', reason: 'unknown-recipient' };
   const today = expiryNow(view.pass, now);
   const answer = permissionIn(view, intent, today);
-  if (!answer.allowed) return { kind: 'deny', reason: answer.reason };
+  if (!answer.allowed) return { kind: 'deny', reason: answer.reason, version: view.held?.version };
   const deadline = now.monotonic + Math.min(lease.remainingMs, answer.until - today);
   return { kind: 'allow', deadline, version, ...(Number.isFinite(answer.until) ? { until: answer.until } : {}) };
 }

@@ -62,7 +62,10 @@ export class CheckedBody {
   @ApiPropertyOptional({ type: String, description: 'Why not; a closed list.' })
   reason?: string;
 
-  @ApiPropertyOptional({ type: 'integer' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    description: 'Of the person’s state that says so; absent where nobody is known, and with stale.',
+  })
   version?: number;
 
   @ApiPropertyOptional({ type: String, format: 'date-time', description: 'When the grant ends by itself.' })

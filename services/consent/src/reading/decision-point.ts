@@ -1,6 +1,6 @@
 import type { ControllerId, DenialReason, PurposeId, RecipientId, SubjectKey } from '@entente/contracts';
 import { Gate } from '@entente/gate';
-import type { StaleReason } from '@entente/gate';
+import type { Deny, StaleReason } from '@entente/gate';
 import { TokenSource } from '@entente/http';
 import type { Kafka } from '@entente/kafka';
 import type { Clock, Logger, Metrics } from '@entente/observability';
@@ -43,7 +43,7 @@ export type DecisionAnswered =
       readonly maxAgeMs: number;
       readonly validUntil?: string;
     }
-  | { readonly decision: 'deny'; readonly reason: DenialReason }
+  | { readonly decision: 'deny'; readonly reason: DenialReason; readonly version?: number }
   | { readonly decision: 'stale'; readonly reason: StaleReason };
 
 /**
@@ -92,7 +92,8 @@ export class DecisionPoint {
     const isUnknown = (one: (typeof decisions)[number]) => one.kind === 'deny' && one.reason === 'unknown-subject';
     const decision = decisions.find((one) => !isUnknown(one)) ?? decisions[0];
     if (decision === undefined) throw new Error('a question about nobody');
-    if (decision.kind !== 'allow') return { decision: decision.kind, reason: decision.reason } as DecisionAnswered;
+    if (decision.kind === 'stale') return { decision: 'stale', reason: decision.reason };
+    if (decision.kind === 'deny') return denied(decision);
     const { version, deadline, until } = decision;
     const maxAgeMs = Math.floor(deadline - this.#options.clock.monotonic());
     if (maxAgeMs <= 0) return { decision: 'stale', reason: 'no-lease' };
@@ -102,3 +103,8 @@ export class DecisionPoint {
     };
   }
 }
+
+const denied = ({ reason, version }: Deny): DecisionAnswered => ({
+  ...{ decision: 'deny', reason },
+  ...(version === undefined ? {} : { version }),
+});

@@ -90,13 +90,14 @@ describe('H-7 POST /v1/decisions:check', () => {
     expect(allowed).toMatchObject({ decision: 'allow', version: body['version'], validUntil });
     expect(allowed?.['maxAgeMs']).toBeGreaterThan(0);
     expect(allowed?.['maxAgeMs']).toBeLessThan(timing.maxStalenessMs);
-    expect(other).toEqual({ decision: 'deny', reason: 'recipient-not-for-purpose' });
+    expect(other).toEqual({ decision: 'deny', reason: 'recipient-not-for-purpose', version: body['version'] });
     expect(unknown).toEqual({ decision: 'deny', reason: 'unknown-subject' });
     const byKey = { ...about('anna'), subjectId: undefined, subjectKey: body['subjectKey'] };
     expect(await known(byKey)).toMatchObject([{ decision: 'allow' }]);
 
-    await consent.post('/v1/withdrawals?wait=gates', { subjectId: 'anna' });
-    expect(await known(about('anna'))).toEqual([{ decision: 'deny', reason: 'not-granted' }]);
+    const withdrawn = await consent.post('/v1/withdrawals?wait=gates', { subjectId: 'anna' });
+    const { version } = withdrawn.body;
+    expect(await known(about('anna'))).toEqual([{ decision: 'deny', reason: 'not-granted', version }]);
   });
 
   test('GATE-5 below the version asked for it is stale, not denied', async () => {
