@@ -180,7 +180,9 @@ export class ConsentParts {
       ...{ pool: importPool, store: importStore, ledger, clock, log, onCommitted },
       pace: new Pace({ rowsPerSecond: config.importRowsPerSecond, clock, isCrowded }),
     });
-    this.bulkExport = new BulkExport({ pool: this.#snapshotPool, identifierKeys, log });
+    this.bulkExport = new BulkExport({
+      ...{ pool: this.#snapshotPool, identifierKeys, adminLog: this.adminLog, log },
+    });
     this.imports = new Imports(importStore, importer, this.directory, pseudonyms, clock);
     this.reader = new ConsentReader(this.pool, clock);
     this.history = new HistoryReader(this.pool);

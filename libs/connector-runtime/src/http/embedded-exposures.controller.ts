@@ -22,6 +22,8 @@ export interface EmbeddedExposureDesk {
   readonly vault: Pick<IdentifierVault, 'digest' | 'store'>;
   /** False while no catalogue has reached this service: nobody can say yet what its recipients take. */
   readonly catalogueKnown: () => boolean;
+  /** False while nobody can say that the catalogue held here is the newest: what it lacks may be in a newer one. */
+  readonly catalogueCurrent: () => boolean;
   readonly persons: Pick<KnownPersons, 'judged'>;
   recipient(id: RecipientId): ImportRecipient | undefined;
 }
@@ -47,10 +49,7 @@ export class EmbeddedExposuresController {
   ): Promise<EmbeddedExposuresAnswerDto> {
     if (caller.controller !== this.#desk.controller)
       throw new Refusal('wrong-controller', 403, 'This service works for another controller.');
-    if (!this.#desk.catalogueKnown())
-      throw new Refusal('catalogue-unavailable', 503, 'This service has no catalogue yet.', {
-        headers: { 'retry-after': '1' },
-      });
+    if (!this.#desk.catalogueKnown()) throw catalogueUnavailable('This service has no catalogue yet.');
     this.#check(exposures);
     const results: EmbeddedExposureResultDto[] = [];
     const judged = await this.#desk.persons.judged(exposures.map(askedOf));
@@ -92,14 +91,21 @@ export class EmbeddedExposuresController {
       identifiersIn(identifiers, known.identifiers, (where, detail) =>
         faults.push({ pointer: `${at}${where}`, detail }),
       );
-      if (!known.purposes.some((each) => each === purpose))
+      if (!known.purposes.some((each) => each === purpose)) {
+        // The host's gate may hold a newer catalogue than this service: then the fault is not the caller's.
+        if (!this.#desk.catalogueCurrent())
+          throw catalogueUnavailable('This service may not have the newest catalogue yet.');
         faults.push({ pointer: `${at}/purpose`, detail: 'is not a purpose of this recipient in the catalogue' });
+      }
       return faults;
     });
     if (errors.length > 0)
       throw new Refusal('invalid-exposure', 400, 'Some exposures cannot be taken; nothing was registered.', { errors });
   }
 }
+
+const catalogueUnavailable = (detail: string): Refusal =>
+  new Refusal('catalogue-unavailable', 503, detail, { headers: { 'retry-after': '1' } });
 
 const askedOf = ({ subjectKey, recipient, purpose }: EmbeddedExposureDto) => ({
   subjectKey: subjectKey as SubjectKey,

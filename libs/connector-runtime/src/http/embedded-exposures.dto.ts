@@ -14,20 +14,13 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+import { RecipientPurposeDto } from './recipient-purpose.dto.ts';
 
 /** Longest and usual time for which one registration covers what may be on its way, ms: twice an attempt's usual length. */
 const longestWindowMs = 120_000;
 const usualWindowMs = 30_000;
 
-export class EmbeddedExposureDto {
-  @ApiProperty({ description: 'Id of a recipient this service serves.' })
-  @Matches(new RegExp(idPattern.name))
-  recipient!: string;
-
-  @ApiProperty()
-  @Matches(new RegExp(idPattern.name))
-  purpose!: string;
-
+export class EmbeddedExposureDto extends RecipientPurposeDto {
   @ApiProperty({ description: 'The person’s pseudonym, as your gate is asked with it.' })
   @Matches(new RegExp(idPattern.subjectKey))
   subjectKey!: string;

@@ -77,7 +77,7 @@ let runtime: RuntimeUnderTest;
 let app: NestFastifyApplication;
 let key: CryptoKey;
 /** What of the ground is missing just now. */
-const away = { consent: false, catalogue: false };
+const away = { consent: false, catalogue: false, newestCatalogue: false };
 const people = new Map<string, TestPerson>();
 /** A person the consent service knows under this id. */
 const known = (subjectId: string): TestPerson => {
@@ -127,6 +127,7 @@ beforeAll(async () => {
     register: new ExposureRegister({ pool, controller, owner: randomUUID(), log: silent }),
     vault: runtime.vault,
     catalogueKnown: () => !away.catalogue,
+    catalogueCurrent: () => !away.newestCatalogue,
     persons: new KnownPersons({
       ...{ pool, controller, gate: runtime.gate, log: silent },
       consent: {
@@ -391,6 +392,17 @@ describe('GATE-7 POST /v1/exposures', () => {
     away.catalogue = true;
     expect(await registered([one(known('host-gerd'))])).toMatchObject({ status: 503, after: '1' });
     away.catalogue = false;
+  });
+
+  test('a purpose that a catalogue which may be old does not have is no fault of the caller: ask again', async () => {
+    const person = known('host-hanna');
+    await runtime.change(person, 1, [mail]);
+    away.newestCatalogue = true;
+    expect(await registered([one(person, { purpose: 'newer' })])).toMatchObject({ status: 503, after: '1' });
+    expect(await registered([one(person)])).toMatchObject({ status: 200 });
+    expect((await registered([one(person, { recipient: 'elsewhere' })])).status).toBe(400);
+    away.newestCatalogue = false;
+    expect((await registered([one(person, { purpose: 'newer' })])).status).toBe(400);
   });
 
   test('bad input is named and registers nothing; the scope guards it', async () => {

@@ -13,20 +13,13 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+import { RecipientPurposeDto } from './recipient-purpose.dto.ts';
 
 /** Longest a caller may wait for the end of its shares. */
 const maxWaitMs = 30_000;
 const defaultWaitMs = 5_000;
 
-export class ShareDto {
-  @ApiProperty({ description: 'Id of a recipient this service serves.' })
-  @Matches(new RegExp(idPattern.name))
-  recipient!: string;
-
-  @ApiProperty()
-  @Matches(new RegExp(idPattern.name))
-  purpose!: string;
-
+export class ShareDto extends RecipientPurposeDto {
   @ApiProperty({ description: 'Your own id of the person.' })
   @Matches(new RegExp(idPattern.subjectId))
   subjectId!: string;

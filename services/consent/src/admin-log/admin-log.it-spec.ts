@@ -83,6 +83,7 @@ describe('AUDIT what is done to the record', () => {
         ).toEqual([{ has }]);
       for (const [callable, has] of [
         ['note_keys_in_use(jsonb)', true],
+        ['note_export(text, text, boolean)', true],
         ['erase_ledger_slice(text, text, bigint, bigint)', true],
         ['append_admin_entry(text, text, jsonb)', false],
       ] as const)
@@ -112,6 +113,38 @@ describe('AUDIT what is done to the record', () => {
     // As instances do that start together.
     await Promise.all(Array.from({ length: 4 }, () => consent.parts.adminLog.noteKeys(keysInUse(consent.config))));
     expect((await newest())?.number).toBe(renewed!.number + 1);
+  });
+
+  test('AUDIT of the keys of audiences each controller sees those of its own recipients alone', async () => {
+    const keys = async (token?: string) =>
+      (await entriesOf('?limit=200', token)).entries.find(({ act }) => act === 'keys-in-use')?.details;
+    const own = await keys();
+    expect(Object.keys(own?.['audiences'] as object).sort()).toEqual(['ad-partner', 'analytics', 'crm']);
+    const others = await keys(await consent.token(['admin'], 'other'));
+    expect(others).toMatchObject({ identifiers: ['id1'], audiences: {}, shares: {} });
+  });
+
+  test('AUDIT an import and an export that were begun, with who did it', async () => {
+    const asked = async (path: string, init: RequestInit): Promise<string> => {
+      const authorization = `Bearer ${await consent.token()}`;
+      const response = await fetch(`${consent.url}${path}`, {
+        ...init,
+        headers: { authorization, 'content-type': 'application/x-ndjson' },
+      });
+      return response.text();
+    };
+    const begun = JSON.parse(await asked('/v1/imports?format=ndjson&dryRun=true', { method: 'POST', body: '{}' })) as {
+      id: string;
+    };
+    expect(await newest()).toMatchObject({
+      act: 'import-begun',
+      details: { import: begun.id, client: 'test-client', format: 'ndjson', dryRun: true },
+    });
+    await asked('/v1/exports/consents?identifiers=true', {});
+    expect(await newest()).toMatchObject({
+      act: 'export-begun',
+      details: { client: 'test-client', identifiers: true },
+    });
   });
 
   test('the last key names are found by an index of their own, however long the log is', async () => {

@@ -21,15 +21,23 @@ export interface AdminPage {
   readonly next?: number;
 }
 
+/** Of the keys of audiences those of this controller's own recipients: whom others share with is not its business. */
+const ownAudiences = (member: string): string => `
+  '${member}', COALESCE((SELECT jsonb_object_agg(a.key, a.value) FROM jsonb_each(e.entry::jsonb #> '{details,${member}}') a
+    WHERE a.key IN (SELECT r.document ->> 'audience' FROM recipient r WHERE r.controller = $1)), '{}')`;
+
 /** A controller's own acts, and those on the whole installation. */
 const pageSql = `
   SELECT number, e.entry::jsonb ->> 'act' AS act, e.entry::jsonb ->> 'at' AS at, e.entry::jsonb ->> 'role' AS role,
-         e.entry::jsonb -> 'details' AS details, encode(hash, 'hex') AS hash
+         CASE WHEN e.entry::jsonb ->> 'act' = 'keys-in-use'
+              THEN (e.entry::jsonb -> 'details') || jsonb_build_object(${ownAudiences('audiences')}, ${ownAudiences('shares')})
+              ELSE e.entry::jsonb -> 'details' END AS details, encode(hash, 'hex') AS hash
     FROM admin_entry e WHERE (controller = $1 OR controller IS NULL) AND number < $2 ORDER BY number DESC LIMIT $3`;
 
+const noteExportSql = 'SELECT note_export($1, $2, $3)';
 const noteKeysSql = 'SELECT note_keys_in_use($1::jsonb)';
 
-/** AUDIT: what was done to the record. The database writes it (migration AdminLog); only keys are told by the service. */
+/** AUDIT: what was done to the record. The database writes it (migration AdminLog); only keys and exports are told by the service. */
 export class AdminLog {
   readonly #pool: Pool;
 
@@ -43,6 +51,11 @@ export class AdminLog {
     const entries = rows.slice(0, limit);
     const last = entries.at(-1);
     return { entries, ...(rows.length > limit && last !== undefined ? { next: last.number } : {}) };
+  }
+
+  /** Before the first line leaves: an export that cannot be noted is not given. */
+  async noteExport(controller: ControllerId, client: string, identifiers: boolean): Promise<void> {
+    await this.#pool.query(noteExportSql, [controller, client, identifiers]);
   }
 
   /** Names of the keys in use, never the keys: an entry whenever they are others than before. */

@@ -4,6 +4,7 @@ import type { Pool } from '@entente/postgres';
 import type { Command } from '../ledger/command.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { isUrgentLaneCrowded } from '../ledger/urgent-lane.ts';
+import { Rounds } from '../rounds.ts';
 
 /** Pause between two rounds, in milliseconds. A late round prolongs nothing: every reader looks at the clock (GATE-4). */
 const pauseMs = 1_000;
@@ -39,32 +40,24 @@ export interface SweeperParts {
  */
 export class ExpirySweeper {
   readonly #parts: SweeperParts;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
-  #stopped = false;
+  readonly #rounds = new Rounds(pauseMs, () => this.#round());
 
   constructor(parts: SweeperParts) {
     this.#parts = parts;
   }
 
   start(): void {
-    this.#timer = setTimeout(() => {
-      this.#running = this.#round().finally(() => {
-        if (!this.#stopped) this.start();
-      });
-    }, pauseMs);
+    this.#rounds.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   async #round(): Promise<void> {
     try {
       // What could not be recorded is due again, so a full batch is no reason to go on without a pause for ever.
-      for (let batches = 0; batches < mostBatches && !this.#stopped; batches += 1)
+      for (let batches = 0; batches < mostBatches && !this.#rounds.stopped; batches += 1)
         if ((await this.sweep()) < batchSize) return;
     } catch (err) {
       this.#parts.log.warn({ err }, 'expiries not recorded, it is tried again');

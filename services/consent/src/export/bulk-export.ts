@@ -2,6 +2,7 @@ import type { ConsentVector, ControllerId, KeyRing, PurposeState, SubjectKey } f
 import type { Logger } from '@entente/observability';
 import { inKeyOrder } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
+import type { AdminLog } from '../admin-log/admin-log.ts';
 import { openIdentifiersOrNull } from '../identifiers/open-stored.ts';
 
 /** People per statement: some milliseconds each, so that no snapshot of the database is held for long. */
@@ -35,6 +36,7 @@ export interface ExportWishes {
 export interface BulkExportParts {
   readonly pool: Pool;
   readonly identifierKeys: KeyRing;
+  readonly adminLog: Pick<AdminLog, 'noteExport'>;
   readonly log: Logger;
 }
 
@@ -49,10 +51,11 @@ export class BulkExport {
     this.#parts = parts;
   }
 
-  /** @param client who asks; noted in the log with how much they were given */
+  /** @param client who asks; noted in the admin log before the first line, and in the service's own with how much they were given */
   async *text(controller: ControllerId, client: string, wishes: ExportWishes): AsyncGenerator<string, void, void> {
-    const { pool, log } = this.#parts;
+    const { pool, adminLog, log } = this.#parts;
     let people = 0;
+    await adminLog.noteExport(controller, client, wishes.identifiers);
     log.info({ controller, client, identifiers: wishes.identifiers }, 'export begun');
     try {
       let after: string = wishes.after ?? '';

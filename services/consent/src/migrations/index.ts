@@ -8,6 +8,7 @@ import { Imports1763840000000 } from './1763840000000-imports.ts';
 import { RecipientDescriptions1763850000000 } from './1763850000000-recipient-descriptions.ts';
 import { ProofRetention1763860000000 } from './1763860000000-proof-retention.ts';
 import { AdminLog1763870000000 } from './1763870000000-admin-log.ts';
+import { AdminActs1763880000000 } from './1763880000000-admin-acts.ts';
 
 export { CONSENT_SCHEMA } from './schema.ts';
 
@@ -22,4 +23,5 @@ export const consentMigrations: readonly MigrationClass[] = [
   RecipientDescriptions1763850000000,
   ProofRetention1763860000000,
   AdminLog1763870000000,
+  AdminActs1763880000000,
 ];

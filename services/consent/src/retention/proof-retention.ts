@@ -3,6 +3,7 @@ import type { ControllerId, KeyRing, SubjectKey } from '@entente/contracts';
 import type { Logger, Metrics } from '@entente/observability';
 import { inTransaction } from '@entente/postgres';
 import type { Pool, PoolClient } from '@entente/postgres';
+import { Rounds } from '../rounds.ts';
 import * as sql from './proof-retention-sql.ts';
 import { renewDataKey } from './renew-data-key.ts';
 
@@ -68,9 +69,7 @@ export interface ProofRetentionParts {
  */
 export class ProofRetention {
   readonly #parts: ProofRetentionParts;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
-  #stopped = false;
+  readonly #rounds = new Rounds(pauseMs, () => this.#round());
 
   constructor(parts: ProofRetentionParts) {
     this.#parts = parts;
@@ -78,20 +77,16 @@ export class ProofRetention {
   }
 
   start(): void {
-    this.#running = this.#round().finally(() => {
-      if (!this.#stopped) this.#timer = setTimeout(() => this.start(), pauseMs);
-    });
+    this.#rounds.start(0);
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   async #round(): Promise<void> {
     try {
-      while (!this.#stopped && (await this.destroyDue())) await pause(breatheMs);
+      while (!this.#rounds.stopped && (await this.destroyDue())) await pause(breatheMs);
     } catch (err) {
       this.#parts.log.warn({ err }, 'proofs whose time is over are not destroyed, it is tried again');
     }
@@ -104,7 +99,7 @@ export class ProofRetention {
     const { rows: people } = await pool.query<Due>(sql.turnsSql(batchSize));
     let [destroyed, unfinished] = [0, 0];
     for (const person of people) {
-      if (this.#stopped) break;
+      if (this.#rounds.stopped) break;
       const step = await this.#turn(person);
       if (step === 'destroyed') destroyed += 1;
       if (step === 'sliced') unfinished += 1;

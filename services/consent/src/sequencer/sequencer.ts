@@ -1,6 +1,7 @@
 import type { Logger } from '@entente/observability';
 import { inTransaction } from '@entente/postgres';
 import type { Pool, PoolClient } from '@entente/postgres';
+import { Rounds } from '../rounds.ts';
 import { linksAfter, noHead } from './chain.ts';
 import type { ChainHead } from './chain.ts';
 
@@ -36,9 +37,7 @@ const appendSql = `
 export class Sequencer {
   readonly #pool: Pool;
   readonly #log: Logger;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
-  #stopped = false;
+  readonly #rounds = new Rounds(pauseMs, () => this.#round());
 
   constructor(pool: Pool, log: Logger) {
     this.#pool = pool;
@@ -46,23 +45,17 @@ export class Sequencer {
   }
 
   start(): void {
-    this.#timer = setTimeout(() => {
-      this.#running = this.#round().finally(() => {
-        if (!this.#stopped) this.start();
-      });
-    }, pauseMs);
+    this.#rounds.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   async #round(): Promise<void> {
     try {
       if ((await this.#pool.query({ name: 'sequencer-waiting', text: waitingSql })).rowCount === 0) return;
-      while (!this.#stopped && (await this.numberPending()) === batchSize);
+      while (!this.#rounds.stopped && (await this.numberPending()) === batchSize);
     } catch (err) {
       this.#log.warn({ err }, 'ledger numbering failed, it is tried again');
     }
