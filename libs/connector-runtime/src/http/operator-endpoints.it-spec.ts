@@ -10,6 +10,7 @@ import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'j
 import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
 import { KnownPersons } from '../consent/known-persons.ts';
 import { definePartner, type Revocation } from '../partner/definition.ts';
+import { ParkedWork } from '../revoke/parked-work.ts';
 import { ExposureRegister } from '../store/exposure-register.ts';
 import { ReconciliationReports } from '../store/reconciliation-reports.ts';
 import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
@@ -17,6 +18,7 @@ import { controller, newPerson, type TestPerson } from '../testing/test-people.t
 import { EmbeddedExposuresController, type EmbeddedExposureDesk } from './embedded-exposures.controller.ts';
 import { ExposuresController, type ExposureDesk } from './exposures.controller.ts';
 import { takeNdjson } from './ndjson-body.ts';
+import { ParkedController } from './parked.controller.ts';
 import { ReconciliationsController } from './reconciliations.controller.ts';
 import { controllerToken, embeddedExposuresToken, exposuresToken } from './tokens.ts';
 
@@ -60,9 +62,10 @@ class OperatorModule {
           ...{ audience: 'entente', allowLocalIssuer: false, production: false },
         }),
       ],
-      controllers: [ExposuresController, EmbeddedExposuresController, ReconciliationsController],
+      controllers: [ExposuresController, EmbeddedExposuresController, ParkedController, ReconciliationsController],
       providers: [
         { provide: controllerToken, useValue: controller },
+        { provide: ParkedWork, useValue: new ParkedWork(runtime.pool, controller, () => runtime.revoker.wake()) },
         { provide: exposuresToken, useValue: desk },
         { provide: embeddedExposuresToken, useValue: desk },
         { provide: ReconciliationSchedule, useValue: schedule },
@@ -431,5 +434,41 @@ describe('GATE-7 POST /v1/exposures', () => {
     expect((await registered([one(person)], 1_000, ['ops:read'])).status).toBe(403);
     const { body } = await call('GET', `/v1/subjects/${person.subjectKey}/exposures`, ['ops:read']);
     expect(body).toMatchObject({ recipients: [] });
+  });
+});
+
+describe('AUDIT parked work that was tried again', () => {
+  const replay = (body: object) =>
+    call('POST', '/v1/parked/replay', ['ops:operate'], JSON.stringify({ recipient: crm, ...body }), 'application/json');
+  const replays = (query = '', scopes: readonly Scope[] = ['audit:read']) =>
+    call('GET', `/v1/parked/replays${query}`, scopes);
+
+  test('who asked, for what and how many, written with the replay; a dry run and nothing found are none', async () => {
+    const person = known('parked-paula');
+    await runtime.change(person, 1, [mail]);
+    expect(await runtime.share(person, mail)).toEqual({ outcome: 'sent' });
+    const park = `UPDATE delivery SET state = 'parked', reason = 'authentication' WHERE subject_key = $1`;
+    await runtime.pool.query(park, [person.subjectKey]);
+    expect((await replay({ dryRun: true })).body).toEqual({ replayed: 1, dryRun: true });
+    expect((await replay({ dryRun: false, reason: 'another' })).body).toEqual({ replayed: 0, dryRun: false });
+    expect((await replays()).body).toEqual({ replays: [] });
+    expect((await replay({ dryRun: false, reason: 'authentication' })).body).toEqual({ replayed: 1, dryRun: false });
+    await runtime.pool.query(park, [person.subjectKey]);
+    expect((await replay({ dryRun: false })).body).toEqual({ replayed: 1, dryRun: false });
+    const common = { recipient: crm, client: 'op', people: 1, role: expect.any(String), at: expect.any(String) };
+    expect((await replays()).body).toEqual({
+      replays: [
+        { number: 2, reason: null, ...common },
+        { number: 1, reason: 'authentication', ...common },
+      ],
+    });
+    expect((await replays('?below=2&limit=1')).body).toMatchObject({ replays: [{ number: 1 }] });
+  });
+
+  test('the list is append-only, guarded by its scope, and asked for in numbers', async () => {
+    for (const statement of ['UPDATE replay SET people = 0', 'DELETE FROM replay', 'TRUNCATE replay'])
+      await expect(runtime.pool.query(statement)).rejects.toThrow('append-only');
+    expect((await replays('', ['ops:read'])).status).toBe(403);
+    for (const query of ['?limit=0', '?limit=201', '?below=x']) expect((await replays(query)).status).toBe(400);
   });
 });

@@ -3,6 +3,7 @@ import { Confirmations1700000000002 } from './2-confirmations.ts';
 import { Restores1700000000025 } from './3-restores.ts';
 import { Traces1700000000031 } from './3-traces.ts';
 import { DryComparisons1700000000032 } from './4-dry-comparisons.ts';
+import { Replays1700000000051 } from './5-replays.ts';
 
 /** Migrations of a connector service's schema, in order. The schema is the one of the connection's search path. */
 export const connectorMigrations = [
@@ -11,4 +12,5 @@ export const connectorMigrations = [
   Restores1700000000025,
   Traces1700000000031,
   DryComparisons1700000000032,
+  Replays1700000000051,
 ];

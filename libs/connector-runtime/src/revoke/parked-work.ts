@@ -12,6 +12,20 @@ export interface ReplayQuery {
   readonly reason?: string | undefined;
   /** Counts, changes nothing. */
   readonly dryRun: boolean;
+  /** Who asks: noted with what is tried again (AUDIT). */
+  readonly client: string;
+}
+
+/** One replay, as it was noted. */
+interface Replay {
+  readonly number: number;
+  readonly recipient: RecipientId;
+  readonly reason: string | null;
+  readonly client: string;
+  readonly people: number;
+  /** The database's role. */
+  readonly role: string;
+  readonly at: Date;
 }
 
 /** Parked revocations, once an operator has mended their cause. */
@@ -27,7 +41,7 @@ export class ParkedWork {
   }
 
   /** @returns how many rows are tried again, or would be */
-  async replay({ recipient, reason, dryRun }: ReplayQuery): Promise<number> {
+  async replay({ recipient, reason, dryRun, client }: ReplayQuery): Promise<number> {
     const { rows: keys } = await this.#pool.query<RowKey>(
       `SELECT recipient, subject_key AS "subjectKey" FROM delivery
         WHERE controller = $1 AND recipient = $2 AND state = 'parked' AND ($3::text IS NULL OR reason = $3)
@@ -45,9 +59,24 @@ export class ParkedWork {
         this.#controller,
         parked.map((row) => ({ ...row, ...onReplayed(row, now) })),
       );
+      if (parked.length > 0)
+        await tx.query(
+          'INSERT INTO replay (controller, recipient, reason, client, people) VALUES ($1, $2, $3, $4, $5)',
+          [this.#controller, recipient, reason ?? null, client, parked.length],
+        );
       return parked.length;
     });
     this.#wake();
     return replayed;
+  }
+
+  /** Newest first, in keyset pages. */
+  async replays({ below, limit }: { readonly below: number; readonly limit: number }): Promise<Replay[]> {
+    const { rows } = await this.#pool.query<Replay>(
+      `SELECT number, recipient, reason, client, people, role, at FROM replay
+        WHERE controller = $1 AND number < $2 ORDER BY number DESC LIMIT $3`,
+      [this.#controller, below, limit],
+    );
+    return rows;
   }
 }

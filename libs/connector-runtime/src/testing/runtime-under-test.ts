@@ -256,7 +256,11 @@ export class RuntimeUnderTest extends WrittenRows {
   /** An operator has mended the cause. */
   async replayParked(): Promise<void> {
     const wake = (): void => this.revoker.wake();
-    await new ParkedWork(this.pool, controller, wake).replay({ recipient: this.recipient.id, dryRun: false });
+    await new ParkedWork(this.pool, controller, wake).replay({
+      recipient: this.recipient.id,
+      dryRun: false,
+      client: 'operator',
+    });
   }
 
   /** Seals as the consent service would for `/v1/sealed`. */
