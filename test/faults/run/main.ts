@@ -1,8 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { starterCatalogue } from '@entente/local';
-import { check, defaultSettings, isBroken, writeHistory, type HistoryEvent } from '../checker/index.ts';
+import { promisify } from 'node:util';
+import { stackRecipients, starterCatalogue } from '@entente/local';
+import { systemClock } from '@entente/observability';
+import { check, defaultSettings, writeHistory, type HistoryEvent } from '../checker/index.ts';
 import { Random } from '../../sim/engine/random.ts';
 import { monotonicMs } from './clock.ts';
 import { readDatabase } from './evidence/database.ts';
@@ -10,6 +13,7 @@ import { readSends } from './evidence/journals.ts';
 import { readPartnerStates } from './evidence/partner-states.ts';
 import { readLogs, type GateStart } from './evidence/topics.ts';
 import { faultMenu } from './faults/menu.ts';
+import { judgementOf } from './judgement.ts';
 import { harass } from './nemesis.ts';
 import { parseOptions, type RunOptions } from './options.ts';
 import { quiesce } from './quiesce.ts';
@@ -23,8 +27,8 @@ import { startWorld, type World } from './world.ts';
 const paceOf = (rate: number): Pace => ({ decisionsPerSecond: rate * 0.05, sharesPerSecond: rate * 0.9 });
 /** For `--only`: a run in which nothing is broken. */
 const noFault = 'none';
-/** After the last fault is healed (F20: converged within 60 s, on a machine with room). */
-const restWithinMs = 180_000;
+/** After the last fault is healed (F20: converged within 60 s, on a machine with room); what is not at rest by then is stuck. */
+const restWithinMs = 300_000;
 const progressMs = 15_000;
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -81,28 +85,47 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   await watch.atRest();
   const events = [recording.events, await evidenceOf(world, recording, workload)].flat();
   say(`judging ${events.length} events`);
-  const found = check({ settings: defaultSettings, events });
-  const violations = found.filter(isBroken);
+  const judgement = judgementOf(check({ settings: defaultSettings, events }));
   await mkdir(options.out, { recursive: true });
   const convergedMs = typeof rest === 'number' ? rest : null;
   const report = reportOf({
     ...{ minutes: options.minutes, seed: options.seed, infrastructure: world.infrastructure.description },
-    ...{
-      counts: workload.counts,
-      misses: recording.misses,
-      events,
-      violations,
-      pauseLeaks: found.length - violations.length,
-      convergedMs,
-    },
+    ...{ date: new Date(systemClock.now()).toISOString().slice(0, 10), commit: await commit() },
+    ...{ counts: workload.counts, misses: recording.misses, events, judgement, convergedMs },
   });
   await writeFile(join(options.out, 'report.md'), report);
   process.stdout.write(report);
-  if (violations.length === 0 && convergedMs !== null) return 0;
-  await writeHistory(join(options.out, 'history.jsonl'), { settings: defaultSettings, events });
-  say(`the history is in ${join(options.out, 'history.jsonl')}`);
-  return 1;
+  const { broken, late } = judgement;
+  const isClean = broken.length === 0 && convergedMs !== null && hasShared(events);
+  if (!hasShared(events)) say('nothing was shared: a system that sends nothing proves nothing');
+  if (!isClean || late.length > 0) {
+    await writeHistory(join(options.out, 'history.jsonl'), { settings: defaultSettings, events });
+    await keepLogs(world, join(options.out, 'logs'));
+    say(`history and logs are in ${options.out}`);
+  }
+  return isClean && (!options.strict || late.length === 0) ? 0 : 1;
 }
+
+/** For each recipient some data must have gone out, or there was nothing to stop. */
+function hasShared(events: readonly HistoryEvent[]): boolean {
+  const recipients = new Set(
+    events.flatMap((event) => (event.kind === 'egress.start' && event.effect === 'share' ? [event.recipient] : [])),
+  );
+  return recipients.size === stackRecipients.length;
+}
+
+const commit = async (): Promise<string> =>
+  (await promisify(execFile)('git', ['describe', '--always', '--dirty'])).stdout.trim();
+
+/** What every process said, for whoever looks for the cause. */
+const keepLogs = ({ stack, tapFile }: World, to: string): Promise<void[]> =>
+  Promise.all([
+    cp(tapFile, join(to, 'tap.jsonl')),
+    cp(stack.runDirectory, to, {
+      recursive: true,
+      filter: (name) => name === stack.runDirectory || /\.(log|jsonl)$/.test(name),
+    }),
+  ]);
 
 /** The final reads, past every proxy. */
 async function evidenceOf(world: World, recording: Recording, workload: Workload): Promise<HistoryEvent[]> {

@@ -1,5 +1,6 @@
 import type { EventOf, HistoryEvent, Violation } from '../checker/index.ts';
 import { excerpt } from '../checker/index.ts';
+import type { Judgement } from './judgement.ts';
 import type { Counts } from './workload.ts';
 
 export interface Outcome {
@@ -9,8 +10,9 @@ export interface Outcome {
   readonly counts: Counts;
   readonly misses: ReadonlyMap<string, number>;
   readonly events: readonly HistoryEvent[];
-  readonly violations: readonly Violation[];
-  readonly pauseLeaks: number;
+  readonly judgement: Judgement;
+  readonly date: string;
+  readonly commit: string;
   readonly convergedMs: number | null;
 }
 
@@ -18,7 +20,7 @@ const percentile = (sorted: readonly number[], part: number): number =>
   Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN);
 
 /** A page of Markdown: what was done, what was broken meanwhile, what was found. */
-export function reportOf({ counts, misses, events, violations, ...run }: Outcome): string {
+export function reportOf({ counts, misses, events, judgement, ...run }: Outcome): string {
   const of = <K extends HistoryEvent['kind']>(kind: K): EventOf<K>[] =>
     events.filter((event): event is EventOf<K> => event.kind === kind);
   const strikes = new Map<string, { times: number; ms: number; hits: number | null }>();
@@ -39,7 +41,7 @@ export function reportOf({ counts, misses, events, violations, ...run }: Outcome
   return [
     `# Fault run of ${run.minutes} minutes, seed ${run.seed}`,
     '',
-    `On ${run.infrastructure}; every service, broker and database behind a line that can be cut or slowed.`,
+    `${run.date}, commit ${run.commit}. On ${run.infrastructure}; every service, broker and database behind a line that can be cut or slowed.`,
     '',
     '| what | count |',
     '| --- | --- |',
@@ -52,8 +54,9 @@ export function reportOf({ counts, misses, events, violations, ...run }: Outcome
     `| faults imposed | ${of('nemesis').length} |`,
     `| times ops was asked what is not enforced | ${of('ops.report').length} |`,
     `| events judged | ${events.length} |`,
-    `| **violations** | **${violations.length}** |`,
-    `| sends of a process that was stopped between decision and first byte | ${run.pauseLeaks} |`,
+    `| **promises broken** | **${judgement.broken.length}** |`,
+    `| limits of time missed${byRule(judgement.late)} | ${judgement.late.length} |`,
+    `| sends of a process that was stopped between decision and first byte | ${judgement.paused.length} |`,
     '',
     `Gate closed after the commit: p50 ${percentile(closed, 0.5)} ms, p99 ${percentile(closed, 0.99)} ms, max ${percentile(closed, 1)} ms.`,
     run.convergedMs === null
@@ -68,7 +71,15 @@ export function reportOf({ counts, misses, events, violations, ...run }: Outcome
     '',
     ...[...misses].map(([name, times]) => `${name}: its moment did not come ${times} times.`),
     '',
-    ...violations.slice(0, 20).map((violation) => `\`\`\`\n${excerpt(violation)}\n\`\`\``),
+    ...[...judgement.broken.slice(0, 20), ...judgement.late.slice(0, 5)].map(
+      (violation) => `\`\`\`\n${excerpt(violation)}\n\`\`\``,
+    ),
     '',
   ].join('\n');
+}
+
+function byRule(violations: readonly Violation[]): string {
+  const rules = Map.groupBy(violations, ({ rule }) => rule);
+  if (rules.size === 0) return '';
+  return ` (${[...rules].map(([rule, { length }]) => `${rule} ${length}`).join(', ')})`;
 }

@@ -10,13 +10,13 @@ const now = (): string => process.hrtime.bigint().toString();
 export const tapOn =
   (tap: string, journal: number, lateness: Lateness): NonNullable<ProxyOptions['watch']> =>
   ({ inner }) => {
-    // Gone from the socket once it is closed.
+    // Not there yet when the first request comes, and gone from the socket once it is closed.
     let port = 0;
     inner.once('connect', () => (port = inner.localPort ?? 0));
     let began = { ns: '0', lateNs: '0' };
-    let last: Omit<TapLine, 'endedNs'> | null = null;
+    let last: Omit<TapLine, 'endedNs' | 'port'> | null = null;
     const write = (endedNs: string): void => {
-      if (last !== null) writeSync(journal, `${JSON.stringify({ ...last, endedNs })}\n`);
+      if (last !== null) writeSync(journal, `${JSON.stringify({ ...last, port, endedNs })}\n`);
       last = null;
     };
     const watch = new RequestWatch(
@@ -24,7 +24,7 @@ export const tapOn =
         began = { ns: now(), lateNs: lateness.lately().toString() };
         write(began.ns);
       },
-      (request) => (last = { ...request, tap, port, ...began }),
+      (request) => (last = { ...request, tap, ...began }),
     );
     return {
       sent: (chunk) => watch.sent(chunk),
