@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { stackRecipients, starterCatalogue } from '@entente/local';
@@ -36,7 +36,7 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 async function main(options: RunOptions): Promise<number> {
   const recording = new Recording();
   const began = performance.now();
-  const world = await startWorld(options.people, recording, say);
+  const world = await startWorld(options, recording, say);
   try {
     say(`the system stands after ${((performance.now() - began) / 1000).toFixed(0)} s; seed ${options.seed}`);
     return await run(world, recording, options);
@@ -118,14 +118,12 @@ const commit = async (): Promise<string> =>
   (await promisify(execFile)('git', ['describe', '--always', '--dirty'])).stdout.trim();
 
 /** What every process said, for whoever looks for the cause. */
-const keepLogs = ({ stack, tapFile }: World, to: string): Promise<void[]> =>
-  Promise.all([
-    cp(tapFile, join(to, 'tap.jsonl')),
-    cp(stack.runDirectory, to, {
-      recursive: true,
-      filter: (name) => name === stack.runDirectory || /\.(log|jsonl)$/.test(name),
-    }),
-  ]);
+async function keepLogs({ stack, tapFile }: World, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  const logs = (await readdir(stack.runDirectory)).filter((name) => /\.(log|jsonl)$/.test(name));
+  const files = [tapFile, ...logs.map((name) => join(stack.runDirectory, name))];
+  for (const file of files) await copyFile(file, join(to, basename(file)));
+}
 
 /** The final reads, past every proxy. */
 async function evidenceOf(world: World, recording: Recording, workload: Workload): Promise<HistoryEvent[]> {

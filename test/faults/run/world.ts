@@ -62,7 +62,17 @@ const originOf = ({ definition }: ServiceProcess): string => new URL(definition.
 const portOf = (url: string): number => Number(new URL(url).port);
 const partners = stackRecipients.map(({ partner }) => partner);
 
-export async function startWorld(count: number, recording: Recording, say: (line: string) => void): Promise<World> {
+export interface WorldOptions {
+  readonly people: number;
+  /** Of each service; with one, the CRM connector alone has a second. */
+  readonly instances: 1 | 2;
+}
+
+export async function startWorld(
+  { people, instances }: WorldOptions,
+  recording: Recording,
+  say: (line: string) => void,
+): Promise<World> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const end of stops.toReversed()) await end();
@@ -112,11 +122,11 @@ export async function startWorld(count: number, recording: Recording, say: (line
       },
     });
     stops.push(() => stack.stop());
-    const { victims, connectors, consentUrls } = await everyProcess(stack, taps);
+    const { victims, connectors, consentUrls } = await everyProcess(stack, taps, instances);
     toConsent.leadTo(...consentUrls.map(portOf));
     for (const { name } of victims) recording.add({ kind: 'process.started', at: beforeStart, process: name });
     const lines = { toBrokers, toPostgres, toConsent, tapFile };
-    return { infrastructure, stack, victims, connectors, consentUrls, ...lines, people: makePeople(count), stop };
+    return { infrastructure, stack, victims, connectors, consentUrls, ...lines, people: makePeople(people), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -133,31 +143,32 @@ function tapAt(taps: readonly Line[], partner: PartnerName, instance: 1 | 2): Li
 async function everyProcess(
   stack: Stack,
   taps: readonly Line[],
+  instances: 1 | 2,
 ): Promise<Pick<World, 'victims' | 'connectors' | 'consentUrls'>> {
   const { services, relay } = stack;
   if (relay === undefined) throw new Error('the stack was started without a relay of its own');
-  const [consent, ops] = [await stack.another('consent'), await stack.another('ops')];
+  const beside = instances === 1 ? [] : [await stack.another('consent'), await stack.another('ops')];
   const connectors = await Promise.all(
     stackRecipients.map(async ({ recipient, connector, partner }): Promise<Connector[]> => {
       const first = services[connector];
+      const isAlone = instances === 1 && connector !== 'crm-connector';
       const recipients = first.definition.env['RECIPIENTS'] ?? '';
       const own = [tapAt(taps, partner, 1), tapAt(taps, partner, 2)] as const;
       const [before, instead] = own.map(({ port }) => `127.0.0.1:${port}`);
-      const second = await stack.another(connector, {
-        RECIPIENTS: recipients.replaceAll(before ?? '', instead ?? ''),
-      });
-      return [first, second].map((process, index) => ({
+      const second = { RECIPIENTS: recipients.replaceAll(before ?? '', instead ?? '') };
+      const both = isAlone ? [first] : [first, await stack.another(connector, second)];
+      return both.map((process, index) => ({
         ...{ name: process.name, process, recipient, partner, url: originOf(process), tap: own[index] ?? own[0] },
         gate: process.definition.env['GATE_NAME'] ?? process.name,
       }));
     }),
   );
-  const more = [consent, ops, ...connectors.flatMap((both) => both.slice(1).map(({ process }) => process))];
+  const more = [...beside, ...connectors.flatMap((both) => both.slice(1).map(({ process }) => process))];
   for (const process of more) await process.start();
   await Promise.all(more.map((process) => process.ready()));
   return {
     victims: [...Object.values(services), relay, ...more].map((process) => ({ name: process.name, process })),
     connectors: connectors.flat(),
-    consentUrls: [services.consent, consent].map(originOf),
+    consentUrls: [services.consent, ...beside.slice(0, 1)].map(originOf),
   };
 }

@@ -1,5 +1,6 @@
 import { settledOutcomes } from '@entente/contracts';
 import type { Evidence, Invariant } from '../evidence/evidence.ts';
+import { entry } from '../evidence/intervals.ts';
 import { inOrder } from '../excerpt.ts';
 import type { DbChange, OpsReport, TopicRecord } from '../history.ts';
 import type { Violation } from '../violation.ts';
@@ -34,10 +35,41 @@ const horizonMs = 4_000;
 export const lagTruth: Invariant = (evidence) => {
   const reports = evidence.events.of('ops.report');
   if (reports.length === 0) return [];
-  const open = openWork(evidence);
-  const found = reports.flatMap((report) => [...saidAll(report, open), ...ages(report, open)]);
+  const work = new OpenWork(openWork(evidence));
+  const found = reports.flatMap((report) => {
+    const { askedAt, at, knownUntil = askedAt } = report;
+    const open = work.between(Math.min(knownUntil, askedAt) - toleranceMs(0), at);
+    return [...saidAll(report, open), ...ages(report, open)];
+  });
   return [...found, ...atRest(evidence, reports)];
 };
+
+/** Open work by the time at which it was open: a report is held against that of its own time, not against a whole run. */
+class OpenWork {
+  readonly #spans = new Map<number, Open[]>();
+  readonly #last: number;
+
+  constructor(open: readonly Open[]) {
+    this.#last = spanOf(open.reduce((last, { from, until }) => Math.max(last, until === Infinity ? from : until), 0));
+    for (const one of open) {
+      const last = Math.min(spanOf(one.until), this.#last);
+      for (let span = spanOf(one.from - one.errorMs); span <= last; span += 1)
+        entry(this.#spans, span, () => []).push(one);
+    }
+  }
+
+  /** All that was open at some time of these, and more. */
+  between(from: number, to: number): readonly Open[] {
+    const found = new Set<Open>();
+    // What never ended stands in the last span as well.
+    for (let span = Math.min(spanOf(from), this.#last); span <= Math.min(spanOf(to), this.#last); span += 1)
+      for (const one of this.#spans.get(span) ?? []) found.add(one);
+    return [...found];
+  }
+}
+
+const spanMs = 5_000;
+const spanOf = (at: number): number => Math.floor(at / spanMs);
 
 function openWork({ events }: Evidence): Open[] {
   const settling = new Map<string, TopicRecord[]>();
@@ -45,7 +77,7 @@ function openWork({ events }: Evidence): Open[] {
     const { type, direction, outcome, controller, key, recipient } = record;
     if (type !== 'enforcement' || direction !== 'deny' || !settles.has(outcome ?? '')) continue;
     const place = `${controller} ${key} ${recipient}`;
-    settling.set(place, [...(settling.get(place) ?? []), record]);
+    entry(settling, place, () => []).push(record);
   }
   for (const records of settling.values()) records.sort((a, b) => a.at - b.at);
   return events.of('db.change').flatMap((change) => {

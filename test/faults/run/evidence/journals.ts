@@ -175,8 +175,8 @@ function outcomeOf({ effect, ended }: Exchange, { identifiers }: Deed): Outcome 
   const done = effect?.of.find((deed) => deed.identifiers.some((name) => identifiers.includes(name)));
   const unchanged = done !== undefined && ['unchanged', 'absent', 'duplicate', 'rejected'].includes(done.what);
   const rejected = done?.what === 'rejected';
-  // Segment takes the same preference any number of times and says the same each time.
-  const changed = done?.what === 'updatePreference' ? {} : { changed: !unchanged };
+  // Segment takes the same preference or regulation any number of times and says the same each time.
+  const changed = ['updatePreference', 'regulate'].includes(done?.what ?? '') ? {} : { changed: !unchanged };
   const answered = ended?.whole ?? false;
   if (effect !== undefined && done !== undefined && !rejected) {
     const success = ended?.status !== null && (ended?.status ?? 0) < 300;

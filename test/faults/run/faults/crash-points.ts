@@ -70,7 +70,7 @@ const crashPoints: readonly CrashPoint[] = [
     at: 'postgres',
     way: 'there',
     lets: 0,
-    sees: saying('DELETE FROM outbox'),
+    sees: saying('relay-delete-'),
   },
   { between: 'fetching and the commit', of: connectors, at: 'postgres', way: 'there', lets: 0, sees: saying('COMMIT') },
   {
