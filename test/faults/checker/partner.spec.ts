@@ -31,6 +31,14 @@ describe('FENCE', () => {
     expectOne([...story, second, end], 'FENCE', [call, second]);
     expectClean([...story, { ...second, at: callEnd.at }, end]);
   });
+  test('two shares of one person that each resume them first ask for the same', () => {
+    const first: EgressStart = { ...call, attempt: 'r1', effect: 'reinstate', at: 2200, purposes: [] };
+    const second: EgressStart = { ...first, attempt: 'r2', at: 2201 };
+    const ends = ['r1', 'r2'].map((attempt): HistoryEvent => ({ ...callEnd, attempt, at: 2210 }));
+    expectClean([...story, first, second, ...ends]);
+    const revocation: EgressStart = { ...call, attempt: 'r2', at: 2201 };
+    expectOne([...story, first, revocation, ...ends], 'FENCE', [first, revocation]);
+  });
   test('the open socket of a stopped worker is not a second call', () => {
     const stop: Nemesis = { kind: 'nemesis', at: 2052, to: 2055, fault: 'F1', what: 'stop', target: call.process };
     const second: EgressStart = { ...call, attempt: 'a3', at: callEnd.at - 1, process: 'crm-2' };

@@ -211,6 +211,11 @@ describe('FAIL-CLOSED', () => {
     expectClean([...granting, cut, ...sent(shareAt(3100))]);
     const late = shareAt(3101);
     expectOne([...granting, cut, ...sent(late)], 'FAIL-CLOSED', [cut, late]);
+    // Before it was there for certain a proof may still have come.
+    const sure = { ...cut, sureFrom: 1105, sureTo: 4990 };
+    expectClean([...granting, sure, ...sent(shareAt(3105))]);
+    const later = shareAt(3106);
+    expectOne([...granting, sure, ...sent(later)], 'FAIL-CLOSED', [sure, later]);
   });
 });
 

@@ -190,7 +190,8 @@ export class TcpProxy {
 
   #faultFor(line: Line, way: Way): LinkFault | null {
     const fault = this.#fault;
-    return fault !== null && concerns(fault, line.greeting) && (fault.way ?? way) === way ? fault : null;
+    if (fault === null || line.outer.destroyed) return null;
+    return concerns(fault, line.greeting) && (fault.way ?? way) === way ? fault : null;
   }
 
   /** What goes on of it past the traps; null = nothing, and the line is cut. */

@@ -176,7 +176,7 @@ function outcomeOf({ effect, ended }: Exchange, { identifiers }: Deed): Outcome 
   const unchanged = done !== undefined && ['unchanged', 'absent', 'duplicate', 'rejected'].includes(done.what);
   const rejected = done?.what === 'rejected';
   // Segment takes the same preference or regulation any number of times and says the same each time.
-  const changed = ['updatePreference', 'regulate'].includes(done?.what ?? '') ? {} : { changed: !unchanged };
+  const changed = ['preferenceUpdated', 'regulationCreated'].includes(done?.what ?? '') ? {} : { changed: !unchanged };
   const answered = ended?.whole ?? false;
   if (effect !== undefined && done !== undefined && !rejected) {
     const success = ended?.status !== null && (ended?.status ?? 0) < 300;
