@@ -27,11 +27,15 @@ export const machine = (): string =>
 /** Of the kernel's clock ticks, which /proc/<pid>/stat counts in (USER_HZ, 100 on Linux). */
 const ticksPerSecond = 100;
 
-export interface ProcessUse {
+interface ProcessUse {
   /** Seconds of processor time since it began, its threads included. */
   readonly cpuS: number;
-  /** Resident, MB. */
+}
+
+interface ProcessMemory {
+  /** Resident, MB; and what of it is the process's own share where pages are shared with others (the program itself is). */
   readonly residentMb: number;
+  readonly shareMb: number;
 }
 
 /** What a process has used, by /proc (proc(5)); its name may hold spaces and brackets. */
@@ -39,6 +43,13 @@ export function processUse(pid: number): ProcessUse {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [user = 0, system = 0] = [Number(fields[11]), Number(fields[12])];
-  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return { cpuS: (user + system) / ticksPerSecond, residentMb: Number(kilobytes ?? 0) / 1_024 };
+  return { cpuS: (user + system) / ticksPerSecond };
+}
+
+/** What a process holds of the memory. */
+export function processMemory(pid: number): ProcessMemory {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const megabytes = (what: string): number =>
+    Number(new RegExp(`^${what}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) / 1_024;
+  return { residentMb: megabytes('Rss'), shareMb: megabytes('Pss') };
 }

@@ -9,6 +9,7 @@ import { stealShare } from '../machine.ts';
 import { Debezium, type PollMs } from '../peers/debezium/debezium.ts';
 import { RawKafka } from '../peers/raw-kafka.ts';
 import { compared, interleaved, spread, type Round } from '../rounds.ts';
+import { cpuOf, sum, used } from '../service-use.ts';
 import { withdrawals } from '../withdrawals.ts';
 
 const perSecond = 200;
@@ -17,6 +18,8 @@ const connectors = 3;
 interface Turn {
   readonly propagation: Summary;
   readonly answer?: Summary;
+  /** Milliseconds of processor time for each withdrawal, all parts of the system together, by part. */
+  readonly cpuMs?: { readonly services: number; readonly broker: number; readonly database: number };
 }
 
 type Side = 'ours' | 'raw' | 'debezium' | 'shipped';
@@ -38,7 +41,18 @@ export const propagation: Benchmark = {
         const pool = createPool({ url: infrastructure.databaseUrl, schema: 'ops', name: 'bench', max: 1 });
         try {
           let turn = 0;
-          const ours = () => withdrawals(stack, pool, { name: `bench-${(turn += 1)}`, seconds, perSecond });
+          const ours = async (): Promise<Turn> => {
+            const before = cpuOf(stack, infrastructure);
+            const times = await withdrawals(stack, pool, { name: `bench-${(turn += 1)}`, seconds, perSecond });
+            const { services, broker, database } = used(before, cpuOf(stack, infrastructure));
+            const each = (cpuS: number): number => (cpuS * 1_000) / times.propagation.count;
+            const cpuMs = {
+              services: each(sum(Object.values(services))),
+              broker: each(broker),
+              database: each(database),
+            };
+            return { ...times, cpuMs };
+          };
           await withdrawals(stack, pool, { name: 'warm-up', seconds: Math.min(5, seconds), perSecond });
           const byDebezium = (pollMs: PollMs) => async (): Promise<Turn> => {
             if (debezium === undefined) throw new Error('Debezium was not started');
@@ -88,6 +102,10 @@ function figuresOf(measured: readonly Round<Side, Turn>[], withDebezium: boolean
       : []),
     { what: 'answer, p50', unit: 'ms', ours: answer('p50') },
     { what: 'answer, p99', unit: 'ms', ours: answer('p99') },
+    ...(['services', 'broker', 'database'] as const).map((part): Figure => ({
+      ...{ what: `processor time for each withdrawal, ${part}`, unit: 'ms' },
+      ours: spread(measured.map(({ of }) => of.ours.cpuMs![part])),
+    })),
   ];
 }
 
@@ -95,6 +113,7 @@ const notesOf = (withDebezium: boolean): string[] => [
   'Ours counts from the commit to the moment the last gate had the change in its replica, by the gates’ confirmations, ' +
     'or the end of a lease, on the database’s clock (error about 1 ms). Bare kafkajs counts from the intended start of the ' +
     'produce call; its consumers do nothing with a record but note its arrival.',
+  'Processor time is all there was from the first call to the last gate, what is used at rest included.',
   'Each withdrawal is of a person the connectors never shared; each is recorded, relayed, enforced as never-shared, ' +
     'acknowledged and tracked by all services while the next ones come.',
   withDebezium

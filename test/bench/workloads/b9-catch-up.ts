@@ -81,7 +81,7 @@ export const catchUp: Benchmark = {
             },
           ],
           notes: [
-            `The relay publishes withdrawals first and rests between pages of a backlog while there are any (libs/outbox, \`normalRest\`): nobody waits for what the normal lane carries (ADR 7), so its rate is what is left. Watched for at most ${watchedS} s.`,
+            `The relay publishes withdrawals first and rests between pages of a backlog while there are any (libs/outbox, timing.ts, \`backlog\`): nobody waits for what the normal lane carries (ADR 7), so its rate is what is left. Watched for at most ${watchedS} s.`,
             `The p99 of withdrawals is taken of slices of ${sliceS} s; 0 means the first slice was within bounds already.`,
             'The gate is one of this process: from its opening, lease included, to its answer; every record is decoded, fenced and stored.',
           ],

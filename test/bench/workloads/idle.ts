@@ -3,7 +3,7 @@ import { startStack } from '@entente/local';
 import { createLogger } from '@entente/observability';
 import type { Benchmark } from '../benchmark.ts';
 import { withInfrastructure } from '../infrastructure.ts';
-import { processUse } from '../machine.ts';
+import { processMemory } from '../machine.ts';
 import { spread } from '../rounds.ts';
 import { cpuOf, sum, used } from '../service-use.ts';
 
@@ -23,7 +23,11 @@ export const idle: Benchmark = {
       try {
         await pause(settleMs);
         const pids = Object.values(stack.services).flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
-        const [cores, brokers, databases, resident]: [number[], number[], number[], number[]] = [[], [], [], []];
+        const cores: number[] = [];
+        const brokers: number[] = [];
+        const databases: number[] = [];
+        const resident: number[] = [];
+        const own: number[] = [];
         for (let round = 0; round < rounds; round += 1) {
           const before = cpuOf(stack, infrastructure);
           const began = performance.now();
@@ -34,12 +38,15 @@ export const idle: Benchmark = {
           cores.push(share * sum(Object.values(services)));
           brokers.push(share * broker);
           databases.push(share * database);
-          resident.push(sum(pids.map((pid) => processUse(pid).residentMb)));
+          const memory = pids.map(processMemory);
+          resident.push(sum(memory.map(({ residentMb }) => residentMb)));
+          own.push(sum(memory.map(({ shareMb }) => shareMb)));
         }
         return {
           figures: [
             { what: 'all services', unit: '% of a core', ours: spread(cores), target: { of: 'ours', atMost: 10 } },
             { what: 'all services, resident', unit: 'MB', ours: spread(resident), target: { of: 'ours', atMost: 700 } },
+            { what: 'all services, shared pages counted once', unit: 'MB', ours: spread(own) },
             { what: 'the broker meanwhile', unit: '% of a core', ours: spread(brokers) },
             { what: 'the database meanwhile', unit: '% of a core', ours: spread(databases) },
           ],

@@ -110,7 +110,7 @@ describe('the normal lane’s floor (kafka-on-node.md §4.4)', () => {
 
 describe('pace', () => {
   test('the normal lane rests longer beside urgent work, and never long', () => {
-    const pace = new Pace();
+    const pace = new Pace(relayTiming);
     expect(pace.rest(10, 5_000)).toBe(20);
     pace.urgentAt = 4_500;
     expect(pace.rest(10, 5_000)).toBe(120);

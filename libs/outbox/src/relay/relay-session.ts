@@ -135,7 +135,7 @@ export class RelaySession {
   #parts(): SessionParts {
     const { service, kafka, publishers, newPublisher, clock, log, metrics, tracing, timing, onPass } = this.#options;
     const onFault = (error: unknown) => this.#fail(error);
-    const own = { store: this.#store, shards: this.shards, pace: new Pace(), signal: this.#end.signal, onFault };
+    const own = { store: this.#store, shards: this.shards, pace: new Pace(timing), signal: this.#end.signal, onFault };
     return { service, kafka, publishers, newPublisher, clock, log, metrics, tracing, timing, onPass, ...own };
   }
 

@@ -34,7 +34,12 @@ export interface RelayTiming {
   readonly floorTrailMs: number;
   /** … and is ignored this often (kafka-on-node.md §4.4). */
   readonly fullScanMs: number;
+  /** Rows of the normal lane's next page, over all partitions, and its rest after one, as a multiple of the page's time. */
+  readonly backlog: Readonly<Record<Company, { readonly pageRows: number; readonly rest: number }>>;
 }
+
+/** Whether the urgent lane was at work a moment ago. */
+export type Company = 'besideUrgent' | 'alone';
 
 export const relayTiming: RelayTiming = {
   passMs: timing.passMs,
@@ -54,21 +59,17 @@ export const relayTiming: RelayTiming = {
   republishMs: 30_000,
   floorTrailMs: 60_000,
   fullScanMs: 5_000,
+  /**
+   * Encoding a page holds the event loop up, about 4 ms per 100 rows, and every consumer takes a page in one go: beside
+   * withdrawals it is a small one. The rest leaves processor, broker and database to the urgent lane while that is at work,
+   * and to the consumers of the complete log, which share their processes with the gates. Measured against a backlog of a
+   * million rows; live traffic (smaller pages) never rests.
+   */
+  backlog: { besideUrgent: { pageRows: 50, rest: 12 }, alone: { pageRows: 250, rest: 2 } },
 };
 
 /** Rows of one read, over all partitions. */
 export const urgentPageRows = 500;
-/**
- * The same for the normal lane. Encoding a page holds the event loop up, about 4 ms per 100 rows, and every consumer takes
- * a page in one go: beside withdrawals it is a small one.
- */
-export const normalPageRows = { besideUrgent: 50, alone: 250 } as const;
-/**
- * How long the normal lane rests after a page of a backlog, as a multiple of the time that page took: it leaves processor,
- * broker and database to the urgent lane while that is at work, and to the consumers of the complete log, which share
- * their processes with the gates. Measured against a backlog of a million rows; live traffic (smaller pages) never rests.
- */
-export const normalRest = { besideUrgent: 12, alone: 2 } as const;
 /** A page with at least this share of the rows asked for is a backlog's. */
 export const backlogPageShare = 0.5;
 /** The urgent lane is at work for this long after its last row. */

@@ -36,7 +36,15 @@ function build(world: ModelledWorld, beats: BeatBook): Built {
   for (const shard of [0, 1, 2])
     owned.add({ shard, log: { epoch: 0, highestAcked: -1n }, lastLedgerNumber: 0 }, 'sound');
   const parts: SessionParts = {
-    ...{ service: 'consent', clock, log, timing: relayTiming, shards: owned, store: world.store(), pace: new Pace() },
+    ...{
+      service: 'consent',
+      clock,
+      log,
+      timing: relayTiming,
+      shards: owned,
+      store: world.store(),
+      pace: new Pace(relayTiming),
+    },
     kafka: {} as Kafka,
     publishers: { urgent: world.publisher, normal: world.publisher },
     newPublisher: () => world.publisher,
