@@ -15,7 +15,7 @@ export async function plantSubjects(databaseUrl: string, from: number, to: numbe
   for (let at = from; at < to; at += plantedAtOnce)
     await pool.query(
       `INSERT INTO subject (controller, subject_key, version, vector)
-       SELECT 'acme', 'k1.' || left(translate(encode(sha256(n::text::bytea), 'base64'), '+/', '-_'), 22), 1, $3
+       SELECT 'acme', 'k1.' || left(translate(encode(substring(sha256(n::text::bytea) FOR 16), 'base64'), '+/', '-_'), 22), 1, $3
          FROM generate_series($1::int, $2::int) n`,
       [at, Math.min(to, at + plantedAtOnce) - 1, vector],
     );

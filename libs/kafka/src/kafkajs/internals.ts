@@ -11,6 +11,20 @@ interface Long {
   toString(): string;
 }
 
+/** Bytes being written; each record, and each of its headers, begins one. */
+export interface Encoder {
+  buf: Buffer;
+  offset: number;
+  ensureAvailable: (this: Encoder, length: number) => void;
+  writeUVarInt: (this: Encoder, value: number) => Encoder;
+}
+
+interface EncoderClass extends Class<Encoder> {
+  new (initialSize?: number): Encoder;
+  /** The least power of two above a size. */
+  nextPowerOfTwo: (size: number) => number;
+}
+
 export interface RequestQueue {
   throttledUntil: number;
   throttleCheckTimeoutId: NodeJS.Timeout | null;
@@ -139,6 +153,7 @@ export interface GroupHooks {
 type Class<T> = { prototype: T };
 
 export const kafkajs = require('kafkajs') as typeof KafkaJS;
+export const encoderClass = require('kafkajs/src/protocol/encoder') as EncoderClass;
 export const requestQueueClass = require('kafkajs/src/network/requestQueue') as Class<RequestQueue>;
 export const brokerClass = require('kafkajs/src/broker') as Class<Broker>;
 export const consumerGroupClass = require('kafkajs/src/consumer/consumerGroup') as Class<ConsumerGroup>;
