@@ -16,7 +16,7 @@ const limitMinutes = 15;
 const usage = `npm run bench -- B3 [B7 …] [--rounds N] [--seconds N] [--rows N] [--no-write]
 npm run bench -- --all --rounds 3
   --seconds N   of one side in one round (20; with --all 6)
-  --rows N      of an import, of a backlog, and of the largest state (1000000; with --all 100000)
+  --rows N      of an import, of a backlog, and of the largest state (1000000; with --all 50000)
   --all         ${shortRun.join(', ')}; by name only: ${order.filter((id) => !shortRun.includes(id)).join(', ')}
   --no-write    leaves docs/benchmarks/ and docs/benchmarks.md as they are`;
 
@@ -37,7 +37,7 @@ const chosen = catalogue.filter(({ id }) => ids.includes(id));
 const settings = {
   rounds: Number(values.rounds),
   seconds: Number(values.seconds ?? (values.all ? 6 : 20)),
-  rows: Number(values.rows ?? (values.all ? 100_000 : 1_000_000)),
+  rows: Number(values.rows ?? (values.all ? 50_000 : 1_000_000)),
 };
 
 if (values.help || ids.length === 0 || chosen.length < ids.length || !Object.values(settings).every((one) => one > 0)) {

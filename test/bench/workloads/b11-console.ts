@@ -44,13 +44,13 @@ export const consolePages: Benchmark = {
   id: 'B11',
   what: `the console's pages over ${wholeRun.toLocaleString('en')} withdrawals and ${recipients} recipients`,
   baseline: 'nothing; the target is absolute',
-  answers: 'Whether an operator can still look when most is wrong. With --seconds below 5 a short run plants 20,000.',
-  run: async ({ rounds, seconds, say }) =>
+  answers: 'Whether an operator can still look when most is wrong. With fewer --rows so many are planted.',
+  run: async ({ rounds, rows, say }) =>
     withInfrastructure(say, async (infrastructure) => {
       const stack = await startStack({ infrastructure, log, say: () => undefined, logLevel: 'error' });
       const pool = createPool({ url: infrastructure.databaseUrl, schema: 'ops', name: 'bench', max: 1 });
       try {
-        const changes = seconds < 5 ? shortRun : wholeRun;
+        const changes = Math.min(wholeRun, Math.max(shortRun, rows));
         await plant(pool, changes, say);
         const token = await stack.token('operator');
         const figures: Figure[] = [];

@@ -12,7 +12,7 @@ interface Long {
 }
 
 /** Bytes being written; each record, and each of its headers, begins one. */
-export interface Encoder {
+interface Encoder {
   buf: Buffer;
   offset: number;
   ensureAvailable: (this: Encoder, length: number) => void;
