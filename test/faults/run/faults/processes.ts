@@ -6,10 +6,10 @@ import { second, type Fault } from './fault.ts';
 /** Without the one relay no gate hears of anything. */
 export const cutBy = (name: string): readonly string[] | 'all' => (name === 'relay' ? 'all' : [name]);
 
-/** F1: every process killed, ended and stopped; F15: all of them ended and started anew, one after the other. */
+/** F1: every process killed, ended and stopped; F15: every instance of a service ended and started anew, one after the other. */
 export const processFaults = ({ victims }: World, recording: Recording): Fault[] => [
   ...victims.flatMap((victim) => [killed(victim, recording), ended(victim, recording), stopped(victim)]),
-  restartedInTurn(victims, recording),
+  ...[...Map.groupBy(victims, serviceOf)].map(([service, instances]) => restartedInTurn(service, instances, recording)),
 ];
 
 const killed = (victim: Victim, recording: Recording): Fault => ({
@@ -42,8 +42,11 @@ const stopped = ({ name, process }: Victim): Fault => ({
   },
 });
 
-const restartedInTurn = (victims: readonly Victim[], recording: Recording): Fault => ({
-  ...{ id: 'F15', how: 'all processes restarted in turn', target: 'deployment', lasts: [0, 0] },
+/** `crm-connector-4` is an instance of the CRM connector. */
+const serviceOf = ({ name }: Victim): string => name.replace(/-\d+$/, '');
+
+const restartedInTurn = (service: string, victims: readonly Victim[], recording: Recording): Fault => ({
+  ...{ id: 'F15', how: 'every instance restarted in turn', target: service, lasts: [0, 0] },
   async impose(signal) {
     let restarted = 0;
     for (const victim of victims) {
@@ -52,7 +55,7 @@ const restartedInTurn = (victims: readonly Victim[], recording: Recording): Faul
       await startAgain(victim, recording);
       restarted += 1;
     }
-    return { event: { what: 'other', target: 'all' }, heal: () => Promise.resolve(restarted) };
+    return { event: { what: 'other', target: service }, heal: () => Promise.resolve(restarted) };
   },
 });
 
