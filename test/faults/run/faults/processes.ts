@@ -69,18 +69,21 @@ async function end({ name, process }: Victim, recording: Recording): Promise<voi
   recording.add({ kind: 'process.ended', at: monotonicMs(), process: name, how: 'term' });
 }
 
-/** How often what ends while another fault hinders its start is started anew, as whatever supervises it would. */
-const starts = 10;
+/** How often what ends, or gets nowhere, while another fault hinders its start is tried anew, as whatever supervises it would. */
+const tries = 10;
 
 export async function startAgain({ name, process }: Victim, recording: Recording): Promise<void> {
-  for (let start = 1; ; start += 1) {
-    await process.start();
-    recording.add({ kind: 'process.started', at: monotonicMs(), process: name });
+  for (let attempt = 1; ; attempt += 1) {
+    if (process.pid === undefined) {
+      await process.start();
+      recording.add({ kind: 'process.started', at: monotonicMs(), process: name });
+    }
     try {
       return await process.ready();
     } catch (error) {
-      if (process.pid !== undefined || start === starts) throw error;
-      recording.add({ kind: 'process.ended', at: monotonicMs(), process: name, how: 'crash' });
+      if (attempt === tries) throw error;
+      if (process.pid === undefined)
+        recording.add({ kind: 'process.ended', at: monotonicMs(), process: name, how: 'crash' });
     }
   }
 }
