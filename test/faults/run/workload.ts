@@ -29,6 +29,8 @@ const shareWaitMs = 400;
 /** Batches on their way to one recipient; a pace above what the machine carries would only fill the connector's queue. */
 const batchesAtOnce = 4;
 const batchSize = 40;
+/** Who is told that most of a batch must wait asks again after this: what waits is tried by the connector itself. Milliseconds. */
+const restAfterHeldMs = 2_000;
 
 export interface Pace {
   readonly decisionsPerSecond: number;
@@ -71,6 +73,7 @@ export class Workload {
   readonly #platform: EntenteClient;
   readonly #running = new Set<Promise<void>>();
   readonly #sharing = new Map<string, number>();
+  readonly #restUntil = new Map<string, number>();
 
   constructor(world: World, recording: Recording, random: Random) {
     this.#world = world;
@@ -176,7 +179,7 @@ export class Workload {
 
   async #share(connector: Connector): Promise<void> {
     const underWay = this.#sharing.get(connector.name) ?? 0;
-    if (underWay >= batchesAtOnce) return;
+    if (underWay >= batchesAtOnce || performance.now() < (this.#restUntil.get(connector.name) ?? 0)) return;
     this.#sharing.set(connector.name, underWay + 1);
     await this.#shareBatch(connector);
     this.#sharing.set(connector.name, (this.#sharing.get(connector.name) ?? 1) - 1);
@@ -204,6 +207,8 @@ export class Workload {
     try {
       const results = await this.#platform.share(url, shares, shareWaitMs);
       const at = monotonicMs();
+      if (results.filter(({ outcome }) => outcome === 'held').length > batchSize / 2)
+        this.#restUntil.set(name, performance.now() + restAfterHeldMs);
       for (const { index, outcome, reason } of results) {
         const op = ops[index] ?? '';
         if (reason === 'queued') {
