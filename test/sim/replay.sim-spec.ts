@@ -9,6 +9,8 @@ const regressions: [seed: number, what: string][] = [
   [24, 'a gap that came while a gate still read on from the last one left it closed for ever'],
   [35, 'the same, after a lost log'],
   [41, 'the same, after retention had passed it'],
+  [77, 'a connector that ran while an older copy was put back told of never-shared persons who had been shared'],
+  [87, 'a failover that lost the incarnation raised before it gave versions a second time'],
 ];
 
 async function reports(from: number, seeds: number): Promise<SeedReport[]> {

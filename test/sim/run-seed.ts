@@ -6,6 +6,7 @@ import { Connector } from './system/connector.ts';
 import { ConsentClient } from './system/consent-client.ts';
 import { ConsentService } from './system/consent-service.ts';
 import { Nemesis } from './system/nemesis.ts';
+import { Operator } from './system/operator.ts';
 import { SimPartner } from './system/partner.ts';
 import { Workload } from './system/workload.ts';
 import { World, type WorldOptions } from './system/world.ts';
@@ -39,12 +40,13 @@ export async function runSeed(options: WorldOptions): Promise<SeedRun> {
   for (const service of services) service.start();
   for (const connector of all) connector.start();
   const workload = new Workload(world, consent, all);
-  const nemesis = new Nemesis(world, { services, connectors: all });
+  const operator = new Operator(world);
+  const nemesis = new Nemesis(world, { services, connectors: all, operator });
   world.scheduler.after(1_500, () => workload.run(workMs), null);
   world.scheduler.after(2_500, () => nemesis.run(workMs), null);
   world.scheduler.at(workMs, () => nemesis.heal(), null);
   await world.scheduler.runUntil(workMs + restMs);
-  for (let more = 0; more < mostRests && !atRest(world); more += 1)
+  for (let more = 0; more < mostRests && (operator.isBusy || !atRest(world)); more += 1)
     await world.scheduler.runUntil(world.scheduler.now + moreRestMs);
   world.history.add({ kind: 'mark', at: world.scheduler.now, what: 'quiesced' });
   dumpFinally(world, all);

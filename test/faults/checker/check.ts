@@ -23,6 +23,7 @@ import { noPhantom } from './invariants/no-phantom.ts';
 import { order } from './invariants/order.ts';
 import { privacy } from './invariants/privacy.ts';
 import { reCheck } from './invariants/re-check.ts';
+import { restored } from './invariants/restored.ts';
 import { topicReads } from './invariants/topic-reads.ts';
 import { topicRecords } from './invariants/topic-records.ts';
 import { isBroken, type Violation } from './violation.ts';
@@ -40,6 +41,7 @@ const invariants: readonly Invariant[] = [
   durableAck,
   noPhantom,
   noLoss,
+  restored,
   order,
   fence,
   convergence,

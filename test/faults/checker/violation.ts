@@ -15,6 +15,7 @@ export const rules = [
   'DURABLE-ACK',
   'NO-PHANTOM',
   'NO-LOSS',
+  'RESTORED',
   'ORDER',
   'FENCE',
   'CONVERGENCE',

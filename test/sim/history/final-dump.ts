@@ -85,6 +85,8 @@ function dumpDatabase({ history, server, scheduler }: World): void {
     if (version > 0) history.add({ kind: 'db.state', at, controller, subject, version, vector: viewOf(vector) });
   for (const { controller, subjectKey: subject, version } of rowsOf<LedgerEntryRow>(server, 'consent.ledger_entry'))
     history.add({ kind: 'db.ledger', at, controller, subject, version });
+  for (const { controller, subject, version } of history.merged)
+    history.add({ kind: 'db.ledger', at, controller, subject, version });
   for (const { key: subject, payload, lane } of rowsOf<OutboxRecord>(server, 'consent.outbox')) {
     const { controller, version } = JSON.parse(payload) as ConsentChanged;
     history.add({ kind: 'db.outbox', at, controller, subject, version, lane: lane === 0 ? 'urgent' : 'normal' });

@@ -3,7 +3,7 @@ import type { InRecord } from '@entente/kafka';
 import type { Scheduler } from '../engine/scheduler.ts';
 import { beginningMs } from '../engine/virtual-host.ts';
 import type { SimCluster } from '../kafka/sim-cluster.ts';
-import type { LedgerEntryRow } from '../postgres/consent-statements.ts';
+import { restoredVersion, type LedgerEntryRow } from '../postgres/consent-statements.ts';
 import type { SimServer } from '../postgres/server.ts';
 import type { DbChange, EgressStart, HistoryEvent, Vector } from '../../faults/checker/history.ts';
 import { notice, recipientsOf } from '../system/catalogue.ts';
@@ -34,6 +34,10 @@ export class Recorder {
   readonly #vectors = new Map<string, Vector>();
   readonly #changes = new Map<string, number>();
   readonly #sends = new Map<string, EgressStart>();
+  /** Lost changes that no restore has merged back yet, by subject. */
+  readonly #missing = new Map<string, Map<number, DbChange>>();
+  /** Those that one has: the ledger holds them in the entry that makes good for them. */
+  readonly merged: DbChange[] = [];
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
@@ -52,8 +56,10 @@ export class Recorder {
       }
     };
     server.onLost = (writes) => {
-      for (const { table, after } of writes)
+      for (const { table, after } of writes) {
         if (table === 'consent.ledger_entry' && after !== undefined) this.#lost(after as unknown as LedgerEntryRow);
+        if (table.endsWith('.delivery')) this.#emptied(table);
+      }
     };
     cluster.tap = {
       appended: (partition, record) => this.appended.push({ at: this.#scheduler.now, record, epoch: partition.epoch }),
@@ -78,6 +84,28 @@ export class Recorder {
       if (of === process) this.sendEnded(attempt, 'reset');
   }
 
+  /** What it takes from here on it takes anew. */
+  #emptied(table: string): void {
+    const store = `deliveries:${table.slice(0, table.indexOf('.'))}`;
+    const { now } = this.#scheduler;
+    const last = this.events.at(-1);
+    if (last?.kind === 'store' && last.store === store && last.at === now) return;
+    this.add({ kind: 'store', at: now, store, what: 'emptied', controller: 'acme' });
+  }
+
+  /** RST-4: what was lost up to a version is merged back by the entry that makes good for it. */
+  #madeGood(subject: string, upTo: number): void {
+    const missing = this.#missing.get(subject) ?? new Map<number, DbChange>();
+    for (const [version, change] of missing) {
+      if (version > upTo) continue;
+      missing.delete(version);
+      const index = this.#changes.get(`${subject} ${version}`);
+      if (index === undefined) continue;
+      this.events[index] = change;
+      this.merged.push(change);
+    }
+  }
+
   #changed({ entry }: LedgerEntryRow): void {
     const { controller, subjectKey, version, catalogue, direction, vector, recipients } = JSON.parse(
       entry,
@@ -85,11 +113,14 @@ export class Recorder {
     const before = this.#vectors.get(subjectKey);
     const after = viewOf(vector);
     this.#vectors.set(subjectKey, after);
+    const restored = restoredVersion(entry);
+    if (restored > 0) this.#madeGood(subjectKey, restored);
     this.#changes.set(`${subjectKey} ${version}`, this.events.length);
     this.add({
       ...{ kind: 'db.change', at: this.#scheduler.now, controller, subject: subjectKey, version, direction, after },
       ...(before === undefined ? {} : { before }),
       ...{ catalogue, recipients },
+      ...(restored > 0 ? { restored } : {}),
     });
   }
 
@@ -98,6 +129,8 @@ export class Recorder {
     if (index === undefined) return;
     const change = this.events[index] as DbChange;
     this.events[index] = { ...change, lost: true };
+    const missing = this.#missing.get(subjectKey) ?? new Map<number, DbChange>();
+    this.#missing.set(subjectKey, missing.set(version, change));
     if (change.before === undefined) this.#vectors.delete(subjectKey);
     else this.#vectors.set(subjectKey, change.before);
   }

@@ -1,6 +1,7 @@
 import type { Rule } from '../../faults/checker/index.ts';
 import * as database from './database-mutants.ts';
 import * as gate from './gate-mutants.ts';
+import * as restore from './restore-mutants.ts';
 import { noMutations, type Mutations } from './mutations.ts';
 
 /** A planted bug, by what it should be caught, and within how many seeds. */
@@ -52,6 +53,31 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     seeds: 200,
   },
   'old-snapshot': { make: () => ({ ground: gate.oldSnapshot }), caughtBy: ['NO-LEAK', 'NO-LOSS', 'ORDER'], seeds: 340 },
+  'incarnation-kept': {
+    make: () => ({ database: restore.incarnationKept }),
+    caughtBy: ['ORDER', 'NO-LEAK'],
+    seeds: 80,
+  },
+  'restore-unnoticed': {
+    make: () => ({ database: restore.restoreUnnoticed }),
+    caughtBy: ['ACK-TRUTH', 'CONVERGENCE'],
+    seeds: 120,
+  },
+  'logs-not-compared': {
+    make: () => ({ database: restore.logsNotCompared }),
+    caughtBy: ['NO-LEAK', 'NO-LEAK-STRICT', 'ORDER', 'NO-PHANTOM'],
+    seeds: 120,
+  },
+  'restore-gives-back': {
+    make: () => ({ restoring: restore.givesBack }),
+    caughtBy: ['RESTORED', 'NO-LEAK'],
+    seeds: 60,
+  },
+  'restore-skips': {
+    make: () => ({ restoring: restore.skips }),
+    caughtBy: ['DURABLE-ACK', 'NO-LEAK', 'NO-PHANTOM'],
+    seeds: 60,
+  },
   'timeout-is-enforced': {
     make: () => ({ revoked: (sent, outcome) => (sent.kind === 'unclear' ? { kind: 'applied' } : outcome) }),
     caughtBy: ['ACK-TRUTH'],

@@ -3,6 +3,7 @@ import type { Gate, Sent } from '@entente/gate';
 import type { Outcome } from '../../../libs/connector-runtime/src/partner/outcome.ts';
 import type { SessionGround } from '../../../libs/gate/src/session.ts';
 import type { MemoryReplica } from '../../../libs/gate/src/testing/memory-replica.ts';
+import type { Ledger } from '../../../services/consent/src/ledger/ledger.ts';
 import type { SimServer } from '../postgres/server.ts';
 
 /** What a gate's wrapper may look at. */
@@ -18,6 +19,8 @@ export interface GateSurroundings {
 export interface Mutations {
   /** Before anything starts. */
   readonly database: (server: SimServer) => void;
+  /** What `entente restore` records with. */
+  readonly restoring: (ledger: Ledger) => Ledger;
   /** A consent process was killed. */
   readonly killed: (server: SimServer) => void;
   readonly waitForGates: (wait: () => Promise<unknown>) => Promise<unknown>;
@@ -29,6 +32,7 @@ export interface Mutations {
 
 export const noMutations: Mutations = {
   database: () => {},
+  restoring: (ledger) => ledger,
   killed: () => {},
   waitForGates: (wait) => wait(),
   gate: (gate) => gate,

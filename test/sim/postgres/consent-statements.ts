@@ -1,6 +1,7 @@
 import type { CatalogueDocument, ConsentVector } from '@entente/contracts';
 import { createHash } from 'node:crypto';
 import * as ledgerSql from '../../../services/consent/src/ledger/ledger-sql.ts';
+import * as restoreSql from '../../../services/consent/src/restore/restore-sql.ts';
 import { appendOutbox, isoMicros } from './outbox-statements.ts';
 import { rowsOf, touched } from './shapes.ts';
 import type { Handlers, Statement } from './statement.ts';
@@ -36,6 +37,12 @@ export interface IncarnationRow {
   readonly timeline: number | null;
 }
 
+interface RestoreRow {
+  readonly mergedBelow: number;
+  /** The end of each log that was merged, by its place. */
+  readonly ends: Readonly<Record<string, string>>;
+}
+
 export interface CatalogueRow {
   readonly number: number;
   readonly controller: string;
@@ -52,6 +59,9 @@ const catalogueOf = (s: Statement): CatalogueRow | undefined => s.get<CatalogueR
 
 /** The newest link, kept beside the chain: it is asked for many times a second. */
 const head = (s: Statement): ChainRow | undefined => s.get<ChainRow>('ledger_head', 'one');
+
+const changesHeld = (s: Statement): Set<string> =>
+  new Set(s.all<LedgerEntryRow>('ledger_entry').map(({ changeId }) => changeId));
 
 const chained = (s: Statement): Set<string> => new Set(s.all<ChainRow>('ledger_chain').map(({ entryId }) => entryId));
 
@@ -86,6 +96,10 @@ interface WrittenKey {
   readonly fingerprint: string;
   readonly answer: { readonly committedAt: string };
 }
+
+/** The lost version that a ledger entry makes good for; 0 where it makes good for none. */
+export const restoredVersion = (entry: string): number =>
+  (JSON.parse(entry) as { restored?: { version: number } }).restored?.version ?? 0;
 
 /** The consent service's statements: ledger, catalogue, sequencer, snapshot. */
 export const consentHandlers: Handlers = {
@@ -194,21 +208,76 @@ export const consentHandlers: Handlers = {
   },
   'SELECT 1 FROM ledger_chain WHERE number': (s) => {
     const row = s.get<ChainRow>('ledger_chain', String(s.value(1)));
-    return row?.hash.toString('hex') === s.value(2) ? rowsOf([{}]) : rowsOf([]);
+    const isMerged = s.all<RestoreRow>('restore').some(({ mergedBelow }) => mergedBelow > s.value<number>(3));
+    return isMerged || row?.hash.toString('hex') === s.value(2) ? rowsOf([{}]) : rowsOf([]);
   },
   'AS p(change_id, place, at)\n    LEFT JOIN ledger_entry': (s) => {
-    const held = new Set(s.all<LedgerEntryRow>('ledger_entry').map(({ changeId }) => changeId));
-    return s.array<string>(1).every((changeId) => held.has(changeId)) ? rowsOf([]) : rowsOf([{}]);
+    const held = changesHeld(s);
+    const restores = s.all<RestoreRow>('restore');
+    const isMerged = (place: string, at: number): boolean => restores.some(({ ends }) => Number(ends[place] ?? 0) > at);
+    const isLost = s
+      .array<string>(1)
+      .some((id, i) => !held.has(id) && !isMerged(s.array<string>(2)[i] ?? '', Number(s.array<string>(3)[i])));
+    return isLost ? rowsOf([{}]) : rowsOf([]);
   },
   'UPDATE incarnation i': (s) => {
     s.lock('incarnation', 'one');
     const held = incarnationOf(s);
     const { systemIdentifier, timeline } = s.backend.server;
     if (held.systemIdentifier === systemIdentifier && held.timeline === timeline) return rowsOf([]);
-    const incarnation = held.incarnation + (held.systemIdentifier === null ? 0 : 1);
+    const raised = Math.max(held.incarnation + 1, 4 * (timeline - 1));
+    const incarnation = held.systemIdentifier === null ? held.incarnation : raised;
     s.put('incarnation', 'one', { incarnation, systemIdentifier, timeline });
     return rowsOf([{ incarnation }]);
   },
+  [restoreSql.backupEndSql]: (s) => {
+    const newest = s.all<LedgerEntryRow>('ledger_entry').map(({ committedAt }) => Date.parse(committedAt));
+    return rowsOf([
+      {
+        backupEnd: newest.length === 0 ? null : Math.max(...newest),
+        now: s.now,
+        catalogue: catalogueOf(s)?.number ?? 0,
+        incarnation: incarnationOf(s).incarnation,
+      },
+    ]);
+  },
+  [restoreSql.mergedEndsSql]: (s) => {
+    const ends = new Map<string, number>();
+    for (const restore of s.all<RestoreRow>('restore'))
+      for (const [place, at] of Object.entries(restore.ends))
+        ends.set(place, Math.max(ends.get(place) ?? 0, Number(at)));
+    return rowsOf([...ends].map(([place, end]) => ({ place, end })));
+  },
+  [restoreSql.unheldSql]: (s) => {
+    const held = changesHeld(s);
+    return rowsOf(
+      s
+        .array<string>(1)
+        .filter((id) => !held.has(id))
+        .map((id) => ({ id })),
+    );
+  },
+  [restoreSql.madeGoodSql]: (s) => {
+    const entries = s.all<LedgerEntryRow>('ledger_entry');
+    const restoredTo = (subjectKey: string): number =>
+      Math.max(0, ...entries.filter((e) => e.subjectKey === subjectKey).map(({ entry }) => restoredVersion(entry)));
+    return rowsOf(
+      s.array<string>(2).flatMap((key, i) => (restoredTo(key) >= (s.array<number>(3)[i] ?? 0) ? [{ at: i + 1 }] : [])),
+    );
+  },
+  [restoreSql.raiseAboveSql]: (s) => {
+    s.lock('incarnation', 'one');
+    const { systemIdentifier, timeline } = s.backend.server;
+    const incarnation = Math.max(incarnationOf(s).incarnation, s.value<number>(1) + 1);
+    s.put('incarnation', 'one', { incarnation, systemIdentifier, timeline });
+    return rowsOf([{ incarnation }]);
+  },
+  [restoreSql.recordSql]: (s) => {
+    s.put('restore', String(s.nextValue('restore_id')), { mergedBelow: s.value(1), ends: s.json(2) });
+    return touched(1);
+  },
+  'SELECT DISTINCT controller FROM purpose': (s) => rowsOf([{ controller: catalogueOf(s)?.controller }]),
+  'SELECT event_id AS id FROM catalogue_change': () => rowsOf([]),
   'SELECT incarnation FROM incarnation': (s) => rowsOf([{ incarnation: incarnationOf(s).incarnation }]),
   'AS controllers\n  FROM catalogue c': (s) => {
     const row = catalogueOf(s);

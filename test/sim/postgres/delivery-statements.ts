@@ -14,7 +14,15 @@ interface ExposureRow {
   readonly lastAt: number;
 }
 
+interface KnownDatabase {
+  readonly system_identifier: string;
+  readonly timeline: number;
+  readonly synchronous: boolean;
+}
+
 interface StoredCatalogue {
+  /** This database was restored (DLV-7). */
+  readonly restored?: true;
   readonly number: number;
   readonly document: CatalogueDocument;
 }
@@ -38,7 +46,9 @@ const putRow = (s: Statement, row: DeliveryRow): void => s.put('delivery', keyOf
 
 const catalogue = (s: Statement) => {
   const held = s.get<StoredCatalogue>('catalogue', 'one');
-  return rowsOf(held === undefined ? [] : [{ document: held.document, number: held.number }]);
+  return rowsOf(
+    held === undefined ? [] : [{ document: held.document, number: held.number, restored: held.restored ?? false }],
+  );
 };
 
 const claimable: ReadonlySet<string> = new Set(['due', 'claimed', 'waiting', 'unclear']);
@@ -172,6 +182,8 @@ export const deliveryHandlers: Handlers = {
         if (held !== undefined && (held.version >= version || (held.state !== 'none' && held.state !== 'settled')))
           return [];
         const row = held ?? emptyRow(recipient, subjectKey);
+        const takes = [...row.desired, ...row.exposed.filter((p) => !row.revoked.includes(p))];
+        if (held !== undefined && !takes.every((p) => desired.includes(p))) return [];
         const wiped = row.wiped && desired.length === 0;
         const sealed = eventSealed ?? row.eventSealed;
         putRow(s, { ...row, version, vector, desired, catalogue: number, eventSealed: sealed, wiped });
@@ -216,10 +228,31 @@ export const deliveryHandlers: Handlers = {
     s.lock('catalogue', 'one');
     const held = s.get<StoredCatalogue>('catalogue', 'one');
     if (held !== undefined && held.number >= s.value<number>(2)) return touched(0);
-    s.put('catalogue', 'one', { number: s.value(2), document: s.json(3) });
+    s.put('catalogue', 'one', { ...held, number: s.value(2), document: s.json(3) });
     return touched(1);
   },
   'SELECT number FROM catalogue WHERE controller = $1': catalogue,
+  'UPDATE catalogue SET restored_at': (s) => {
+    s.lock('catalogue', 'one');
+    const held = s.get<StoredCatalogue>('catalogue', 'one');
+    if (held !== undefined) s.put('catalogue', 'one', { ...held, restored: true });
+    return touched(held === undefined ? 0 : 1);
+  },
+  'SELECT (SELECT system_identifier::text FROM pg_control_system()) AS "systemIdentifier"': (s) =>
+    rowsOf([{ systemIdentifier: s.backend.server.systemIdentifier, timeline: s.backend.server.timeline }]),
+  'SELECT * FROM known_database FOR UPDATE': (s) => {
+    s.lock('known_database', 'one');
+    const known = s.get<KnownDatabase>('known_database', 'one');
+    return rowsOf(known === undefined ? [] : [{ ...known }]);
+  },
+  'INSERT INTO known_database': (s) => {
+    s.put('known_database', 'one', {
+      system_identifier: s.value<string>(1),
+      timeline: s.value<number>(2),
+      synchronous: s.backend.server.synchronousStandby,
+    } satisfies KnownDatabase);
+    return touched(1);
+  },
   'INSERT INTO delivery AS d (controller, recipient, subject_key, exposed': expose,
   'UPDATE delivery d SET revoked = ARRAY': (s) => {
     const recipient = s.value<string>(2);

@@ -22,6 +22,7 @@ interface ShardRow {
   readonly logEpoch: number;
   readonly highestAcked: string | null;
   readonly lastLedgerNumber: number;
+  readonly lastPassAt: number | null;
 }
 
 interface GateRow {
@@ -106,7 +107,7 @@ const deletePage = (s: Statement) => {
 
 const shardLock = (s: Statement, shard: number): string => `${s.backend.schema} shard ${shard}`;
 const census = (s: Statement): string => `${s.backend.schema} census`;
-const noShard = { pass: 0, logEpoch: 0, highestAcked: null, lastLedgerNumber: 0 };
+const noShard = { pass: 0, logEpoch: 0, highestAcked: null, lastLedgerNumber: 0, lastPassAt: null };
 
 /** The relay's own statements and the outbox insert. */
 export const outboxHandlers: Handlers = {
@@ -203,11 +204,19 @@ export const outboxHandlers: Handlers = {
           logEpoch: epochs[i] ?? 0,
           highestAcked: acked[i] ?? null,
           lastLedgerNumber: ledgers[i] ?? 0,
+          lastPassAt: s.now,
         };
         s.put('relay_shard', String(shard), row);
         return { shard, pass };
       }),
     );
+  },
+  // RST-4, asked for a snapshot by log-agreement.ts.
+  '"msSincePass", count(*)::int AS shards FROM relay_shard': (s) => {
+    const rows = s.all<ShardRow>('relay_shard');
+    const passes = rows.map(({ lastPassAt }) => lastPassAt).filter((at) => at !== null);
+    const isWhole = rows.length > 0 && passes.length === rows.length;
+    return rowsOf([{ msSincePass: isWhole ? String(s.now - Math.min(...passes)) : null, shards: rows.length }]);
   },
   [relaySql.registerGates]: (s) => {
     s.array<string>(1).forEach((startId, i) => {

@@ -10,7 +10,7 @@ interface Connected extends Session {
   terminate(code: string, message: string): void;
 }
 
-interface Write {
+export interface Write {
   readonly table: string;
   readonly key: string;
   readonly before: Row | undefined;
@@ -45,6 +45,8 @@ export class SimServer implements ServerState {
   systemIdentifier = 'sim-1';
   timeline = 1;
   up = true;
+  /** `synchronous_standby_names` is set: what was answered stands on whoever may be promoted (RST-3). */
+  synchronousStandby = true;
   /** Another server was promoted: nothing here is ever synchronous again (REL-4 step 4). */
   deposed = false;
   /** What a flush takes, milliseconds. */
@@ -121,6 +123,20 @@ export class SimServer implements ServerState {
     this.up = true;
   }
 
+  /** What a copy lacks that was made `ageMs` ago. */
+  since(ageMs: number): Write[] {
+    const { now } = this.scheduler;
+    const first = this.#journal.findIndex(({ at }) => now - at < ageMs);
+    return first < 0 ? [] : this.#journal.slice(first).flatMap(({ writes }) => writes);
+  }
+
+  /** An older copy is put in its place; it looks the same, and is not up yet. */
+  putBack(ageMs: number): void {
+    this.crash();
+    const { now } = this.scheduler;
+    this.#takeBack(({ at }) => now - at < ageMs);
+  }
+
   /**
    * A standby takes over. @param lostMs commits of so long before it that the standby had not received: 0 where
    * `synchronous_standby_names` is as RST-3 wants it.
@@ -146,6 +162,7 @@ export class SimServer implements ServerState {
     }
     old.around = this.around;
     old.deposed = true;
+    old.synchronousStandby = this.synchronousStandby;
     old.timeline = this.timeline;
     this.backends.clear();
     this.advisory.clear();

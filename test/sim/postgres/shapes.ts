@@ -52,6 +52,7 @@ export interface ServerState {
   readonly wallMs: number;
   readonly systemIdentifier: string;
   readonly timeline: number;
+  readonly synchronousStandby: boolean;
   readonly sequences: Map<string, number>;
   /** Row locks: `table key` → who holds it. */
   readonly locks: Map<string, Session>;

@@ -16,6 +16,7 @@ import { SharePipeline } from '../../../libs/connector-runtime/src/share/share-p
 import type { ShareRequest, Ticket } from '../../../libs/connector-runtime/src/share/share-request.ts';
 import { ExposureRegister } from '../../../libs/connector-runtime/src/store/exposure-register.ts';
 import { IdentifierSource } from '../../../libs/connector-runtime/src/store/identifier-source.ts';
+import { foundRestored } from '../../../libs/connector-runtime/src/store/known-database.ts';
 import { forgetPosition, storedPositions } from '../../../libs/connector-runtime/src/store/log-positions.ts';
 import type { Random } from '../engine/random.ts';
 import { SimProcess } from '../engine/sim-process.ts';
@@ -36,6 +37,8 @@ const limits = { lockMs: 2_000, statementMs: 10_000, transactionMs: 15_000 };
 const gatherMs: Readonly<Record<string, number>> = { [topics.revocations]: 10, [topics.changes]: 50 };
 const openRetryMs = 1_000;
 const reconcileRetryMs = 5_000;
+/** Which database this is, is asked this often: sooner than shipped (30 s), so that a run need not be longer. */
+const lookMs = 5_000;
 
 interface Parts {
   readonly gate: Gate;
@@ -55,6 +58,7 @@ export class Connector {
   readonly #consent: ConsentClient;
   #parts: Parts | null = null;
   #sessions: readonly SimSession[] = [];
+  #held = false;
 
   constructor(world: World, name: ConnectorName, partner: SimPartner, consent: ConsentClient) {
     this.#world = world;
@@ -72,7 +76,7 @@ export class Connector {
 
   start(): void {
     const { process } = this;
-    if (process.alive) return;
+    if (process.alive || this.#held) return;
     process.alive = true;
     this.#world.scheduler.after(
       0,
@@ -85,6 +89,17 @@ export class Connector {
     this.#world.kill(this.process);
     this.disk.released();
     this.#parts = null;
+  }
+
+  /** Stopped, and not started by anybody until it is let go. */
+  hold(): void {
+    this.#held = true;
+    if (this.process.alive) this.kill();
+  }
+
+  letGo(): void {
+    this.#held = false;
+    this.start();
   }
 
   /** Some of its consumers lose their connection or their group. */
@@ -180,14 +195,25 @@ export class Connector {
     opened.onSeeded((why) => {
       if (why !== null && why !== 'first') reconcile();
     });
-    this.#parts = { gate, pipeline };
-    relay.start();
-    revoker.start();
     const openCatalogue = (): void =>
       void keeper.open().catch((err: unknown) => {
         log.warn({ err }, 'catalogue not available yet');
         setTimeout(openCatalogue, openRetryMs);
       });
+    const look = async (): Promise<void> => {
+      try {
+        if (!(await foundRestored(pool))) return;
+        openCatalogue();
+        reconcile();
+      } catch (err) {
+        log.warn({ err }, 'the database was not asked who it is');
+      }
+    };
+    await look();
+    setInterval(() => void look(), lookMs);
+    this.#parts = { gate, pipeline };
+    relay.start();
+    revoker.start();
     openCatalogue();
     for (const topic of [topics.revocations, topics.changes, topics.catalogue])
       kafka

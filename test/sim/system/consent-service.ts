@@ -16,6 +16,7 @@ import { Ledger } from '../../../services/consent/src/ledger/ledger.ts';
 import { ConsentLedgerPort } from '../../../services/consent/src/sequencer/ledger-port.ts';
 import { Republisher } from '../../../services/consent/src/sequencer/republish.ts';
 import { Sequencer } from '../../../services/consent/src/sequencer/sequencer.ts';
+import { LogAgreement } from '../../../services/consent/src/snapshot/log-agreement.ts';
 import { GateSnapshot } from '../../../services/consent/src/snapshot/snapshot.ts';
 import { SimProcess } from '../engine/sim-process.ts';
 import { acme } from './catalogue.ts';
@@ -34,6 +35,7 @@ interface Parts {
   readonly record: (command: Command) => Promise<Recorded>;
   readonly waiter: GateWaiter;
   readonly snapshot: GateSnapshot;
+  readonly agreement: LogAgreement;
   readonly relay: Relay;
 }
 
@@ -45,6 +47,7 @@ export class ConsentService {
   readonly process: SimProcess;
   readonly #world: World;
   #parts: Parts | null = null;
+  #held = false;
 
   constructor(world: World, name: string) {
     this.#world = world;
@@ -54,7 +57,7 @@ export class ConsentService {
 
   start(): void {
     const { process } = this;
-    if (process.alive) return;
+    if (process.alive || this.#held) return;
     process.alive = true;
     this.#world.history.add({ kind: 'process.started', at: this.#world.scheduler.now, process: process.name });
     this.#world.scheduler.after(0, () => this.#begin(), process);
@@ -64,6 +67,17 @@ export class ConsentService {
     this.#world.kill(this.process);
     this.#world.mutations.killed(this.#world.server);
     this.#parts = null;
+  }
+
+  /** Stopped, and not started by anybody until it is let go. */
+  hold(): void {
+    this.#held = true;
+    if (this.process.alive) this.kill();
+  }
+
+  letGo(): void {
+    this.#held = false;
+    this.start();
   }
 
   /** `POST /v1/consents` and `/v1/withdrawals`: the answer, or null for what the rules refuse. */
@@ -81,8 +95,10 @@ export class ConsentService {
 
   /** `GET /v1/gate/snapshot`, whole. */
   async lines(): Promise<SnapshotLine[]> {
+    const { snapshot, agreement } = this.#running();
+    if (!(await agreement.isKnown())) throw new Error('database-not-vouched-for');
     const lines: SnapshotLine[] = [];
-    for await (const text of this.#running().snapshot.text(acme))
+    for await (const text of snapshot.text(acme))
       for (const line of text.trimEnd().split('\n')) lines.push(JSON.parse(line) as SnapshotLine);
     return lines;
   }
@@ -150,10 +166,13 @@ export class ConsentService {
     const batchers = { deny: batcher('deny'), grant: batcher('grant') };
     const confirmations = new Confirmations();
     const watch = new GateWatch(kafka, confirmations, `gates-${process.name}-${randomBytes(6).toString('hex')}`, log);
+    const snapshotPool = poolOf(2, readLimits);
+    const agreement = new LogAgreement(snapshotPool, () => relay.state());
     this.#parts = {
       record: (command) => batchers[isDenying(command) ? 'deny' : 'grant'].submit(command),
       waiter: new GateWaiter({ pool, confirmations, clock, log, maxStalenessMs: timing.maxStalenessMs }),
-      snapshot: new GateSnapshot(poolOf(2, readLimits), () => Promise.resolve(true)),
+      snapshot: new GateSnapshot(snapshotPool, () => agreement.isKnown()),
+      agreement,
       relay,
     };
     relay.start();

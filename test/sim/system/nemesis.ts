@@ -6,6 +6,8 @@ import type { SimServer } from '../postgres/server.ts';
 import { connectorNames } from './catalogue.ts';
 import type { Connector } from './connector.ts';
 import type { ConsentService } from './consent-service.ts';
+import { DatabaseLoss } from './database-loss.ts';
+import type { Operator } from './operator.ts';
 import type { PartnerFault } from './partner.ts';
 import type { World } from './world.ts';
 
@@ -17,6 +19,7 @@ const sessionTimeoutMs = 6_000;
 interface Targets {
   readonly services: readonly ConsentService[];
   readonly connectors: readonly Connector[];
+  readonly operator: Operator;
 }
 
 type Strike = (ms: number) => void;
@@ -28,12 +31,14 @@ export class Nemesis {
   readonly #targets: Targets;
   readonly #kinds: readonly (readonly [weight: number, strike: Strike])[];
   readonly #deposed: SimServer[] = [];
+  readonly #loss: DatabaseLoss;
   #until = 0;
 
   constructor(world: World, targets: Targets) {
     this.#world = world;
     this.#random = world.random('nemesis');
     this.#targets = targets;
+    this.#loss = new DatabaseLoss(world, targets);
     // A seed has some kinds of fault, not all: rare combinations come up undisturbed.
     const kinds = this.#all();
     const chosen = kinds.filter(() => this.#random.chance(0.5));
@@ -69,6 +74,7 @@ export class Nemesis {
       disk.replica.broken = false;
     }
     for (const each of [...this.#targets.services, ...this.#targets.connectors]) each.start();
+    this.#loss.heal();
   }
 
   #next(): void {
@@ -103,14 +109,23 @@ export class Nemesis {
       [2, (ms) => this.#hangingLeader(ms)],
       [2, (ms) => this.#noLeader(ms)],
       [1, () => this.#loseLog()],
-      [1, () => this.#retention()],
+      // A restore asks how old the logs are, in minutes; a run has less than one (coverage.ts).
+      ...(this.#world.standbyLags ? [] : ([[1, () => this.#retention()]] as const)),
       [2, () => this.#rebalance()],
       [2, (ms) => this.#killDatabase(ms)],
-      [1, () => this.#failover()],
+      ...(this.#world.standbyLags ? this.#losses() : ([[1, () => this.#failover()]] as const)),
       [1, (ms) => this.#slowDisk(ms)],
       [4, (ms) => this.#partner(ms)],
       [2, () => this.#stepClock()],
       [1, (ms) => this.#loseStore(ms)],
+    ];
+  }
+
+  /** RST-1 to RST-4: without a standby that acknowledges, the newest commits may be lost. */
+  #losses(): readonly (readonly [number, Strike])[] {
+    return [
+      [2, (ms) => this.#loss.failover(ms)],
+      [1, (ms) => this.#loss.olderCopy(ms)],
     ];
   }
 

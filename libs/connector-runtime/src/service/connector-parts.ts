@@ -272,6 +272,8 @@ export class ConnectorParts {
     try {
       if (!(await foundRestored(this.pool))) return;
       log.error({}, 'this database was restored: every recipient counts as preloaded (DLV-7)');
+      // What was believed to be stored may be gone, the catalogue with it.
+      void this.#openCatalogue();
       this.reconcile();
     } catch (err) {
       log.warn({ err }, 'the database was not asked who it is');

@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock, Logger } from '@entente/observability';
 import type { Recorded } from '../ledger/answer.ts';
 import type { Command } from '../ledger/command.ts';
-import { failureOf, gaveUp } from '../ledger/failures.ts';
+import { failureOf } from '../ledger/failure-kind.ts';
+import { gaveUp } from '../ledger/failures.ts';
 
 export interface RecordRowsParts {
   /** One transaction for all of them. */

@@ -7,6 +7,10 @@ type Connection = Pick<Client, 'query'>;
 /**
  * A primary's timeline is read from its current WAL position: the control file's is that of the last checkpoint, which
  * after a promotion is still the old one for a while.
+ *
+ * A failover that loses the newest commits may lose the raise of the one before it, whose versions the world has seen: one more
+ * than what is left would give them again. So it is at least four for each timeline, with room for the raises of restores between
+ * two of them (RST-4); beyond the thousandth timeline, which versions have no room for, one more as ever.
  */
 const raiseSql = `
   WITH here AS (
@@ -14,7 +18,9 @@ const raiseSql = `
            ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int AS timeline
   )
   UPDATE incarnation i
-     SET incarnation = i.incarnation + CASE WHEN i.system_identifier IS NULL THEN 0 ELSE 1 END,
+     SET incarnation = CASE WHEN i.system_identifier IS NULL THEN i.incarnation
+                            WHEN here.timeline > 1000 THEN i.incarnation + 1
+                            ELSE GREATEST(i.incarnation + 1, 4 * (here.timeline - 1)) END,
          system_identifier = here.system_identifier, timeline = here.timeline
     FROM here
    WHERE (i.system_identifier, i.timeline) IS DISTINCT FROM (here.system_identifier, here.timeline)

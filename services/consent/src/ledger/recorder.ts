@@ -6,7 +6,8 @@ import type { Recorded } from './answer.ts';
 import { Batcher } from './batcher.ts';
 import { isDenying, placeOf } from './command.ts';
 import type { Command } from './command.ts';
-import { failureOf, gaveUp, overloaded } from './failures.ts';
+import { failureOf } from './failure-kind.ts';
+import { gaveUp, overloaded } from './failures.ts';
 import type { Ledger } from './ledger.ts';
 
 /** REC-2: longest transaction and longest pause inside one, in milliseconds. */

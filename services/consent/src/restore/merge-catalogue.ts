@@ -4,7 +4,7 @@ import type { Pool, PoolClient } from '@entente/postgres';
 import type { Kafka } from '@entente/kafka';
 import { tpKey } from '@entente/kafka';
 import { loadCatalogues } from '../catalogue/catalogue-store.ts';
-import { lockCatalogue, storeCatalogueChange } from '../catalogue/change-catalogue.ts';
+import { lockCatalogue, storeCatalogueChange } from '../catalogue/store-change.ts';
 import { pagesOf } from './log-reader.ts';
 import type { LogRange } from './log-reader.ts';
 import { nextNumber, restoredCatalogue } from './restored-catalogue.ts';

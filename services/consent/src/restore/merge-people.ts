@@ -1,7 +1,7 @@
 import type { Pool } from '@entente/postgres';
 import type { Command } from '../ledger/command.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { failureOf } from '../ledger/failures.ts';
+import { failureOf } from '../ledger/failure-kind.ts';
 import type { LostState } from './lost-change.ts';
 import { madeGoodSql } from './restore-sql.ts';
 import { setTimeout as pause } from 'node:timers/promises';

@@ -12,6 +12,8 @@ export interface DbChange extends At<'db.change'>, OfSubject {
   readonly recipients: readonly string[];
   /** Committed once, but neither on the timeline that survived (F4) nor merged back by a restore (RST-4). */
   readonly lost?: true;
+  /** RST-4: the lost version that this one makes good for. */
+  readonly restored?: number;
 }
 
 /** Catalogue number `number` committed: what is closed from then on, whatever a vector says. */
