@@ -63,11 +63,6 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     caughtBy: ['ACK-TRUTH', 'CONVERGENCE'],
     seeds: 120,
   },
-  'logs-not-compared': {
-    make: () => ({ database: restore.logsNotCompared }),
-    caughtBy: ['NO-LEAK', 'NO-LEAK-STRICT', 'ORDER', 'NO-PHANTOM'],
-    seeds: 120,
-  },
   'restore-gives-back': {
     make: () => ({ restoring: restore.givesBack }),
     caughtBy: ['RESTORED', 'NO-LEAK'],

@@ -22,12 +22,6 @@ export const incarnationKept = instead({
 /** RST-3: a connector believes the exposures of any database. */
 export const restoreUnnoticed = instead({ 'UPDATE catalogue SET restored_at': () => () => touched(0) });
 
-/** RST-4: the relay passes on without looking at what the world has seen. */
-export const logsNotCompared = instead({
-  'AS p(change_id, place, at)': () => () => rowsOf([]),
-  'SELECT 1 FROM ledger_chain WHERE number': () => () => rowsOf([{}]),
-});
-
 /** What the restore records goes through `change`. */
 const recording =
   (change: (commands: readonly Command[]) => readonly Command[]) =>
