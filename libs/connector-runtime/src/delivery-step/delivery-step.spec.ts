@@ -89,6 +89,16 @@ describe('what is lost without a no', () => {
     expect(granted({ ...exposed, desired: [mail], revoked: [ads], state: 'settled' }, [mail]).state).toBe('settled');
   });
 
+  test('DLV-5, NO-LOSS: a purpose that was allowed again may have been resumed, whoever was told, and is taken back once', () => {
+    const again: Delivery = { ...exposed, desired: [ads, mail], revoked: [ads], state: 'settled', catalogue: 1 };
+    const recomputed = { desired: [mail], catalogue: 2, now: 1_000 };
+    const facts = { purposes: [mail], preloaded: false };
+    const { delivery } = onCatalogue(again, recomputed, facts);
+    expect(delivery).toMatchObject({ state: 'due', revokeTo: [mail], revoked: [ads] });
+    const settled: Delivery = { ...delivery, state: 'settled' };
+    expect(onCatalogue(settled, { ...recomputed, catalogue: 3 }, facts).delivery.state).toBe('settled');
+  });
+
   test('a pending revocation that was attempted keeps no purpose that a grant shows as lost', () => {
     const attempted = { ...claim(deny(exposed, 2, [mail]).delivery), desired: [mail] };
     expect(grant(attempted, 3, []).delivery.revokeTo).toEqual([]);

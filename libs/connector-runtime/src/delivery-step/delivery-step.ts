@@ -48,10 +48,12 @@ const held = (delivery: Delivery, facts: RecipientFacts): readonly PurposeId[] =
 
 /**
  * Purposes this recipient may hold, that were allowed until now or never revoked since they were shared, and are not any
- * more: a reducing catalogue took them, or they have expired, whatever event it is that shows it.
+ * more: a reducing catalogue took them, or they have expired, whatever event it is that shows it. One that was revoked and
+ * is allowed again may have been resumed there, told or not (DLV-5).
  */
 function lost(delivery: Delivery, desired: readonly PurposeId[], facts: RecipientFacts): readonly PurposeId[] {
-  const shared = without(without(delivery.exposed, delivery.revoked), desired);
+  const takenBack = without(delivery.revoked, delivery.desired);
+  const shared = without(without(delivery.exposed, takenBack), desired);
   return facts.preloaded ? union(shared, without(delivery.desired, desired)) : shared;
 }
 

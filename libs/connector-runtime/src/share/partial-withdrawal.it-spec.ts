@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { definePartner, type ShareOutcome } from '../partner/definition.ts';
 import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
 import { storeCatalogue } from '../store/catalogue-store.ts';
+import { anyDueSql } from '../store/delivery-rows.ts';
 import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
 
 const mail = purposeId('mail');
@@ -119,7 +120,7 @@ describe('ACK-TRUTH, DLV-3: the withdrawal of one purpose while shares of anothe
   });
 });
 
-test.each(['nothing else', 'a revocation that began and ended'] as const)(
+test.each(['nothing else', 'a revocation that began and ended', 'one of the same version, for the catalogue'] as const)(
   'DLV-5: a partner that has resumed, and %s meanwhile: whoever was told last is believed',
   async (meanwhile) => {
     const person = newPerson((name) => ({ email: `${name}@example.org` }));
@@ -135,10 +136,10 @@ test.each(['nothing else', 'a revocation that began and ended'] as const)(
     const [verdict] = await register.record(recipient.id, [exposure], 50);
     if (verdict?.kind !== 'recorded') throw new Error(`not recorded: ${verdict?.kind}`);
     const ended = meanwhile !== 'nothing else';
-    if (ended) {
+    if (meanwhile === 'a revocation that began and ended') {
       await runtime.change(person, 2, [ads]);
       await waitFor(async () => (await runtime.row(person))?.state === 'settled', { what: 'the revocation' });
-    }
+    } else if (ended) await pool.query('UPDATE delivery SET desired = $2 WHERE subject_key = $1', [subjectKey, [ads]]);
     const { revokeVersion } = verdict;
     await register.reinstated(recipient.id, [{ subjectKey, purpose: mail, revokeVersion }]);
     expect(await revoked()).toEqual(ended ? stands : [ads]);
@@ -149,6 +150,39 @@ test.each(['nothing else', 'a revocation that began and ended'] as const)(
     expect(rows).toHaveLength(ended ? 0 : 1);
   },
 );
+
+test('DLV-5: a stop is lifted for no grant that the row has not heard of', async () => {
+  const person = newPerson((name) => ({ email: `${name}@example.org` }));
+  const { register, recipient, vault, pool } = runtime;
+  const { subjectKey } = person;
+  await runtime.change(person, 1, [ads]);
+  await pool.query('UPDATE delivery SET revoked = $2 WHERE subject_key = $1', [subjectKey, [mail]]);
+  const sealed = await vault.store(person.identifiers);
+  const intended = { subjectKey, purpose: mail, digest: 'd', sealed, version: 2, lifted: false };
+  expect(await register.record(recipient.id, [intended], 50)).toEqual([{ kind: 'held', state: 'none' }]);
+  await runtime.change(person, 2, [ads, mail]);
+  expect(await register.record(recipient.id, [intended], 50)).toEqual([
+    expect.objectContaining({ kind: 'recorded', revoked: [mail] }),
+  ]);
+});
+
+test('DLV-2: a look for what is due reads what is due, whatever waits and whatever is settled', async () => {
+  const { pool, recipient } = runtime;
+  const waiting = 2_000;
+  await pool.query(
+    `INSERT INTO delivery (controller, recipient, subject_key, state, next_attempt_at)
+     SELECT $1, $2, 'waits-' || n, 'waiting', clock_timestamp() + interval '1 hour' FROM generate_series(1, $3::integer) AS n`,
+    [controller, recipient.id, waiting],
+  );
+  await pool.query('ANALYZE delivery');
+  const plan = (
+    await pool.query<{ 'QUERY PLAN': string }>(
+      `EXPLAIN ${anyDueSql}`.replace('$1', `'${controller}'`).replace('$2', `'${recipient.id}'`),
+    )
+  ).rows.map((row) => row['QUERY PLAN']);
+  await pool.query(`DELETE FROM delivery WHERE subject_key LIKE 'waits-%'`);
+  expect(plan.join('\n')).toMatch(/delivery_due[\s\S]*Index Cond: .*next_attempt_at <= statement_timestamp/);
+});
 
 test('DLV-5, NO-LOSS: what is shared again after a new grant is revoked again when the catalogue takes the purpose away', async () => {
   const person = newPerson((name) => ({ email: `${name}@example.org` }));

@@ -31,7 +31,7 @@ export type ExposureVerdict =
     }
   /** A newer deny stands in the row; nothing was recorded and no window opened. */
   | { readonly kind: 'denied' }
-  /** A revocation is due, in flight, unclear or parked. */
+  /** A revocation is due, in flight, unclear or parked, or a stop is to be lifted for a grant not heard of here yet. */
   | { readonly kind: 'held'; readonly state: RevocationState };
 
 /** Of a share `w` at its person's row `d`: the row knows nothing newer that forbids it. */
@@ -221,18 +221,19 @@ export class ExposureRegister {
 
   /**
    * DLV-5: the partner has resumed these purposes. A revocation that began meanwhile keeps its word, also one that has ended
-   * by now: then the partner was told to stop after it had resumed.
+   * by now: then the partner was told to stop after it had resumed. One for a smaller catalogue has the version of the row.
    */
   async reinstated(recipient: RecipientId, reinstated: readonly Reinstated[]): Promise<void> {
     const { pool, controller, log } = this.#options;
     await inTransaction(pool, async (tx) => {
       const { rows } = await tx.query<{ subjectKey: SubjectKey; version: number; now: number }>(
-        `UPDATE delivery d SET revoked = ARRAY(SELECT p FROM unnest(d.revoked) AS p WHERE NOT p = ANY (r.purposes))
+        `UPDATE delivery d SET revoked = ARRAY(SELECT p FROM unnest(d.revoked) AS p
+                                             WHERE NOT (p = ANY (r.purposes) AND p = ANY (d.desired)))
            FROM (SELECT subject_key, array_agg(purpose) AS purposes, min(revoke_version) AS revoke_version
                    FROM unnest($3::text[], $4::text[], $5::bigint[]) AS r(subject_key, purpose, revoke_version)
                   GROUP BY subject_key) r
           WHERE d.controller = $1 AND d.recipient = $2 AND d.subject_key = r.subject_key
-            AND d.state IN ('none', 'settled') AND d.revoke_version = r.revoke_version
+            AND d.state IN ('none', 'settled') AND d.revoke_version = r.revoke_version AND d.desired && r.purposes
         RETURNING d.subject_key AS "subjectKey", d.version,
                   (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`,
         [
@@ -262,5 +263,7 @@ function verdict(exposure: IntendedExposure, row: TouchedRow | undefined): Expos
   if (pending.includes(state)) return { kind: 'held', state };
   if (version >= exposure.version && !desired.includes(exposure.purpose)) return { kind: 'denied' };
   if (inFlightUntil === null) return { kind: 'held', state };
+  // DLV-5: a stop is lifted only for a grant that the row knows; whatever takes that away next then revokes it again.
+  if (revoked.includes(exposure.purpose) && !desired.includes(exposure.purpose)) return { kind: 'held', state };
   return { kind: 'recorded', revoked, revokeVersion, inFlightUntil };
 }
