@@ -111,6 +111,27 @@ describe('refusing single recipients', () => {
     });
   });
 
+  test('REC-3 also while the catalogue takes the purpose from the recipient, so that giving it back allows nothing', async () => {
+    const meta = sampleCatalogue.recipients.find(({ id }) => id === 'meta-ads');
+    const serve = (purposes: readonly string[]) =>
+      consent.post('/v1/catalogue/changes', { recipients: [{ ...meta, purposes }] });
+    await grant('taken', 'ad-targeting');
+    expect((await serve(['email-marketing'])).status).toBe(200);
+    for (const subjectId of ['taken', 'never-heard-of']) {
+      const answer = await consent.post('/v1/withdrawals', { subjectId, recipients: ['meta-ads'] });
+      expect(answer.status).toBe(200);
+    }
+    await serve(['ad-targeting']);
+    expect(await stateOf('taken', 'ad-targeting')).toMatchObject({ refusedRecipients: ['meta-ads'] });
+  });
+
+  test('REC-3 where it changes nothing, any record of the person is the answer', async () => {
+    await grant('elsewhere', 'email-marketing');
+    const named = { subjectId: 'elsewhere', recipients: ['meta-ads'], purposes: ['analytics'] };
+    const answer = await consent.post('/v1/withdrawals', named);
+    expect(answer).toMatchObject({ status: 200, body: { version: 1, decisions: [], alreadyDenied: true } });
+  });
+
   test('only a request with no known name is refused', () =>
     refused(consent.post('/v1/withdrawals', { subjectId: 'dora', recipients: ['nobody'] }), 422, 'no-known-recipient'));
 });

@@ -9,6 +9,7 @@ import type { Decided } from './decide.ts';
 import type { DecisionContext, KeyStanding } from './decision-context.ts';
 import { decisionsOf, transitionIfNew } from './transition.ts';
 import type { Decision, People, Subject, Transition } from './transition.ts';
+import { standingState } from './vector-access.ts';
 
 /** What a command makes of all the person's keys. Pure. */
 export function decideFor<S extends Subject>(
@@ -51,7 +52,10 @@ function decideChoices<S extends Subject>(
     return transitionIfNew(subject, vector, command.cause ?? 'person');
   });
   if (decided.kind === 'replayed') return others.length === 0 ? decided : standing(others);
-  const { decisions, ignored, refused, named, usesKey } = decided;
+  const { decisions, ignored, refused, usesKey } = decided;
+  // A recipient may be refused for purposes that nothing was ever decided about: then no record has touched them.
+  const isUndecided = decided.named.every((purpose) => standingState(row, purpose) === undefined);
+  const named = command.deny?.recipients !== undefined && isUndecided ? null : decided.named;
   return {
     kind: 'recorded',
     transitions: [...own, ...others],

@@ -82,6 +82,71 @@ describe('REC-3 withdrawing is judged by state', () => {
   });
 });
 
+describe('REC-3 refusing a known recipient is never refused, whatever it serves at this moment', () => {
+  const other = recipientId('other-ads');
+  const { recipients, notices } = catalogue;
+  const meta = recipients.get(refusedRecipient)!;
+  /** The recipient is known, and has just lost its only purpose. */
+  const taken = {
+    ...catalogue,
+    recipients: new Map([
+      [refusedRecipient, { ...meta, purposes: [] }],
+      [other, { ...meta, id: other, purposes: [email] }],
+    ]),
+  };
+  const naming = new Map(
+    [...notices].map(([ref, one]) => [ref, { ...one, purposes: { ...one.purposes, [ads]: [refusedRecipient] } }]),
+  );
+  const refuse = (states: Record<string, string>, purposes: PurposeId[] | 'all', more: object = {}, version = 5) =>
+    decide(
+      { version, vector: vectorOf(states) },
+      command({ deny: { purposes, to: 'withdrawn', recipients: [refusedRecipient], ...more } }),
+      'fresh',
+      { catalogue: taken, now },
+    );
+  const without = { decision: 'granted', refused: [refusedRecipient] };
+
+  test.each([['by name', [ads]] as const, ['with everything', 'all'] as const])('%s', (_name, purposes) => {
+    const decided = refuse({ ads: 'granted' }, typeof purposes === 'string' ? purposes : [...purposes]);
+    expect(decided).toMatchObject({ kind: 'changed', direction: 'deny', vector: { ads: without } });
+  });
+
+  test('nothing is dropped because another recipient, or another purpose, is served', () => {
+    const decided = refuse({ ads: 'granted', email: 'granted' }, [ads, email], {
+      recipients: [refusedRecipient, other],
+    });
+    const both = { decision: 'granted', refused: [refusedRecipient, other] };
+    expect(decided).toMatchObject({ vector: { ads: both, email: both }, named: [ads, email] });
+  });
+
+  test('also of a purpose that is no longer active', () => {
+    expect(refuse({ old: 'granted' }, 'all')).toMatchObject({ kind: 'changed', vector: { old: without } });
+  });
+
+  test('what it could not be sent stays undecided: it stands, and is no error', () => {
+    expect(refuse({ ads: 'withdrawn' }, [email])).toMatchObject({ kind: 'standing', alreadyDenied: true });
+    expect(refuse({}, 'all')).toMatchObject({ kind: 'standing', decisions: [] });
+  });
+
+  test('of a person without any record it is a refusal, so that there is one to answer with', () => {
+    expect(after(refuse({}, [email], {}, 0))).toEqual({ email: 'denied' });
+  });
+
+  test('REC-7 what a notice there is names it for is refused, so that no import grants it', () => {
+    const asked = command({ deny: { purposes: 'all', to: 'withdrawn', recipients: [refusedRecipient] } });
+    const decided = decide({ version: 5, vector: {} }, asked, 'fresh', {
+      catalogue: { ...taken, notices: naming },
+      now,
+    });
+    expect(after(decided)).toEqual({ ads: 'denied' });
+  });
+
+  test('a known recipient and no known purpose say nothing', () => {
+    const decided = refuse({ ads: 'granted' }, [purposeId('nonsense')]);
+    expect(decided).toMatchObject({ kind: 'rejected', rejection: { code: 'no-known-purpose' } });
+  });
+});
+
 describe('granting', () => {
   const grant = (more: Partial<Grant> = {}, ...items: Parameters<typeof item>[]) =>
     command({ grant: grantOf(items.length > 0 ? items.map((one) => item(...one)) : [item(email)], more) });

@@ -120,7 +120,7 @@ interface DenyPart {
 }
 
 /** What the denying part makes of one subject's vector: the one named, or another key of the same person (REC-4). */
-export function denyPart(state: Omit<SubjectState, 'version'>, command: Command, context: DecisionContext): DenyPart {
+export function denyPart(state: SubjectState, command: Command, context: DecisionContext): DenyPart {
   const { deny, notice } = command;
   const { vector } = state;
   if (deny === undefined) return { vector, named: [], ignored: [] };
@@ -129,7 +129,7 @@ export function denyPart(state: Omit<SubjectState, 'version'>, command: Command,
     context.catalogue.purposes.has(purpose) || stateOf(vector, purpose) !== undefined;
   const unknown = names.filter((purpose) => !isKnown(purpose));
   if (deny.recipients !== undefined)
-    return withoutRecipients(vector, deny.recipients, names.filter(isKnown), unknown, context);
+    return withoutRecipients(state, deny.recipients, names.filter(isKnown), unknown, context);
   const named = names.filter(isKnown);
   const shown = notice !== undefined && context.catalogue.notices.has(notice) ? { notice } : {};
   const after = named.reduce((held, purpose) => {
@@ -141,9 +141,12 @@ export function denyPart(state: Omit<SubjectState, 'version'>, command: Command,
   return { vector: after, named, ignored: unknown };
 }
 
-/** Refuses single recipients: the purposes stay granted for the others. */
+/**
+ * Refuses single recipients: the purposes stay granted for the others. What a recipient serves at this moment does not limit
+ * what is refused of a grant: a purpose taken from it can be given back, and the notice accepted then names it still.
+ */
 function withoutRecipients(
-  vector: ConsentVector,
+  { vector, version }: SubjectState,
   recipients: readonly RecipientId[],
   named: readonly PurposeId[],
   unknown: readonly PurposeId[],
@@ -151,18 +154,24 @@ function withoutRecipients(
 ): DenyPart {
   const known = recipients.filter((recipient) => catalogue.recipients.has(recipient));
   const ignored = [...unknown, ...recipients.filter((recipient) => !catalogue.recipients.has(recipient))];
-  const served = known.flatMap((recipient) => catalogue.recipients.get(recipient)?.purposes ?? []);
-  const judged = named.filter((purpose) => served.includes(purpose));
-  const after = judged.reduce(
-    (held, purpose, index) =>
-      // Nobody asked yet, so nobody receives anything; that this person minded is recorded as a refusal.
-      stateOf(held, purpose) === undefined
-        ? withState(held, purpose, { decision: 'denied', since: now })
-        : reduced(held, { index, purpose, refused: known }, now),
-    vector,
-  );
-  return { vector: after, named: judged, ignored };
+  if (known.length === 0) return { vector, named: [], ignored };
+  const reachable = named.filter((purpose) => known.some((recipient) => isReachable(recipient, purpose, catalogue)));
+  // Somebody without any record is refused all that was named, so that there is a record to answer with.
+  const minded = version === 0 && reachable.length === 0 ? named : reachable;
+  const after = named.reduce((held, purpose, index) => {
+    if (stateOf(held, purpose) !== undefined) return reduced(held, { index, purpose, refused: known }, now);
+    // Nobody asked yet, so nobody receives anything; that this person minded is recorded as a refusal.
+    return minded.includes(purpose) ? withState(held, purpose, { decision: 'denied', since: now }) : held;
+  }, vector);
+  return { vector: after, named, ignored };
 }
+
+/** Whether the recipient serves the purpose, or could again be sent data for it under a notice there is. */
+const isReachable = (recipient: RecipientId, purpose: PurposeId, { recipients, notices }: Catalogue): boolean =>
+  recipients.get(recipient)?.purposes.includes(purpose) === true ||
+  [...notices.values()].some(
+    ({ purposes }) => Object.hasOwn(purposes, purpose) && purposes[purpose]?.includes(recipient) === true,
+  );
 
 /** "All" is every active purpose, and whatever else this person has granted. */
 function namesOf({ purposes }: Deny, vector: ConsentVector, catalogue: Catalogue): PurposeId[] {

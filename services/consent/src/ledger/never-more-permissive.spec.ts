@@ -28,6 +28,7 @@ const notices: Record<string, Record<string, string[]>> = {
   'narrow@1': { email: ['crm'], ads: ['crm'] },
 };
 const text = { en: 'x', fr: 'x' };
+/** With everything at every recipient. What is allowed is judged by it: what was taken from one can be given back. */
 const catalogue: Catalogue = catalogueOf({
   number: 1,
   purposes: purposes.map((id) => ({ id, title: text, description: text, party: 'first', fields: [], active: true })),
@@ -62,10 +63,12 @@ type Step =
   | { readonly do: 'back up' }
   | { readonly do: 'restore' }
   | { readonly do: 'wait'; days: number }
+  /** The catalogue takes a purpose from a recipient, or gives it back. */
+  | { readonly do: 'serve'; recipient: string; purpose: string; serves: boolean }
   | { readonly do: 'replay'; back: number };
 
 /** A step that is a request about a person. */
-type OneRequest = Exclude<Step, { do: 'wait' | 'replay' | 'back up' | 'restore' }>;
+type OneRequest = Exclude<Step, { do: 'wait' | 'serve' | 'replay' | 'back up' | 'restore' }>;
 
 const who = fc.constantFrom(...people);
 const some = fc.subarray(purposes, { minLength: 1 });
@@ -94,6 +97,14 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('erase'), who }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('sweep'), who }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait'), days: fc.integer({ min: 1, max: 4 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('serve'),
+      serves: fc.boolean(),
+      ...{ recipient: fc.constantFrom(...recipients), purpose: fc.constantFrom(...purposes) },
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('back up', 'restore') }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('replay'), back: fc.integer({ min: 1, max: 6 }) }) },
 ) as fc.Arbitrary<Step>;
@@ -108,6 +119,8 @@ class Service {
   /** What the logs tell of everybody since the backup. */
   readonly lost = new Map<SubjectKey, LostState>();
   incarnation = 0;
+  /** In force now; no backup brings an older one back. */
+  catalogue = catalogue;
   #made = 0;
   #backup: Pick<Service, 'rows' | 'answered' | 'suppressed'> | undefined;
 
@@ -155,7 +168,7 @@ class Service {
       ...{
         incarnation: this.incarnation,
         now: instantOf(day),
-        catalogue: () => catalogue,
+        catalogue: () => this.catalogue,
         suppressed: this.suppressed,
       },
       newChangeId: () => `id-${(this.#made += 1)}`,
@@ -179,6 +192,18 @@ class Service {
       if (row !== undefined) this.rows.set(state.subjectKey, { ...row, circle });
     }
     return folded;
+  }
+
+  serve({ recipient, purpose, serves }: Extract<Step, { do: 'serve' }>): void {
+    const one = this.catalogue.recipients.get(recipientId(recipient));
+    if (one === undefined) throw new Error('an unknown recipient');
+    const others = one.purposes.filter((other) => other !== purposeId(purpose));
+    const changed = { ...one, purposes: serves ? [...others, purposeId(purpose)] : others };
+    this.catalogue = {
+      ...this.catalogue,
+      number: this.catalogue.number + 1,
+      recipients: new Map([...this.catalogue.recipients, [one.id, changed]]),
+    };
   }
 
   hasAnswered(command: Command): boolean {
@@ -249,7 +274,12 @@ function commandOf(step: OneRequest, number: number, day: number): Command {
   }
 }
 
-function applyToModel(model: ReferenceModel, step: OneRequest): void {
+/** Whether the recipient is, or by a notice there is could again be, sent data for the purpose. */
+const isReachable = ({ catalogue: { recipients } }: Service, recipient: string, purpose: string): boolean =>
+  recipients.get(recipientId(recipient))?.purposes.includes(purposeId(purpose)) === true ||
+  Object.values(notices).some((named) => named[purpose]?.includes(recipient) === true);
+
+function applyToModel(model: ReferenceModel, service: Service, step: OneRequest): void {
   switch (step.do) {
     case 'grant':
     case 'import':
@@ -263,7 +293,8 @@ function applyToModel(model: ReferenceModel, step: OneRequest): void {
       for (const purpose of step.purposes === 'all' ? purposes : step.purposes) model.deny(step.who, purpose);
       return;
     case 'refuse recipient':
-      for (const purpose of purposes) model.refuseRecipient(step.who, purpose, step.recipient);
+      for (const purpose of purposes)
+        model.refuseRecipient(step.who, purpose, step.recipient, isReachable(service, step.recipient, purpose));
       return;
     case 'merge':
       return model.merge(step.who, step.other, purposes);
@@ -318,13 +349,16 @@ function compare(all: readonly Step[], size: number): { allowed: number } {
     if (id !== undefined && waiting.some((other) => requestId(other) === id)) commit();
     const isReplay = service.hasAnswered(command);
     waiting.push(command);
-    if (!isReplay) applyToModel(model, step);
+    if (!isReplay) applyToModel(model, service, step);
     if (waiting.length >= size) commit();
   };
   for (const [number, step] of all.entries()) {
     if (step.do === 'wait') {
       commit();
       model.day += step.days;
+    } else if (step.do === 'serve') {
+      commit();
+      service.serve(step);
     } else if (step.do === 'back up') {
       commit();
       service.backUp();
@@ -378,7 +412,7 @@ function checkChanges(before: ReadonlyMap<SubjectKey, LockedSubject>, { changes 
 }
 
 describe('no state is ever more permissive than the reference model allows', () => {
-  test('for any interleaving of decisions, signals, imports, merges, splits, expiries, erasures, replays and restores', () => {
+  test('for any interleaving of decisions, signals, imports, merges, splits, expiries, erasures, catalogues, replays and restores', () => {
     let allowed = 0;
     fc.assert(
       fc.property(fc.array(steps, { maxLength: 30 }), fc.constantFrom(1, 3, 200), (all, size) => {
@@ -417,6 +451,22 @@ describe('no state is ever more permissive than the reference model allows', () 
     ];
     expect(compare(narrowed, 1)).toEqual({ allowed: 2 });
   });
+
+  test.each([[[]], [['crm']]])(
+    'REC-3 a recipient refused while a purpose is taken from it stays refused, %j',
+    (taken) => {
+      const wide = { notice: 'wide@1', mail: 'A', days: 1, refused: [] };
+      const all: Step[] = [
+        { do: 'grant', who: 'A', purposes: ['ads'], ...wide },
+        ...['meta', ...taken].map((recipient): Step => ({ do: 'serve', recipient, purpose: 'ads', serves: false })),
+        { do: 'refuse recipient', who: 'A', recipient: 'meta' },
+        { do: 'refuse recipient', who: 'B', recipient: 'meta' },
+        { do: 'serve', recipient: 'meta', purpose: 'ads', serves: true },
+        { do: 'import', who: 'B', purposes: ['ads'], ...wide },
+      ];
+      expect(compare(all, 1)).toEqual({ allowed: 1 });
+    },
+  );
 
   test('a person’s own grant is in force at once, whatever went before, erasure and merge included', () => {
     fc.assert(

@@ -59,12 +59,13 @@ export class ReferenceModel {
     for (const one of this.#circle(who)) this.#refuse(one, purpose);
   }
 
-  refuseRecipient(who: string, purpose: string, recipient: string): void {
+  refuseRecipient(who: string, purpose: string, recipient: string, isReachable: boolean): void {
     for (const one of this.#circle(who)) {
       const grant = this.#grants.get(at(one, purpose));
-      // Nobody was asked yet: that this person minded is a refusal.
-      if (grant === undefined) this.#refuse(one, purpose);
-      else this.#set(one, purpose, { ...grant, to: grant.to.filter((name) => name !== recipient) });
+      // Nobody was asked yet: that this person minded is a refusal, of what the recipient may come to at all.
+      if (grant === undefined && isReachable) this.#refuse(one, purpose);
+      else if (grant !== undefined)
+        this.#set(one, purpose, { ...grant, to: grant.to.filter((name) => name !== recipient) });
     }
   }
 
