@@ -54,6 +54,15 @@ describe('GATE-4', () => {
     expect(decide(view(given), asked, now)).toEqual({ kind: 'deny', reason, ...(asks ? { version: 7 } : {}) });
   });
 
+  test.each([0, 7])(
+    'a closed key is denied without the version it holds (%i): an unreadable record denied it',
+    (version) => {
+      const closed = view(undefined, { held: { version, vector: undefined } });
+      const denied = decide(closed, intent, now);
+      expect(denied).toEqual({ kind: 'deny', reason: 'unknown-subject' });
+    },
+  );
+
   test.each([
     ['no lease', { partition: { ...unknownPartition, next: 1n } }, 'no-lease'],
     ['closed partition', { partition: { ...unknownPartition, beatSent: sent, closed: true } }, 'gap'],

@@ -33,7 +33,7 @@ export interface Allow {
 export interface Deny {
   readonly kind: 'deny';
   readonly reason: DenialReason;
-  /** Of the state that says so; absent where nothing is held of this person, or the state was not asked. */
+  /** Of the state that says so; absent where no readable state is held of this person, or it was not asked. */
   readonly version?: number | undefined;
 }
 /** The gate cannot know: the send waits. */
@@ -86,7 +86,9 @@ export function decide(view: GateView, intent: Intent, now: Reading): Decision {
   if (!view.recipients.has(intent.recipient)) return { kind: 'deny', reason: 'unknown-recipient' };
   const today = expiryNow(view.pass, now);
   const answer = permissionIn(view, intent, today);
-  if (!answer.allowed) return { kind: 'deny', reason: answer.reason, version: view.held?.version };
+  // Of a closed key it is not the record of that version that denies, but one that could not be read.
+  const said = view.held?.vector === undefined ? undefined : version;
+  if (!answer.allowed) return { kind: 'deny', reason: answer.reason, version: said };
   const deadline = now.monotonic + Math.min(lease.remainingMs, answer.until - today);
   return { kind: 'allow', deadline, version, ...(Number.isFinite(answer.until) ? { until: answer.until } : {}) };
 }
