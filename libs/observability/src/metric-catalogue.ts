@@ -60,6 +60,11 @@ export const metricCatalogue = {
     help: 'People whose proofs are due and not destroyed: it is under way, failed, or their key cannot be opened.',
     labels: [],
   },
+  consent_proofs_last_success_timestamp_seconds: {
+    type: 'gauge',
+    help: 'Unix time at which proofs past their time were last looked for and had their turns without a failure of the whole.',
+    labels: [],
+  },
   consent_consume_delay_seconds: {
     type: 'histogram',
     help: 'From the broker’s append to the connector’s handler (t3 - t2).',

@@ -164,7 +164,7 @@ export class ConsentParts {
     });
     this.sweeper = new ExpirySweeper({ pool: this.#sweepPool, ledger, log, onCommitted });
     this.#proofRetention = new ProofRetention({
-      ...{ pool: this.#sweepPool, identifierKeys, log, metrics },
+      ...{ pool: this.#sweepPool, identifierKeys, clock, log, metrics },
       keptForMs: config.proofKeptForMs,
     });
     this.directory = new SubjectDirectory({ pool: this.pool, hashKeys, identifierKeys, audienceKeys, shareKeys, log });

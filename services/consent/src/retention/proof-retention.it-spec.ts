@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseKeyRing } from '@entente/contracts';
 import type { ControllerId, SubjectKey } from '@entente/contracts';
-import { createLogger, createMetrics } from '@entente/observability';
+import { createLogger, createMetrics, ManualClock } from '@entente/observability';
 import { testDatabase } from '@entente/test-support';
 import { openIdentifiersOrNull } from '../identifiers/open-stored.ts';
 import { StoredLedger } from '../ledger-proofs/read-ledger.ts';
@@ -35,10 +35,11 @@ const versionOf = async (subjectId: string) =>
   (await consent.get(`/v1/subjects/${subjectId}/consents`)).body['version'];
 
 const metrics = createMetrics();
+const clock = new ManualClock();
 const identifierKeys = () => parseKeyRing(consent.config.identifierKeys);
 const retention = (keptForMs: number, keys = identifierKeys(), sliceEntries = 1_000) =>
   new ProofRetention({
-    ...{ pool: consent.pool, identifierKeys: keys, keptForMs, sliceEntries, metrics },
+    ...{ pool: consent.pool, identifierKeys: keys, keptForMs, sliceEntries, clock, metrics },
     log: createLogger({ service: 'test', level: 'silent' }),
   });
 /** Whose turn is later have it now. */
@@ -156,6 +157,31 @@ describe('G-11 a time after the last withdrawal', () => {
     await destroyAll();
     expect((await evidenceOf(stuck)).status).toBe(410);
     expect(await metrics.text()).toContain('consent_proofs_due 0');
+  });
+
+  test('where all of it fails, who is due is told all the same, and when it last went through', async () => {
+    await grant('walk-fails');
+    await withdraw('walk-fails');
+    await number();
+    const failing = retention(0);
+    const lastSuccess = async () =>
+      /^consent_proofs_last_success_timestamp_seconds (.*)$/m.exec(await metrics.text())?.[1];
+    const begun = clock.now() / 1_000;
+    expect(Number(await lastSuccess())).toBe(begun);
+    // As found by an earlier round, whose person had no turn.
+    await consent.pool.query(`INSERT INTO proof_due (controller, subject_key, below_version, try_after)
+                              VALUES ('acme', 'k1.earlier', 1, 'infinity')`);
+    await consent.pool.query('ALTER TABLE proof_retention RENAME TO proof_retention_away');
+    clock.advance(3_600_000);
+    await expect(failing.destroyDue()).rejects.toThrow('proof_retention');
+    expect(await metrics.text()).toContain('consent_proofs_due 1');
+    expect(Number(await lastSuccess())).toBe(begun);
+
+    await consent.pool.query('ALTER TABLE proof_retention_away RENAME TO proof_retention');
+    await consent.pool.query(`DELETE FROM proof_due WHERE subject_key = 'k1.earlier'`);
+    while (await failing.destroyDue());
+    expect(await metrics.text()).toContain('consent_proofs_due 0');
+    expect(Number(await lastSuccess())).toBe(begun + 3_600);
   });
 
   test('REC-3 G-11 saying no again is answered although nobody knows any more when it was first said', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ControllerId, KeyRing, SubjectKey } from '@entente/contracts';
-import type { Logger, Metrics } from '@entente/observability';
+import type { Clock, Logger, Metrics } from '@entente/observability';
 import { inTransaction } from '@entente/postgres';
 import type { Pool, PoolClient } from '@entente/postgres';
 import { Rounds } from '../rounds.ts';
@@ -52,6 +52,7 @@ export interface ProofRetentionParts {
   readonly identifierKeys: KeyRing;
   /** How long proof is kept after a person's last decision, when that left nothing granted. */
   readonly keptForMs: number;
+  readonly clock: Clock;
   /** Entries of one person erased in one transaction. Default 1,000: some ten milliseconds of a writer's second. */
   readonly sliceEntries?: number;
   readonly log: Logger;
@@ -74,6 +75,7 @@ export class ProofRetention {
   constructor(parts: ProofRetentionParts) {
     this.#parts = parts;
     parts.metrics.counter('consent_proofs_destroyed_total').add(0);
+    this.#wentThrough();
   }
 
   start(): void {
@@ -92,8 +94,18 @@ export class ProofRetention {
     }
   }
 
-  /** One batch. @returns whether there may be more to do at once */
+  /** One batch. Who is due is told also when it failed. @returns whether there may be more to do at once */
   async destroyDue(): Promise<boolean> {
+    try {
+      const isMore = await this.#batch();
+      this.#wentThrough();
+      return isMore;
+    } finally {
+      await this.#tellDue();
+    }
+  }
+
+  async #batch(): Promise<boolean> {
     const { pool, log, metrics } = this.#parts;
     const looked = await this.#look();
     const { rows: people } = await pool.query<Due>(sql.turnsSql(batchSize));
@@ -104,11 +116,25 @@ export class ProofRetention {
       if (step === 'destroyed') destroyed += 1;
       if (step === 'sliced') unfinished += 1;
     }
-    const { rows } = await pool.query<{ due: number }>(sql.dueSql);
-    metrics.gauge('consent_proofs_due').set(rows[0]?.due ?? 0);
     metrics.counter('consent_proofs_destroyed_total').add(destroyed);
     if (destroyed > 0) log.info({ people: destroyed }, 'proofs destroyed, the time they are kept for was over');
     return looked === batchSize || people.length === batchSize || unfinished > 0;
+  }
+
+  /** From the start of the process on, so that one in which nothing ever goes through shows as well. */
+  #wentThrough(): void {
+    const { clock, metrics } = this.#parts;
+    metrics.gauge('consent_proofs_last_success_timestamp_seconds').set(clock.now() / 1_000);
+  }
+
+  async #tellDue(): Promise<void> {
+    const { pool, log, metrics } = this.#parts;
+    try {
+      const { rows } = await pool.query<{ due: number }>(sql.dueSql);
+      metrics.gauge('consent_proofs_due').set(rows[0]?.due ?? 0);
+    } catch (err) {
+      log.warn({ err }, 'how many proofs are past their time is not known');
+    }
   }
 
   /** @returns how many entries it looked at; 0 also while another instance is at it */
