@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { Client, Pool } from 'pg';
 import type { ClientConfig } from 'pg';
 import { columnTypes } from './column-types.ts';
@@ -29,6 +30,8 @@ export interface ClientOptions extends ConnectionOptions {
 }
 
 const defaultConnectTimeoutMs = 5_000;
+/** How much longer than the server's own limits its silence may last, in milliseconds. */
+const silenceMarginMs = 3_000;
 /** First keepalive probe after this much silence; detects a vanished server long before the kernel's two hours. */
 const keepAliveInitialDelayMs = 1_000;
 
@@ -42,12 +45,38 @@ export function createPool(options: PoolOptions): Pool {
       : { idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs }),
     ...options.settings,
   };
-  const pool = new Pool({ ...connection(options, settings), max: options.max });
+  const pool = new Pool({
+    ...connection(options, settings),
+    ...notSilentFor(longestSilenceMs(options)),
+    max: options.max,
+  });
   // Without a listener an idle connection's end would end the process.
   pool.on('error', (error) => options.onIdleError?.(error));
   // A connection may also break while it is checked out and between two queries.
   pool.on('connect', (client) => client.on('error', (error) => options.onIdleError?.(error)));
   return pool;
+}
+
+/** Within this time the server has answered or ended the session by itself; null where nothing limits it. */
+function longestSilenceMs(options: PoolOptions): number | null {
+  const { statementTimeoutMs, transactionTimeoutMs, idleInTransactionTimeoutMs } = options;
+  const bound = transactionTimeoutMs ?? statementTimeoutMs;
+  return bound === undefined ? null : Math.max(bound, statementTimeoutMs ?? 0, idleInTransactionTimeoutMs ?? 0);
+}
+
+/**
+ * Ends a connection whose other end has vanished while a statement was on its way: keepalive probes are not sent then, and the
+ * kernel would go on sending it for a quarter of an hour. An idle connection is closed by its pool sooner.
+ */
+function notSilentFor(longestMs: number | null): Pick<ClientConfig, 'stream'> {
+  if (longestMs === null) return {};
+  const ms = longestMs + silenceMarginMs;
+  const stream = (): Socket => {
+    const socket = new Socket();
+    socket.setTimeout(ms, () => socket.destroy(new Error(`the database server was silent for ${ms} ms`)));
+    return socket;
+  };
+  return { stream };
 }
 
 /** A dedicated connection, not yet connected: for session locks and LISTEN. */

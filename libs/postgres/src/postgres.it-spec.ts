@@ -290,11 +290,29 @@ describe('the database itself', () => {
   });
 });
 
-/** A TCP proxy that passes requests on but, from a moment on, drops the connection instead of passing an answer back. */
+test('a server that vanishes without a word is given up soon after its own limit, and what it held up goes on elsewhere', async () => {
+  const proxy = await cuttableProxy(database.url);
+  const limited = createPool({ url: proxy.url, schema, name: 'limited', max: 1, transactionTimeoutMs: 200 });
+  await limited.query('SELECT 1');
+  proxy.vanish();
+  const began = performance.now();
+  await expect(inTransaction(limited, (tx) => tx.query('SELECT 1'))).rejects.toThrow(/silent for 3200 ms/);
+  expect(performance.now() - began).toBeLessThan(10_000);
+  proxy.comeBack();
+  expect((await limited.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  await limited.end();
+  proxy.close();
+}, 20_000);
+
+/**
+ * A TCP proxy that passes requests on but, from a moment on, drops the connection instead of passing an answer back, or says
+ * nothing any more.
+ */
 async function cuttableProxy(url: string) {
   const target = new URL(url);
   const { port, hostname } = target;
   let losing = false;
+  let vanished = false;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(Number(port || 5432), hostname);
@@ -303,8 +321,12 @@ async function cuttableProxy(url: string) {
       socket.on('error', () => socket.destroy());
     }
     client.pipe(upstream);
-    upstream.on('data', (chunk) => (losing ? client.destroy() : client.write(chunk)));
-    upstream.on('close', () => client.destroy());
+    upstream.on('data', (chunk) => {
+      if (vanished) return;
+      if (losing) client.destroy();
+      else client.write(chunk);
+    });
+    upstream.on('close', () => void (vanished || client.destroy()));
   }).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   target.hostname = '127.0.0.1';
@@ -312,6 +334,8 @@ async function cuttableProxy(url: string) {
   return {
     url: target.href,
     loseAnswers: () => (losing = true),
+    vanish: () => (vanished = true),
+    comeBack: () => (vanished = false),
     close: () => {
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -14,6 +14,9 @@ import { OpsModule } from './ops.module.ts';
 import { Sweeper } from './tracker/sweeper.ts';
 import { Tracker } from './tracker/tracker.ts';
 
+/** Nothing this service asks takes a second; a sweep over a day's backlog some. */
+const databaseTimeoutMs = 20_000;
+
 const config = loadOpsConfig();
 const log = createLogger({ service: 'ops', level: config.logLevel });
 const metrics = createMetrics();
@@ -21,7 +24,11 @@ const tracing = await startTracing({
   ...{ endpoint: config.otlpEndpoint, ratio: config.traceRatio },
   ...{ service: 'ops', instance: config.instance, log },
 });
-const pool = createPool({ url: config.databaseUrl, schema: 'ops', name: config.instance, max: 12 });
+const pool = createPool({
+  ...{ url: config.databaseUrl, schema: 'ops', name: config.instance, max: 12 },
+  ...{ statementTimeoutMs: databaseTimeoutMs, transactionTimeoutMs: databaseTimeoutMs },
+  onIdleError: (err) => log.warn({ err }, 'database connection lost'),
+});
 
 const pending = await pendingMigrations(pool, { schema: 'ops', migrations: opsMigrations });
 if (pending.length > 0) {
