@@ -1,7 +1,9 @@
-import { describe, test } from '@jest/globals';
+import { purposeId } from '@entente/contracts';
+import { describe, expect, test } from '@jest/globals';
+import { check } from './check.ts';
 import type { EgressStart, HistoryEvent, Nemesis, PartnerRequest, TrackerRow } from './history.ts';
 import { expectClean, expectOne } from './testing/expectations.ts';
-import { changed, exact, retold, story, theOne, who } from './testing/small-history.ts';
+import { changed, exact, historyOf, retold, story, theOne, who } from './testing/small-history.ts';
 
 const granted = theOne('db.change', ({ version }) => version === 1);
 const withdrawn = theOne('db.change', ({ version }) => version === 2);
@@ -38,6 +40,18 @@ describe('FENCE', () => {
     expectClean([...story, first, second, ...ends]);
     const revocation: EgressStart = { ...call, attempt: 'r2', at: 2201 };
     expectOne([...story, first, revocation, ...ends], 'FENCE', [first, revocation]);
+  });
+  test('two that resume a person for other purposes do not ask for the same', () => {
+    const fences = (...asked: readonly (readonly string[])[]) => {
+      const [one = [], other = []] = asked.map((names) => names.map(purposeId));
+      const first: EgressStart = { ...call, attempt: 'r1', effect: 'reinstate', at: 2200, purposes: one };
+      const second: EgressStart = { ...first, attempt: 'r2', at: 2201, purposes: other };
+      const ends = ['r1', 'r2'].map((attempt): HistoryEvent => ({ ...callEnd, attempt, at: 2210 }));
+      return check(historyOf([...story, first, second, ...ends])).filter(({ rule }) => rule === 'FENCE').length;
+    };
+    expect(fences(['email'], ['ads'])).toBe(1);
+    expect(fences(['email'], ['ads', 'email'])).toBe(1);
+    expect(fences(['email', 'ads'], ['ads', 'email'])).toBe(0);
   });
   test('the open socket of a stopped worker is not a second call', () => {
     const stop: Nemesis = { kind: 'nemesis', at: 2052, to: 2055, fault: 'F1', what: 'stop', target: call.process };

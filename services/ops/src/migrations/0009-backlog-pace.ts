@@ -11,6 +11,7 @@ export class BacklogPace1700000000051 implements MigrationInterface {
         recipient text NOT NULL,
         looked_at timestamptz NOT NULL,
         oldest_ms double precision NOT NULL,
+        open integer NOT NULL,
         untaken_since timestamptz,
         accepted_at timestamptz,
         rises integer NOT NULL,

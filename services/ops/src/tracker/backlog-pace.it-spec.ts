@@ -60,8 +60,19 @@ const pass = (ms: number) =>
     [ms],
   );
 
+test('one withdrawal that is tried again ages by itself: no backlog grows', async () => {
+  await withdrawn('alone', 'crm', 'retrying', 1_200);
+  for (let looks = 0; looks < 7; looks += 1) {
+    expect(await look()).toContain('crm OK in-time');
+    await pass(1_000);
+  }
+  await pool.query(`DELETE FROM propagation`);
+  await pool.query(`DELETE FROM recipient_pace`);
+});
+
 test('a recipient whose oldest withdrawal waits longer at five looks in a row is SLOW, before anything is late, and its neighbour is not', async () => {
   await withdrawn('p1', 'crm', 'retrying', 1_200);
+  await withdrawn('behind-it', 'crm', 'retrying', 300);
   await withdrawn('p2', 'ads', 'retrying', 2_000);
   const said: string[] = [await look()];
   for (let looks = 0; looks < 5; looks += 1) {
@@ -79,6 +90,7 @@ test('settled, it is quiet, and what comes next begins anew', async () => {
   await pool.query(`UPDATE propagation SET settled_at = now(), accepted_at = now()`);
   expect(await look()).toBe('ads QUIET nothing-pending, crm QUIET nothing-pending');
   await withdrawn('p3', 'crm', 'retrying', 2_000);
+  await withdrawn('p3b', 'crm', 'retrying', 1_000);
   expect(await look()).toContain('crm OK in-time');
   const { rows } = await pool.query<{ rises: number }>(`SELECT rises FROM recipient_pace WHERE recipient = 'crm'`);
   expect(rows).toEqual([{ rises: 1 }]);

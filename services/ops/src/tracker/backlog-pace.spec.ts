@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { paceAfter, risesToSlow, type BacklogLook, type BacklogPace } from './backlog-pace.ts';
 
 const look = (oldestMs: number, more: Partial<BacklogLook> = {}): BacklogLook => ({
-  ...{ oldestMs, untakenSince: null, acceptedAt: null },
+  ...{ oldestMs, open: 2, untakenSince: null, acceptedAt: null },
   ...more,
 });
 const after = (...looks: readonly BacklogLook[]): BacklogPace =>
@@ -15,7 +15,10 @@ describe('the pace of a backlog: its oldest age, rising look by look', () => {
     ['five rises', [1, 2, 3, 4, 5, 6].map((s) => look(s * 1_000 + 500)), risesToSlow],
     ['a fall begins anew', [look(2_000), look(3_000), look(2_500), look(3_500)], 1],
     ['standing still is no rise', [look(2_000), look(3_000), look(3_000)], 0],
-    ['nothing open', [look(2_000), look(3_000), look(0)], 0],
+    ['one that is tried again ages by itself', [2, 3, 4].map((s) => look(s * 1_000, { open: 1 })), 0],
+    ['as many as before', [look(2_000, { open: 3 }), look(3_000, { open: 3 })], 1],
+    ['fewer than before: it is worked off', [look(2_000, { open: 3 }), look(3_000, { open: 2 })], 0],
+    ['nothing open', [look(2_000), look(3_000), look(0, { open: 0 })], 0],
     ['work of this second is no backlog, rising or not', [look(100), look(300), look(900)], 0],
     [
       'a connector that takes nothing is not slow',

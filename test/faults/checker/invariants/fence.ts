@@ -44,8 +44,7 @@ function underWay({ events, attemptEnds, faults, processes }: Evidence): Violati
     const end = attemptEnds.get(start.attempt)?.at ?? processes.endIn(start.process, start.at, never) ?? never;
     if (!before || end > before.end || before.end <= start.at) calls.set(start.recipient, { start, end });
     if (!before || before.start.attempt === start.attempt || before.end <= start.at) continue;
-    // Two shares of one person may each resume them first: both ask for the same, so neither can overtake the other.
-    if (before.start.effect === 'reinstate' && start.effect === 'reinstate') continue;
+    if (resumeTheSame(before.start, start)) continue;
     // A stopped process holds its socket open past the claim that let it send; its answer settles nothing (DLV-2).
     if (faults.stopsIn(before.start.process, before.start.at, start.at).length > 0) continue;
     const what = `two calls on ${start.subject} were under way at ${start.recipient} at once`;
@@ -53,3 +52,9 @@ function underWay({ events, attemptEnds, faults, processes }: Evidence): Violati
   }
   return found;
 }
+
+/** Two shares of one person may each resume them first: where both ask for the same, neither can overtake the other. */
+const resumeTheSame = (one: EgressStart, other: EgressStart): boolean =>
+  one.effect === 'reinstate' && other.effect === 'reinstate' && named(one) === named(other);
+
+const named = ({ purposes }: EgressStart): string => [...new Set(purposes)].sort().join();
