@@ -73,7 +73,8 @@ export class RecordedBody {
 
   @ApiPropertyOptional({
     type: Boolean,
-    description: 'A denial for an id that nobody was known by: recorded all the same, but the id may be mistyped.',
+    description:
+      'A denial, or one said again, for an id that nobody was known by: recorded all the same, but the id may be mistyped.',
   })
   firstSeen?: true;
 

@@ -116,12 +116,31 @@ describe('one change', () => {
     expect(body).toMatchObject({ version: 1, decisions: [{}, {}, {}] });
     const read = await consent.get('/v1/subjects/stranger/consents');
     expect(read.body).toMatchObject({ version: 1, purposes: [{ decision: 'withdrawn', effective: false }, {}, {}] });
-    // The id may be mistyped, so the answer says that nobody was known by it; of somebody known it never does.
+    // The id may be mistyped, so the answer says that nobody was known by it, and says it again when asked again.
     expect(body['firstSeen']).toBe(true);
     const again = await consent.post('/v1/withdrawals', { subjectId: 'stranger' });
+    expect(again.body).toMatchObject({ version: 1, alreadyDenied: true, firstSeen: true });
+    expect(again.body).not.toHaveProperty('isOnly');
+  });
+
+  test('of somebody known, by a grant, a banner or a signal, no answer says that nobody was', async () => {
+    const withdraw = (subjectId: string, more: object = {}) => consent.post('/v1/withdrawals', { subjectId, ...more });
     const granted = await consent.post('/v1/consents', grantAll('no-stranger'), withKey());
-    const known = await consent.post('/v1/withdrawals', { subjectId: 'no-stranger' });
-    for (const answer of [again, granted, known]) expect(answer.body).not.toHaveProperty('firstSeen');
+    const known = await withdraw('no-stranger');
+    const retried = await withdraw('no-stranger');
+    const decisions = [
+      { purpose: 'analytics', decision: 'granted' },
+      { purpose: 'ad-targeting', decision: 'denied' },
+    ];
+    const banner = await consent.post('/v1/consents', { ...grantAll('by-banner'), decisions }, withKey());
+    const standing = await withdraw('by-banner', { purposes: ['ad-targeting'] });
+    await withdraw('twice', { purposes: ['analytics'] });
+    await withdraw('twice');
+    const second = await withdraw('twice', { purposes: ['analytics'] });
+    for (const { status, body } of [granted, known, retried, banner, standing, second]) {
+      expect(status).toBe(200);
+      expect(body).not.toHaveProperty('firstSeen');
+    }
   });
 
   test('X-2 REC-3 a repeated withdrawal answers with the standing change', async () => {

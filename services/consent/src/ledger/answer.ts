@@ -37,7 +37,7 @@ export interface RecordedAnswer {
   readonly decisions: readonly DecidedPurpose[];
   readonly ignored: readonly string[];
   readonly alreadyDenied?: true;
-  /** A denial that made this subject known: no request had named it before. */
+  /** A denial that made this subject known, or one of them said again: the id may be mistyped. */
   readonly firstSeen?: true;
   readonly refused?: readonly RefusedGrant[];
   /** Other keys of the same person that changed with it (REC-4), in key order. */

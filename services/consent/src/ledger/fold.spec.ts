@@ -190,6 +190,25 @@ describe('REC-2 folding', () => {
     expect(changes[0]).toMatchObject({ version: 4, concerned: [ads, email], changes: [{ purpose: ads }] });
   });
 
+  test.each([
+    ['a denial', command({ deny: { purposes: [email], to: 'withdrawn' } }), [true, true]],
+    ['a signal', command({ deny: { purposes: [email], to: 'denied' }, cause: 'signal' }), [false, false]],
+    [
+      'a banner',
+      command({ deny: { purposes: [email], to: 'denied' }, grant: grantOf([item(ads)]) }),
+      [false, undefined],
+    ],
+  ] as const)(
+    'only a first denial alone, and the same again, may be of a mistyped id: %s',
+    (_name, first, expected) => {
+      const { outcomes } = foldNow(
+        [locked(people[0]!)],
+        [first, first].map((one) => ({ subjectKey: people[0]!, command: one })),
+      );
+      expect(outcomes.map((one) => ('mayBeMistyped' in one ? one.mayBeMistyped : undefined))).toEqual(expected);
+    },
+  );
+
   test('a repeated wish answers with the change of this batch that granted it', () => {
     const [key] = people;
     const deny: Addressed = { subjectKey: key!, command: command({ deny: { purposes: [email], to: 'withdrawn' } }) };

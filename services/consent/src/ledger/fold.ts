@@ -83,8 +83,8 @@ interface AnswerParts {
   readonly refused: readonly RefusedGrant[];
   /** Changes of linked subjects that this command made, as indexes into `Folded.changes`, in key order. */
   readonly linked: readonly number[];
-  /** The subject named was not known before this command. */
-  readonly firstSeen: boolean;
+  /** Nobody was known by this id, as far as the record the answer stands on is the only one of the subject. */
+  readonly mayBeMistyped: boolean;
   /** The request's Idempotency-Key is to be stored with this answer. */
   readonly usesKey: boolean;
 }
@@ -141,6 +141,8 @@ interface Held {
   erasedAt: string | null;
   forgotten: boolean;
   identifiers: GivenIdentifiers;
+  /** The ledger held nothing of the subject before this batch. */
+  readonly isNew: boolean;
   /** Indexes of this batch's changes of this subject. */
   readonly changes: number[];
 }
@@ -192,7 +194,7 @@ export function fold(
 
 const heldOf = ({ controller, subjectKey, version, vector, erasedAt = null }: LockedSubject): Held => ({
   ...{ controller, subjectKey, version, vector, erasedAt },
-  ...{ subjectId: undefined, forgotten: false, identifiers: {}, changes: [] },
+  ...{ subjectId: undefined, forgotten: false, identifiers: {}, isNew: version === 0, changes: [] },
 });
 
 interface Batch {
@@ -231,7 +233,6 @@ function record(
   decided: Extract<Decision<Held>, { named: unknown }>,
 ): FoldedOutcome {
   const { command } = addressed;
-  const firstSeen = row.version === 0;
   const erased = decided.transitions.some(({ subject, erases }) => subject === row && erases);
   // What is told together with a refusal of someone erased would bring them back; only their own grant does (REC-8).
   const own = decided.transitions.find(({ subject }) => subject === row);
@@ -242,13 +243,23 @@ function record(
   relink(batch, addressed, inOrder);
   const { decisions, ignored, refused, usesKey } = decided;
   const linked = [...indexes].flatMap(([subject, index]) => (subject === row ? [] : [index]));
-  const parts = { decisions, ignored, refused, usesKey, linked, firstSeen };
+  const parts = { decisions, ignored, refused, usesKey, linked, mayBeMistyped: mayBeMistyped(command, row) };
   const index = indexes.get(row);
   if (index !== undefined) return { ...parts, kind: 'changed', change: index };
   const { named } = decided;
   const touching = row.changes.findLast((at) => named === null || touches(batch.changes[at], named));
   const found = touching === undefined ? { purposes: named } : { change: touching };
   return { ...parts, kind: 'standing', alreadyDenied: decided.alreadyDenied && linked.length === 0, record: found };
+}
+
+/**
+ * A denial alone, of somebody who never granted anything and is at their first version: said of a retry too, and not of a
+ * signal or of what a banner saves with grants, which are how people come to be known.
+ */
+function mayBeMistyped({ deny, grant, cause }: Command, { isNew, changes, vector }: Held): boolean {
+  const isFirst = changes.length === (isNew ? 1 : 0);
+  const isDenial = deny !== undefined && grant === undefined && cause !== 'signal';
+  return isDenial && isFirst && Object.values(vector).every(({ decision }) => decision !== 'granted');
 }
 
 /** Who is one person from here on; nothing when the event changed nothing. */

@@ -74,7 +74,9 @@ export const decisionBasisSql = `
  * wish answers with. Of an erased one nobody knows any more what it touched, and a wish is not refused for that (REC-3).
  */
 export const standingRecordsSql = `
-  SELECT n.at::int AS at, e.change_id AS "changeId", e.version, ${iso('e.committed_at')} AS "committedAt"
+  SELECT n.at::int AS at, e.change_id AS "changeId", e.version, ${iso('e.committed_at')} AS "committedAt",
+         NOT EXISTS (SELECT 1 FROM ledger_entry o
+                      WHERE o.controller = n.controller AND o.subject_key = n.subject_key AND o.version <> e.version) AS "isOnly"
     FROM jsonb_to_recordset($1::jsonb) AS n(at int, controller text, subject_key text, purposes jsonb)
     JOIN LATERAL (
       SELECT change_id, version, committed_at FROM ledger_entry l

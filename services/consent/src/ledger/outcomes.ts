@@ -6,6 +6,8 @@ export interface StandingRecord {
   readonly changeId: string;
   readonly version: number;
   readonly committedAt: string;
+  /** The ledger holds no other of the subject, before or after it; a record of this batch does not say. */
+  readonly isOnly?: boolean;
 }
 
 const publicChangeId = (changeId: string): string => `chg_${changeId}`;
@@ -50,22 +52,17 @@ export function draftAnswers(
     }
 
     function compose(parts: Extract<FoldedOutcome, { decisions: unknown }>, record: StandingRecord): RecordedAnswer {
+      const { changeId, version, committedAt, isOnly = true } = record;
       return {
-        ...record,
-        changeId: publicChangeId(record.changeId),
-        subjectKey,
+        ...{ changeId: publicChangeId(changeId), subjectKey, version, committedAt },
         decisions: parts.decisions,
         ignored: parts.ignored,
         ...(parts.kind === 'standing' && parts.alreadyDenied ? { alreadyDenied: true } : {}),
-        ...(parts.kind === 'changed' && parts.firstSeen && isDenial(parts) ? { firstSeen: true } : {}),
+        ...(parts.mayBeMistyped && isOnly ? { firstSeen: true } : {}),
         ...(parts.refused.length > 0 ? { refused: parts.refused } : {}),
         ...(parts.linked.length > 0 ? { linked: parts.linked.map(linkedChange) } : {}),
       };
     }
-  }
-
-  function isDenial({ change }: Extract<FoldedOutcome, { kind: 'changed' }>): boolean {
-    return folded.changes[change]?.direction === 'deny';
   }
 
   function linkedChange(index: number): LinkedChange {
