@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createLogger } from '@entente/observability';
+import { createPool, migrate } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
 import { testDatabase } from '@entente/test-support';
+import { consentMigrations } from '../migrations/index.ts';
 import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
 import { keysInUse } from './keys-in-use.ts';
@@ -29,6 +32,16 @@ const entriesOf = async (query = '', token?: string) => {
   };
 };
 const newest = async () => (await entriesOf('?limit=1')).entries[0];
+
+/** Answers that are no JSON, or bodies that are none. */
+const asked = async (path: string, init: RequestInit = {}): Promise<string> => {
+  const authorization = `Bearer ${await consent.token()}`;
+  const response = await fetch(`${consent.url}${path}`, {
+    ...init,
+    headers: { authorization, 'content-type': 'application/x-ndjson' },
+  });
+  return response.text();
+};
 
 /** One more entry. */
 const change = (title: string) =>
@@ -83,7 +96,7 @@ describe('AUDIT what is done to the record', () => {
         ).toEqual([{ has }]);
       for (const [callable, has] of [
         ['note_keys_in_use(jsonb)', true],
-        ['note_export(text, text, boolean)', true],
+        ['note_export(text, text, boolean, text, bigint)', true],
         ['erase_ledger_slice(text, text, bigint, bigint)', true],
         ['append_admin_entry(text, text, jsonb)', false],
       ] as const)
@@ -125,26 +138,69 @@ describe('AUDIT what is done to the record', () => {
   });
 
   test('AUDIT an import and an export that were begun, with who did it', async () => {
-    const asked = async (path: string, init: RequestInit): Promise<string> => {
-      const authorization = `Bearer ${await consent.token()}`;
-      const response = await fetch(`${consent.url}${path}`, {
-        ...init,
-        headers: { authorization, 'content-type': 'application/x-ndjson' },
-      });
-      return response.text();
-    };
-    const begun = JSON.parse(await asked('/v1/imports?format=ndjson&dryRun=true', { method: 'POST', body: '{}' })) as {
-      id: string;
-    };
+    const importing = async (query: string) =>
+      (JSON.parse(await asked(`/v1/imports?format=ndjson${query}`, { method: 'POST', body: '{}' })) as { id: string })
+        .id;
+    const before = await newest();
+    await importing('&dryRun=true');
+    expect(await newest()).toEqual(before);
+    const id = await importing('');
     expect(await newest()).toMatchObject({
       act: 'import-begun',
-      details: { import: begun.id, client: 'test-client', format: 'ndjson', dryRun: true },
+      details: { import: id, client: 'test-client', format: 'ndjson' },
     });
-    await asked('/v1/exports/consents?identifiers=true', {});
+    await asked('/v1/exports/consents?identifiers=true');
     expect(await newest()).toMatchObject({
       act: 'export-begun',
       details: { client: 'test-client', identifiers: true },
     });
+  });
+
+  test('AUDIT an export in pages is noted when it begins and when it goes on, not at each page; whoever begins in the middle too', async () => {
+    const [first, later] = ['A', 'B'].map((letter) => `k1.${letter.repeat(22)}`);
+    const page = async (query: string) => (await asked(`/v1/exports/consents?${query}`), (await newest())!);
+    const begun = await page('limit=1');
+    expect(begun).toMatchObject({ act: 'export-begun', details: { identifiers: false, limit: 1 } });
+    const continued = await page(`limit=2&after=${first}`);
+    expect(continued).toMatchObject({ act: 'export-continued', details: { after: first, limit: 2 } });
+    expect(await page(`limit=2&after=${later}`)).toEqual(continued);
+    // Another wish, and another export, are told again.
+    const named = await page(`after=${later}&identifiers=true`);
+    expect(named).toMatchObject({ act: 'export-continued', details: { after: later, identifiers: true } });
+    expect(named.details).not.toHaveProperty('limit');
+    await page('limit=1');
+    expect(await page(`limit=2&after=${first}`)).toMatchObject({ number: named.number + 2, act: 'export-continued' });
+  });
+
+  test('AUDIT a service whose role was given its rights before exports were noted may note them, and only that role', async () => {
+    const database = await testDatabase('admin-acts');
+    const pool = createPool({ url: database.url, schema: 'consent', name: 'admin-acts', max: 1 });
+    const log = createLogger({ service: 'test', level: 'silent' });
+    const [service, other] = ['service', 'other'].map(
+      (one) => `${one}_${process.pid}_${Math.floor(performance.now())}`,
+    );
+    const at = consentMigrations.findIndex(({ name }) => name.startsWith('AdminActs'));
+    try {
+      await migrate({ ...{ url: database.url, schema: 'consent', log }, migrations: consentMigrations.slice(0, at) });
+      for (const role of [service, other]) await pool.query(`CREATE ROLE ${role}`);
+      await pool.query('SELECT grant_service_rights($1)', [service]);
+      await migrate({ ...{ url: database.url, schema: 'consent', log }, migrations: consentMigrations });
+      const may = async (role: string | undefined, callable: string) =>
+        (
+          await pool.query<{ has: boolean }>(`SELECT has_function_privilege($1, $2, 'EXECUTE') AS has`, [
+            role,
+            callable,
+          ])
+        ).rows;
+      const noting = 'note_export(text, text, boolean, text, bigint)';
+      expect(await may(service, noting)).toEqual([{ has: true }]);
+      for (const callable of [noting, 'grant_service_rights(name)', 'grant_rights_before_exports(name)'])
+        expect(await may(other, callable)).toEqual([{ has: false }]);
+    } finally {
+      for (const role of [service, other]) await pool.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+      await pool.end();
+      await database.drop();
+    }
   });
 
   test('the last key names are found by an index of their own, however long the log is', async () => {

@@ -1,4 +1,4 @@
-import type { ControllerId } from '@entente/contracts';
+import type { ControllerId, SubjectKey } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 
 /** One act on the record: who may see it, and what the chain proves of it. */
@@ -21,6 +21,13 @@ export interface AdminPage {
   readonly next?: number;
 }
 
+/** What of an export's wishes is noted. */
+interface NotedExport {
+  readonly after: SubjectKey | null;
+  readonly limit: number | null;
+  readonly identifiers: boolean;
+}
+
 /** Of the keys of audiences those of this controller's own recipients: whom others share with is not its business. */
 const ownAudiences = (member: string): string => `
   '${member}', COALESCE((SELECT jsonb_object_agg(a.key, a.value) FROM jsonb_each(e.entry::jsonb #> '{details,${member}}') a
@@ -34,7 +41,7 @@ const pageSql = `
               ELSE e.entry::jsonb -> 'details' END AS details, encode(hash, 'hex') AS hash
     FROM admin_entry e WHERE (controller = $1 OR controller IS NULL) AND number < $2 ORDER BY number DESC LIMIT $3`;
 
-const noteExportSql = 'SELECT note_export($1, $2, $3)';
+const noteExportSql = 'SELECT note_export($1, $2, $3, $4, $5)';
 const noteKeysSql = 'SELECT note_keys_in_use($1::jsonb)';
 
 /** AUDIT: what was done to the record. The database writes it (migration AdminLog); only keys and exports are told by the service. */
@@ -54,8 +61,12 @@ export class AdminLog {
   }
 
   /** Before the first line leaves: an export that cannot be noted is not given. */
-  async noteExport(controller: ControllerId, client: string, identifiers: boolean): Promise<void> {
-    await this.#pool.query(noteExportSql, [controller, client, identifiers]);
+  async noteExport(
+    controller: ControllerId,
+    client: string,
+    { identifiers, after, limit }: NotedExport,
+  ): Promise<void> {
+    await this.#pool.query(noteExportSql, [controller, client, identifiers, after, limit]);
   }
 
   /** Names of the keys in use, never the keys: an entry whenever they are others than before. */

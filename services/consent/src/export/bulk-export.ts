@@ -55,7 +55,7 @@ export class BulkExport {
   async *text(controller: ControllerId, client: string, wishes: ExportWishes): AsyncGenerator<string, void, void> {
     const { pool, adminLog, log } = this.#parts;
     let people = 0;
-    await adminLog.noteExport(controller, client, wishes.identifiers);
+    await adminLog.noteExport(controller, client, wishes);
     log.info({ controller, client, identifiers: wishes.identifiers }, 'export begun');
     try {
       let after: string = wishes.after ?? '';

@@ -33,7 +33,7 @@ export class AdminEntryBody {
   @ApiProperty({
     type: String,
     description:
-      'log-began, catalogue-changed, contents-erased, keys-in-use, restored, incarnation-raised, rights-granted, import-begun or export-begun; more may come.',
+      'log-began, catalogue-changed, contents-erased, keys-in-use, restored, incarnation-raised, rights-granted, import-begun, export-begun or export-continued; more may come.',
   })
   act!: string;
 
