@@ -13,6 +13,7 @@ export type { StreamTarget } from './demo/share-stream.ts';
 export { startIssuer } from './issuer/issuer.ts';
 export { startStandby } from './infrastructure/standby.ts';
 export type { Standby } from './infrastructure/standby.ts';
+export { freePorts } from './infrastructure/ports.ts';
 export { Supervisor } from './infrastructure/supervisor.ts';
 export { ServiceProcess } from './stack/service-process.ts';
 export type { MorePartner } from './stack/more-partner.ts';

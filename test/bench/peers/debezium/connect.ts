@@ -1,9 +1,8 @@
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { javaCommand, Supervisor } from '@entente/local';
+import { freePorts, javaCommand, Supervisor } from '@entente/local';
 
 const pom = join(import.meta.dirname, 'pom.xml');
 /** Java, the worker and its REST server; a loaded machine included. */
@@ -33,7 +32,7 @@ export class Connect {
   static async start(bootstrap: readonly string[], say: (line: string) => void): Promise<Connect> {
     const supervisor = await Supervisor.open(await mkdtemp(join(tmpdir(), 'entente-connect-')), 'private');
     try {
-      const port = await freePort();
+      const [port] = (await freePorts(1)) as [number];
       const java = await javaCommand(
         supervisor,
         { name: 'debezium', pom, what: "Kafka Connect's and Debezium's jars" },
@@ -53,6 +52,7 @@ export class Connect {
       const connect = new Connect(supervisor, `http://127.0.0.1:${port}`, server.log);
       await until(startMs, 'Kafka Connect', async () => {
         if (!running) throw new Error(`Kafka Connect ended while starting:\n${await connect.said()}`);
+        // Not listening yet is the ordinary case here; the deadline makes it an error.
         return (await connect.#ask('GET', '/').catch(() => undefined))?.ok === true;
       });
       return connect;
@@ -134,12 +134,4 @@ async function until(ms: number, what: string, reached: () => Promise<boolean>):
     if (performance.now() > deadline) throw new Error(`waited ${ms} ms for ${what}`);
     await pause(100);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

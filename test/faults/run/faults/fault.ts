@@ -34,6 +34,7 @@ export async function strike(fault: Fault, recording: Recording, random: Random,
   const imposed = await fault.impose(signal);
   if (imposed === null) return recording.missed(`${id} ${how}`);
   const sureFrom = monotonicMs();
+  // The only failure of a pause is the end of the run, and then the fault is healed at once.
   await pause(random.between(...lasts), undefined, { signal }).catch(() => undefined);
   const sureTo = monotonicMs();
   const hits = await imposed.heal();
