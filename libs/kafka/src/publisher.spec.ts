@@ -135,3 +135,68 @@ test('reset begins anew; after close nothing is sent', async () => {
   await publisher.close();
   expect(await publisher.publish([record(0)])).toMatchObject([{ ok: false, error: { code: 'closed' } }]);
 });
+
+/** Producers that connect as these do, each its own; the others connect at once. */
+function slowToConnect(...connects: (() => Promise<void>)[]) {
+  const made: { destroyed: boolean }[] = [];
+  const newProducer = (): Producer => {
+    const life = { destroyed: false };
+    const connect = connects[made.length] ?? (() => Promise.resolve());
+    made.push(life);
+    return {
+      connect,
+      destroy: () => {
+        life.destroyed = true;
+      },
+      sendBatch: () => Promise.resolve([written(0)]),
+    };
+  };
+  return { made, newProducer };
+}
+
+const after = (ms: number) => () => new Promise<void>((resolve) => setTimeout(resolve, ms));
+const refusing = (reason: string) => () => Promise.reject(new Error(reason));
+const hanging = () => new Promise<void>(() => {});
+
+test('a connect that outlasts a publish is gone on with, so that slow brokers are reached at all', async () => {
+  const broker = slowToConnect(after(120));
+  const publisher = publisherOver(broker.newProducer, 50);
+  const results = [];
+  for (let i = 0; i < 4; i += 1) results.push((await publisher.publish([record(0)]))[0]?.ok);
+  expect(results).toEqual([false, false, true, true]);
+  expect(broker.made).toEqual([{ destroyed: false }]);
+  await publisher.close();
+});
+
+test('a refused connect is begun anew within the same publish, and the last reason is told', async () => {
+  const broker = slowToConnect(refusing('refused'));
+  expect(await publisherOver(broker.newProducer).publish([record(0)])).toMatchObject([{ ok: true }]);
+  expect(broker.made).toEqual([{ destroyed: true }, { destroyed: false }]);
+  const never = new SingleFlightPublisher(
+    () => ({ ...broker.newProducer(), connect: refusing('refused again') }),
+    explain,
+    log,
+    { publishTimeoutMs: 1000, connectBudgetMs: 120 },
+  );
+  expect(await never.publish([record(0)])).toMatchObject([
+    { ok: false, error: { message: expect.stringContaining('refused again') } },
+  ]);
+});
+
+test('a connect that hangs is cut off at its own limit, which doubles', async () => {
+  const broker = slowToConnect(hanging, after(1500));
+  const publisher = publisherOver(broker.newProducer, 200);
+  const begun = Date.now();
+  while (!(await publisher.publish([record(0)]))[0]?.ok) expect(Date.now() - begun).toBeLessThan(4000);
+  expect(Date.now() - begun).toBeGreaterThan(2000);
+  expect(broker.made).toEqual([{ destroyed: true }, { destroyed: false }]);
+});
+
+test('closing cuts off a connect under way', async () => {
+  const broker = slowToConnect(hanging);
+  const publisher = publisherOver(broker.newProducer, 30);
+  await publisher.publish([record(0)]);
+  expect(broker.made).toEqual([{ destroyed: false }]);
+  await publisher.close();
+  expect(broker.made).toEqual([{ destroyed: true }]);
+});

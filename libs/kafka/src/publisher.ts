@@ -19,8 +19,15 @@ export interface PublisherSettings {
 }
 
 const betweenConnectsMs = 50;
-const shortestConnectMs = 250;
+/** One try to connect ends after the first of these; the limit doubles with each try that reached it, up to the last. */
+const connectLimitMs = { first: 1000, last: 8000 };
 const closeMs = 2000;
+
+/** A producer being connected, whose promise never rejects. */
+interface Opening {
+  readonly done: Promise<Producer | Error>;
+  cancel(): void;
+}
 
 /**
  * Exactly one send in flight, and a new producer (a new producer id) after any failed or incomplete one: kafkajs loses records
@@ -33,6 +40,8 @@ export class SingleFlightPublisher implements EventPublisher {
   private readonly settings: PublisherSettings;
   private readonly pause = new Pause();
   private producer: Producer | undefined;
+  private opening: Opening | undefined;
+  private connectMs = connectLimitMs.first;
   private turn: Promise<unknown> = Promise.resolve();
   private closed = false;
 
@@ -68,6 +77,7 @@ export class SingleFlightPublisher implements EventPublisher {
     } catch (err) {
       this.log.warn({ err }, 'kafka publisher closed with a send under way');
     }
+    this.opening?.cancel();
     this.retire();
   }
 
@@ -107,17 +117,39 @@ export class SingleFlightPublisher implements EventPublisher {
       if (this.producer) return this.producer;
       const leftMs = endsAt - systemClock.monotonic();
       // The reason of the try before says more than "no time left".
-      if (last !== undefined && leftMs < shortestConnectMs) throw last;
-      const producer = this.newProducer();
-      try {
-        await within(leftMs, 'connect publisher', producer.connect());
-        this.producer = producer;
-      } catch (error) {
-        producer.destroy();
-        last = faultOf(error, 'connect publisher');
+      if (last !== undefined && leftMs <= 0) throw last;
+      // Not cut off with this call: where connecting takes longer than one publish may, each would begin it anew, for ever.
+      this.opening ??= this.open();
+      const opened = await within(leftMs, 'connect publisher', this.opening.done).catch((error: unknown) => {
+        throw last ?? error;
+      });
+      this.opening = undefined;
+      if (opened instanceof Error) {
+        last = opened;
         await this.pause.sleep(betweenConnectsMs);
-      }
+      } else this.producer = opened;
     }
+  }
+
+  private open(): Opening {
+    const producer = this.newProducer();
+    const limitMs = this.connectMs;
+    const connecting = within(limitMs, 'connect publisher', producer.connect());
+    return {
+      done: connecting.then(
+        () => {
+          this.connectMs = connectLimitMs.first;
+          return producer;
+        },
+        (error: unknown) => {
+          producer.destroy();
+          const fault = faultOf(error, 'connect publisher');
+          if (fault.code === 'timeout') this.connectMs = Math.min(limitMs * 2, connectLimitMs.last);
+          return fault;
+        },
+      ),
+      cancel: () => producer.destroy(),
+    };
   }
 
   private retire(): void {
