@@ -32,6 +32,8 @@ export interface ClientOptions extends ConnectionOptions {
 const defaultConnectTimeoutMs = 5_000;
 /** How much longer than the server's own limits its silence may last, in milliseconds. */
 const silenceMarginMs = 3_000;
+/** A pool closes what nobody has used for this long: always before its silence would look like a server's that has vanished. */
+const idleMs = 10_000;
 /** First keepalive probe after this much silence; detects a vanished server long before the kernel's two hours. */
 const keepAliveInitialDelayMs = 1_000;
 
@@ -45,9 +47,11 @@ export function createPool(options: PoolOptions): Pool {
       : { idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs }),
     ...options.settings,
   };
+  const longestMs = longestSilenceMs(options);
   const pool = new Pool({
     ...connection(options, settings),
-    ...notSilentFor(longestSilenceMs(options)),
+    ...notSilentFor(longestMs),
+    idleTimeoutMillis: Math.min(idleMs, longestMs ?? idleMs),
     max: options.max,
   });
   // Without a listener an idle connection's end would end the process.
@@ -66,7 +70,7 @@ function longestSilenceMs(options: PoolOptions): number | null {
 
 /**
  * Ends a connection whose other end has vanished while a statement was on its way: keepalive probes are not sent then, and the
- * kernel would go on sending it for a quarter of an hour. An idle connection is closed by its pool sooner.
+ * kernel would go on sending it for a quarter of an hour.
  */
 function notSilentFor(longestMs: number | null): Pick<ClientConfig, 'stream'> {
   if (longestMs === null) return {};

@@ -292,14 +292,21 @@ describe('the database itself', () => {
 
 test('a server that vanishes without a word is given up soon after its own limit, and what it held up goes on elsewhere', async () => {
   const proxy = await cuttableProxy(database.url);
-  const limited = createPool({ url: proxy.url, schema, name: 'limited', max: 1, transactionTimeoutMs: 200 });
+  const lost: Error[] = [];
+  const limited = createPool({
+    ...{ url: proxy.url, schema, name: 'limited', max: 1, transactionTimeoutMs: 200 },
+    onIdleError: (error) => lost.push(error),
+  });
   await limited.query('SELECT 1');
   proxy.vanish();
   const began = performance.now();
   await expect(inTransaction(limited, (tx) => tx.query('SELECT 1'))).rejects.toThrow(/silent for 3200 ms/);
   expect(performance.now() - began).toBeLessThan(10_000);
   proxy.comeBack();
+  lost.length = 0;
   expect((await limited.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  await waitFor(() => limited.totalCount === 0, { what: 'the unused connection is closed' });
+  expect(lost).toEqual([]);
   await limited.end();
   proxy.close();
 }, 20_000);
