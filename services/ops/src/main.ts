@@ -3,6 +3,7 @@ import { createHttpApp, runService, TokenSource } from '@entente/http';
 import { createKafka } from '@entente/kafka';
 import { createLogger, createMetrics, startTracing, systemClock } from '@entente/observability';
 import { createPool, pendingMigrations } from '@entente/postgres';
+import { constants, setPriority } from 'node:os';
 import { Canaries } from './canary/canaries.ts';
 import { CanaryCalls } from './canary/canary-calls.ts';
 import { canariesOf } from './canary/canary-settings.ts';
@@ -16,6 +17,9 @@ import { Tracker } from './tracker/tracker.ts';
 
 /** Nothing this service asks takes a second; a sweep over a day's backlog some. */
 const databaseTimeoutMs = 20_000;
+
+// What is watched goes first where both share processors: a measurement written down later is the same measurement.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const config = loadOpsConfig();
 const log = createLogger({ service: 'ops', level: config.logLevel });

@@ -27,7 +27,7 @@ const recordsAtOnce = PARTITIONS * chunkSize;
  * After a fetch or a transaction of few records the next waits this long, milliseconds, for more to gather: each costs some
  * fifteen statements whatever it holds, and what is measured here is told by the records, not by when they are written down.
  */
-const gatherMs = 100;
+const gatherMs = 250;
 /** From so many records on, reading is what is behind, and nothing waits. */
 const fewRecords = 50;
 
