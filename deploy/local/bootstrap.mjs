@@ -25,6 +25,8 @@ const oldestNode = [24, 9];
 const stillInstallingMs = 5_000;
 /** How often the command that prepares the clone shows that it lives. */
 const lockBeatMs = 1_000;
+/** How often it is looked whether npm is still there. */
+const starterLookMs = 500;
 
 const say = (line) => process.stderr.write(`${line}\n`);
 const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'));
@@ -44,6 +46,27 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     stopping = signal;
     if (!again) for (const child of running) child.kill(signal);
   });
+}
+
+/**
+ * Ends what runs when npm is gone: of its death by SIGKILL nobody is told, and a shell between npm and us keeps other
+ * signals to itself. Only where npm runs this very file, for then our parent is npm, or npm's shell, and lives as long as
+ * the command is wanted. Any other parent's end says nothing: a shell that started us may be left on purpose.
+ */
+function endWithNpm() {
+  if (!process.env.npm_lifecycle_script?.includes('deploy/local/bootstrap.mjs')) return;
+  const starter = process.ppid;
+  const looking = setInterval(() => {
+    if (process.ppid === starter) return;
+    clearInterval(looking);
+    if (stopping) return;
+    stopping = 'SIGTERM';
+    for (const child of running) {
+      child.kill('SIGTERM');
+      if (child.connected) child.disconnect();
+    }
+  }, starterLookMs);
+  looking.unref();
 }
 
 const exitCodeOf = (signal) => ({ SIGHUP: 129, SIGINT: 130, SIGKILL: 137, SIGTERM: 143 })[signal] ?? 1;
@@ -289,10 +312,12 @@ async function main([command, ...args]) {
   const cli = inRoot('deploy', 'local', 'dist', 'cli', 'main.js');
   return run(node, [cli, ...(command === undefined ? [] : [command]), ...args], {
     cwd: whereThePersonIs(),
-    stdio: 'inherit',
+    // The channel carries nothing: its end tells the command that we are gone, however we ended.
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
 }
 
+endWithNpm();
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { createLogger } from '@entente/observability';
 import { runAllPartnersDemo } from '../demo/all-partners-demo.ts';
 import { runDemo, type DemoOptions } from '../demo/demo.ts';
 import { runDev } from '../demo/dev.ts';
@@ -25,7 +24,6 @@ export function registerStack(program: Command): void {
         const demo = {
           say,
           signal,
-          log: createLogger({ service: 'entente', level: 'warn', destination: process.stderr }),
           ...(options.people ? { people: options.people } : {}),
           ...(options.keep ? { beforeStop: (stack: Stack) => keepRunning(stack, signal) } : {}),
         };
@@ -42,7 +40,6 @@ export function registerStack(program: Command): void {
         runDev({
           say,
           signal,
-          log: createLogger({ service: 'entente', level: 'warn', destination: process.stderr }),
           ready: (stack) => keepRunning(stack, signal),
         }),
       );
@@ -82,16 +79,27 @@ async function keepRunning(stack: Stack, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Runs `work` until it ends or Ctrl-C; a second Ctrl-C does not wait (the supervisors still clean up). */
+/** So long all may take to stop in order, in milliseconds; then the supervisors end it, which takes them 3 s at most. */
+const stopWithinMs = 6_000;
+
+/**
+ * Runs `work` until it ends or Ctrl-C. A second Ctrl-C does not wait, nor do we when whoever started us is gone (the
+ * channel to the bootstrap has ended): nobody looks at the data any more, and the supervisors clean up.
+ */
 async function untilInterrupted(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();
   const stop = (): void => {
     if (controller.signal.aborted) process.exit(interrupted);
     say('stopping; Ctrl-C again stops at once');
     controller.abort(new Error('interrupted'));
+    setTimeout(left, stopWithinMs).unref();
   };
+  const left = (): never => process.exit(interrupted);
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  process.on('disconnect', left);
+  // False where the channel has been lost already, undefined where there never was one.
+  if (process.connected === false) left();
   try {
     await work(controller.signal);
   } catch (error) {
@@ -100,5 +108,6 @@ async function untilInterrupted(work: (signal: AbortSignal) => Promise<void>): P
   } finally {
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
+    process.off('disconnect', left);
   }
 }
