@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { idPattern } from '@entente/contracts';
+import { idPattern, maskedSubject } from '@entente/contracts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Propagation, RecordedChange } from '../client/entente-client.ts';
 import { propagationOf } from '../demo/withdrawals.ts';
@@ -40,11 +40,12 @@ export const noticeOption = (what: string): Option =>
 
 const changeIdPattern = new RegExp(`^chg_${idPattern.uuid.slice(1)}`);
 
+const whatIsAChange =
+  'give the id of a change: each recorded yes or no has one, the chg_… that `withdraw` and `grant` answer, ' +
+  '`tail` prints for each withdrawal and the console shows beside it.';
+
 function parseChangeId(text: string): string {
-  if (!changeIdPattern.test(text))
-    throw new InvalidArgumentError(
-      'give the id of a change: the chg_… that `withdraw` and `grant` answer, and the console shows at each withdrawal.',
-    );
+  if (!changeIdPattern.test(text)) throw new InvalidArgumentError(whatIsAChange);
   return text;
 }
 
@@ -55,8 +56,9 @@ function parseSeconds(text: string): number {
 }
 
 const waits = ['gates', 'none'] as const;
-const recordedText = (what: string, { changeId, ignored, gates }: RecordedChange): string[] => [
-  `${what}: ${changeId}`,
+const recordedText = (what: string, { changeId, subjectKey, ignored, gates }: RecordedChange): string[] => [
+  // The person under the mask that `tail`, `trace` and the console know them by.
+  `${what}: ${changeId} of ${maskedSubject(subjectKey)}`,
   ...(ignored.length > 0 ? [`ignored, no such purpose: ${ignored.join(', ')}`] : []),
   ...(gates
     ? [`no share can start any more: ${gates.confirmed} gates confirmed, ${gates.expired} without a lease`]
@@ -121,10 +123,11 @@ export function registerData(program: Command): void {
     );
 
   withConnection(program.command('trace'))
-    .argument('<changeId>', 'chg_…, as `withdraw` and `grant` answer it', parseChangeId)
+    .argument('[changeId]', 'chg_…, as `withdraw` and `grant` answer it', parseChangeId)
     .description('follows one change until every recipient has answered')
     .option('--timeout <seconds>', 'how long to follow it', parseSeconds, 60)
-    .action(async (changeId: string, options: CommonOptions & { timeout: number }) => {
+    .action(async (changeId: string | undefined, options: CommonOptions & { timeout: number }) => {
+      if (changeId === undefined) program.error(`error: ${whatIsAChange}`);
       const client = await connect(connection(options));
       const end = await follow(() => propagationOf(client, changeId), options.timeout * 1_000);
       if (!end) {
@@ -154,7 +157,7 @@ async function follow(read: () => Promise<Propagation | null>, timeoutMs: number
 }
 
 const lines = (propagation: Propagation): string[] => [
-  `${propagation.direction === 'deny' ? 'withdrawal' : 'grant'} ${propagation.changeId}, version ${propagation.version}, committed ${propagation.committedAt}`,
+  `${propagation.direction === 'deny' ? 'withdrawal' : 'grant'} ${propagation.changeId} of ${propagation.subject}, version ${propagation.version}, committed ${propagation.committedAt}`,
   ...(propagation.direction === 'grant'
     ? ['  grants are not tracked to partners: each is shared with when a share asks']
     : []),

@@ -136,10 +136,28 @@ interface Status {
   }[];
 }
 
+/** What each word of ops says, for a reader who sees it for the first time (docs/operations.md has the table). */
+const meanings: Readonly<Record<string, string>> = {
+  OK: 'withdrawals are on their way, none late',
+  QUIET: 'no withdrawal is waiting there, all is well',
+  SLOW: 'the oldest waits ever longer, or more than 10 s, or is parked',
+  PARTNER_DOWN: 'the partner answers nothing or errors; our gate is closed all the same',
+  STALLED: 'its connector lives and has taken no work for 2 minutes',
+  STOPPED: 'its connector has ended or is silent',
+  BLIND: 'cannot be seen now: treat it as bad',
+};
+
+const explained = (statuses: readonly string[]): string[] =>
+  [...new Set(statuses)].flatMap((status) => {
+    const meaning = meanings[status];
+    return meaning === undefined ? [] : [`${status}: ${meaning}`];
+  });
+
 const statusLines = ({ allEnforced, recipients }: Status): string[] => [
   allEnforced ? 'every withdrawal is enforced everywhere' : 'some withdrawals are not enforced yet',
   ...recipients.map(
     ({ name, status, unenforced, parked, oldestUnenforcedS, documentedDelay }) =>
       `  ${name.padEnd(24)} ${status.padEnd(13)} ${unenforced} waiting (oldest ${oldestUnenforcedS.toFixed(1)} s), ${parked} parked${documentedDelay === null ? '' : `; the partner itself: ${documentedDelay.en}`}`,
   ),
+  ...explained(recipients.map(({ status }) => status)),
 ];

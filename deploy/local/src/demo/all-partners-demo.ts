@@ -65,7 +65,7 @@ export async function runAllPartnersDemo(options: DemoOptions): Promise<AllPartn
   try {
     say(infrastructure.description);
     const more = otherPartners();
-    const starting = startStack({ infrastructure, log: options.log, say, more });
+    const starting = startStack({ infrastructure, say, more });
     stack = await startedUnlessAborted(starting, signal);
     const report = await unlessAborted(play(stack, servedBy(stack), options));
     await options.beforeStop?.(stack);

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Logger } from '@entente/observability';
 import { importPeople } from '../client/import-people.ts';
 import { checkPeopleFile } from '../client/people-file.ts';
 import type { EntenteClient, Propagation } from '../client/entente-client.ts';
@@ -28,7 +27,6 @@ import { steadily, untilAccepted, withdrawSteadily, type Subject, type Withdrawa
 
 export interface DemoOptions {
   readonly say: (line: string) => void;
-  readonly log: Logger;
   /** The reader's own CSV file instead of the invented people. */
   readonly people?: string;
   readonly signal: AbortSignal;
@@ -59,7 +57,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   let stack: Stack | undefined;
   try {
     say(infrastructure.description);
-    stack = await startedUnlessAborted(startStack({ infrastructure, log: options.log, say, decisions: true }), signal);
+    stack = await startedUnlessAborted(startStack({ infrastructure, say, decisions: true }), signal);
     const report = await unlessAborted(play(stack, infrastructure, options));
     await options.beforeStop?.(stack);
     return report;
@@ -259,9 +257,11 @@ const everyTwenty = (say: (line: string) => void) => (count: number) => {
 };
 
 function sayLeaks({ leaks, withinBound, sends }: LeakCount, say: (line: string) => void): void {
-  say(
-    `${leaks.length} leaks among ${sends} sends, counted from the partners’ own logs (${withinBound} sends began between an answer and the bound of ${timing.maxStalenessMs / 1000} s)`,
-  );
+  say(`${leaks.length} leaks among ${sends} sends, counted from the partners’ own logs`);
+  if (withinBound > 0)
+    say(
+      `  ${withinBound} of them began after an answer, within the ${timing.maxStalenessMs / 1000} s promised for it to reach every gate: permitted, none is a leak`,
+    );
   for (const leak of leaks.slice(0, 5))
     say(`  leak at ${leak.partner}, ${Math.round(leak.afterMs)} ms after the answer`);
 }

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Logger } from '@entente/observability';
 import { importPeople } from '../client/import-people.ts';
 import { startInfrastructure } from '../infrastructure/start-infrastructure.ts';
 import { startStack, stackRecipients, type Stack } from '../stack/stack.ts';
@@ -14,12 +13,11 @@ const devPeople = 200;
 /** A small world to try things in: people who agreed to everything, their data at each partner, steady traffic. */
 export async function runDev(options: {
   say: (line: string) => void;
-  log: Logger;
   signal: AbortSignal;
   /** Called when all is up; the world is taken down when it resolves. */
   ready: (stack: Stack) => Promise<void>;
 }): Promise<void> {
-  const { say, log } = options;
+  const { say } = options;
   const unlessAborted = aborting(options.signal);
   const infrastructure = await startedUnlessAborted(startInfrastructure({ say }), options.signal);
   let stack: Stack | undefined;
@@ -27,7 +25,7 @@ export async function runDev(options: {
   try {
     say(infrastructure.description);
     stack = await startedUnlessAborted(
-      startStack({ infrastructure, log, say, canaries: true, decisions: true, faultSwitches: true }),
+      startStack({ infrastructure, say, canaries: true, decisions: true, faultSwitches: true }),
       options.signal,
     );
     const people = makePeople(devPeople);

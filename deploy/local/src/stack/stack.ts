@@ -1,8 +1,9 @@
+import { appendFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TokenSource } from '@entente/http';
-import type { Logger } from '@entente/observability';
+import { createLogger, type Logger } from '@entente/observability';
 import { EntenteClient } from '../client/entente-client.ts';
 import type { Infrastructure } from '../infrastructure/infrastructure.ts';
 import { freePorts } from '../infrastructure/ports.ts';
@@ -51,7 +52,8 @@ type RunningMorePartner = MorePartner & PartnerServer;
 
 export interface StackOptions {
   readonly infrastructure: Infrastructure;
-  readonly log: Logger;
+  /** What this process itself logs while bringing the system up; absent: `stack.log` beside the services' own logs. */
+  readonly log?: Logger;
   readonly say: (line: string) => void;
   readonly controller?: string;
   /** Another controller, whose people and withdrawals the same consent service and relay carry: `client('neighbour')`. */
@@ -101,6 +103,8 @@ const audience = 'entente';
 /** Brings everything up in order: topics and schemas, issuer, contract servers, services, starter catalogue. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const supervisor = await Supervisor.open(await mkdtemp(join(tmpdir(), 'entente-stack-')), 'private');
+  const log = options.log ?? logInto(join(supervisor.runDirectory, 'stack.log'));
+  options.say(`logs of every process while it runs: ${supervisor.runDirectory}/*.log`);
   const secrets = makeSecrets();
   const controller = options.controller ?? 'acme';
   const ports = await freePorts((partnerNames.length + (options.more?.length ?? 0)) * 2 + serviceNames.length + 2);
@@ -120,7 +124,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   try {
     return {
-      ...(await bringUp(options, { supervisor, secrets, controller, issuer, port, servicePorts, demoWorlds })),
+      ...(await bringUp(options, { log, supervisor, secrets, controller, issuer, port, servicePorts, demoWorlds })),
       stop,
     };
   } catch (error) {
@@ -129,7 +133,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
+/** Terminals are for people: a client's complaint about a broker that is still starting belongs beside the services' logs. */
+const logInto = (file: string): Logger =>
+  createLogger({ service: 'entente', level: 'warn', destination: { write: (line) => appendFileSync(file, line) } });
+
 interface Ground {
+  readonly log: Logger;
   readonly supervisor: Supervisor;
   readonly secrets: StackSecrets;
   readonly controller: string;
@@ -141,8 +150,8 @@ interface Ground {
 }
 
 async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stack, 'stop'>> {
-  const { infrastructure, log, before = (_server, url) => url } = options;
-  const { supervisor, secrets, controller, issuer, port, servicePorts, demoWorlds } = ground;
+  const { infrastructure, before = (_server, url) => url } = options;
+  const { log, supervisor, secrets, controller, issuer, port, servicePorts, demoWorlds } = ground;
   const timed = stopwatch(options.say);
   await Promise.all([
     timed('topics', applyTopics({ kafka: { brokers: infrastructure.bootstrap }, log })),

@@ -1,3 +1,4 @@
+import { maskedSubject } from '@entente/contracts';
 import { Caller, Refusal, Scopes } from '@entente/http';
 import { systemClock } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
@@ -5,7 +6,6 @@ import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Audit } from '../audit/audit.ts';
-import { maskedSubject } from '../read/masking.ts';
 import { recipientSummaries, unreadableRecords } from '../read/recipients.ts';
 import type { PropagationAnswer, PropagationView, RecipientSummary } from '../read/views.ts';
 import { latestPropagations, propagation } from '../tracker/read-model.ts';

@@ -1,7 +1,6 @@
-import type { ControllerId } from '@entente/contracts';
+import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import type { Cursors } from './cursors.ts';
-import { maskedSubject } from './masking.ts';
 import type { LeakLine, LeaksView } from './views.ts';
 
 export interface LeaksQuestion {

@@ -1,7 +1,6 @@
-import type { ControllerId } from '@entente/contracts';
+import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { allEnforced } from '../tracker/track.ts';
-import { maskedSubject } from './masking.ts';
 import { logHorizon, recipientSummaries, unreadableRecords } from './recipients.ts';
 import type { AlertsView, ConnectorLine, Overview, Percentiles, RecipientSummary, WithdrawalLine } from './views.ts';
 

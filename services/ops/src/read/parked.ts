@@ -1,6 +1,5 @@
-import type { ControllerId } from '@entente/contracts';
+import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import { maskedSubject } from './masking.ts';
 import type { ParkedGroup, ParkedView } from './views.ts';
 
 /** Parked rows per recipient that are grouped, the oldest; more are counted as “at least”. */

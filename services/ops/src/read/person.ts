@@ -1,6 +1,5 @@
-import type { ControllerId } from '@entente/contracts';
+import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import { maskedSubject } from './masking.ts';
 import { withdrawalLines } from './overview.ts';
 import type { PersonView } from './views.ts';
 

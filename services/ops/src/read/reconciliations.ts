@@ -1,7 +1,6 @@
-import type { ControllerId } from '@entente/contracts';
+import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Logger } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
-import { maskedSubject } from './masking.ts';
 import type { ReconciliationLine, ReconciliationsView } from './views.ts';
 
 /** Findings shown of each recipient; the connector keeps more. */

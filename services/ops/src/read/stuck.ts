@@ -1,8 +1,7 @@
-import type { ControllerId } from '@entente/contracts';
+import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { blameSoFar } from '../tracker/track.ts';
 import type { Cursors } from './cursors.ts';
-import { maskedSubject } from './masking.ts';
 import type { ListPage, StuckLine } from './views.ts';
 
 export const openStates = ['waiting', 'retrying', 'parked'] as const;
