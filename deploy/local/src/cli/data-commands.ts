@@ -126,8 +126,8 @@ export function registerData(program: Command): void {
     .argument('[changeId]', 'chg_…, as `withdraw` and `grant` answer it', parseChangeId)
     .description('follows one change until every recipient has answered')
     .option('--timeout <seconds>', 'how long to follow it', parseSeconds, 60)
-    .action(async (changeId: string | undefined, options: CommonOptions & { timeout: number }) => {
-      if (changeId === undefined) program.error(`error: ${whatIsAChange}`);
+    .action(async (changeId: string | undefined, options: CommonOptions & { timeout: number }, trace: Command) => {
+      if (changeId === undefined) trace.error(`error: ${whatIsAChange}`);
       const client = await connect(connection(options));
       const end = await follow(() => propagationOf(client, changeId), options.timeout * 1_000);
       if (!end) {

@@ -139,7 +139,7 @@ interface Status {
 /** What each word of ops says, for a reader who sees it for the first time (docs/operations.md has the table). */
 const meanings: Readonly<Record<string, string>> = {
   OK: 'withdrawals are on their way, none late',
-  QUIET: 'no withdrawal is waiting there, all is well',
+  QUIET: 'nothing is waiting there, every withdrawal has been carried out',
   SLOW: 'the oldest waits ever longer, or more than 10 s, or is parked',
   PARTNER_DOWN: 'the partner answers nothing or errors; our gate is closed all the same',
   STALLED: 'its connector lives and has taken no work for 2 minutes',
