@@ -5,11 +5,12 @@ export type BinaryRow = readonly (Buffer | null)[];
 const headerBytes = 19;
 /** In place of a number of fields, after the last row. */
 const trailer = -1;
+const nothing = Buffer.alloc(0);
 
 /** Reads what `COPY … TO STDOUT (FORMAT binary)` sends, however it is cut. */
 export class BinaryRows {
   readonly #onRow: (row: BinaryRow) => void;
-  #rest: Buffer = Buffer.alloc(0);
+  #rest: Buffer = nothing;
   #at = headerBytes;
   #ended = false;
 
@@ -26,8 +27,8 @@ export class BinaryRows {
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     for (let row = this.#next(bytes); row !== null; row = this.#next(bytes)) this.#onRow(row);
     const kept = Math.min(this.#at, bytes.length);
-    // A copy: the connection uses its buffer again.
-    this.#rest = Buffer.from(bytes.subarray(kept));
+    // A copy: the connection uses its buffer again. The server sends whole rows, so that there is seldom one to make.
+    this.#rest = kept === bytes.length ? nothing : Buffer.from(bytes.subarray(kept));
     this.#at -= kept;
   }
 

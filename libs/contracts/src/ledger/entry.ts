@@ -1,10 +1,9 @@
-import { sha256 } from './sha256.ts';
-import { hashBytes, leafHash } from './tree.ts';
+import { bytesOf, digestOf, leafDigest, linkDigest, saltBytes, saltedDigest } from './digests.ts';
+import type { Digest } from './digests.ts';
+import { hashBytes } from './tree.ts';
 
-/** Fresh random bytes of every entry; without them nobody can try out what an erased entry may have said. */
-export const saltBytes = 16;
+export { saltBytes } from './digests.ts';
 
-const saltedPrefix = Buffer.from([0x01]);
 const openingBrace = 0x7b;
 
 /** An entry's text and its salt. Both go when an entry is erased; the commitment to them stays. */
@@ -19,19 +18,24 @@ export interface EntryContent {
  * What the ledger numbers, chains and proves instead of the entry itself (L-6): SHA-256(0x01 ‖ salt ‖ text), so that a chain
  * of erased entries can be verified like any other. Null when the content cannot be one.
  */
-export function commitmentTo({ text, salt }: EntryContent): Buffer | null {
+export function commitmentTo(content: EntryContent): Buffer | null {
+  const digest = commitmentDigest(content);
+  return digest === null ? null : bytesOf(digest);
+}
+
+/** As `commitmentTo`, to be compared. */
+export function commitmentDigest({ text, salt }: EntryContent): Digest | null {
   if (text[0] !== openingBrace) return null;
-  if (salt === null) return sha256(text);
-  if (salt.length !== saltBytes) return null;
-  return sha256(Buffer.concat([saltedPrefix, salt, text]));
+  if (salt === null) return digestOf(text);
+  return salt.length === saltBytes ? saltedDigest(salt, text) : null;
 }
 
 /** REC-5: link n is SHA-256(link n − 1 ‖ commitment n). */
 export const chainLink = (before: Uint8Array, commitment: Uint8Array): Buffer =>
-  sha256(Buffer.concat([before, commitment], 2 * hashBytes));
+  bytesOf(linkDigest(before, commitment));
 
 /** The link before the first: all zeros. */
 export const firstLink: Buffer = Buffer.alloc(hashBytes);
 
 /** The Merkle tree's leaf of an entry. */
-export const leafOf = (commitment: Uint8Array): Buffer => leafHash(commitment);
+export const leafOf = (commitment: Uint8Array): Buffer => bytesOf(leafDigest(commitment));

@@ -8,6 +8,7 @@ import {
   parseNoteVerifier,
   signCheckpoint,
 } from './checkpoint.ts';
+import { asDigest } from './digests.ts';
 import { consistencyRanges, inclusionRanges, isConsistent, isIncluded } from './proofs.ts';
 import { hashIn, tilePath, tilesBetween } from './tiles.ts';
 import { GrowingTree, emptyRoot, foldSubtrees, leafHash, nodeHash, rootOf, subtreesOf } from './tree.ts';
@@ -45,7 +46,7 @@ describe('L-1 the RFC 6962 tree', () => {
     const tree = new GrowingTree();
     const all = leavesOf(200);
     for (const [index, leaf] of all.entries()) {
-      tree.append(leaf);
+      tree.append(asDigest(leaf));
       expect(tree.root()).toEqual(recursiveRoot(all.slice(0, index + 1)));
       const subtrees = subtreesOf({ from: 0, to: index + 1 }).map(({ height, index: at }) =>
         recursiveRoot(all.slice(at * 2 ** height, (at + 1) * 2 ** height)),

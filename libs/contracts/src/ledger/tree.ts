@@ -1,7 +1,9 @@
-import { sha256 } from './sha256.ts';
+import { asDigest, bytesOf, digestOf, nodeDigest } from './digests.ts';
+import type { Digest } from './digests.ts';
 
-/** Bytes of every hash of the ledger: SHA-256. */
-export const hashBytes = 32;
+export { hashBytes } from './digests.ts';
+
+const sha256 = (bytes: Uint8Array): Buffer => bytesOf(digestOf(bytes));
 
 const leafPrefix = Buffer.from([0x00]);
 const nodePrefix = Buffer.from([0x01]);
@@ -46,7 +48,8 @@ export const foldSubtrees = (hashes: readonly Buffer[]): Buffer =>
 
 /** A tree that grows at its right and keeps only its complete subtrees: at most one for each power of two. */
 export class GrowingTree {
-  readonly #subtrees: { readonly width: number; readonly hash: Buffer }[] = [];
+  /** Left to right; their widths are the powers of two that the size is made of. */
+  readonly #subtrees: Digest[] = [];
   #size = 0;
 
   get size(): number {
@@ -54,24 +57,22 @@ export class GrowingTree {
   }
 
   /** Takes the hash of the next leaf. */
-  append(leaf: Buffer): void {
-    let last = { width: 1, hash: leaf };
-    for (let left = this.#subtrees.at(-1); left?.width === last.width; left = this.#subtrees.at(-1)) {
-      this.#subtrees.pop();
-      last = { width: last.width * 2, hash: nodeHash(left.hash, last.hash) };
-    }
+  append(leaf: Digest): void {
+    let last = leaf;
+    for (let pairs = this.#size; pairs % 2 === 1; pairs = (pairs - 1) / 2)
+      last = nodeDigest(this.#subtrees.pop()!, last);
     this.#subtrees.push(last);
     this.#size += 1;
   }
 
   root(): Buffer {
-    return foldSubtrees(this.#subtrees.map(({ hash: of }) => of));
+    return this.#size === 0 ? emptyRoot : bytesOf(this.#subtrees.reduceRight((right, left) => nodeDigest(left, right)));
   }
 }
 
 /** The hash of the tree over these leaves. */
 export function rootOf(leaves: Iterable<Buffer>): Buffer {
   const tree = new GrowingTree();
-  for (const leaf of leaves) tree.append(leaf);
+  for (const leaf of leaves) tree.append(asDigest(leaf));
   return tree.root();
 }

@@ -70,6 +70,30 @@ describe('L-5 AUDIT the first bad entry is named', () => {
     expect(verify(ledgerOf(() => 'of somebody else')).bad).toMatchObject({ number: 1, fault: 'forked' });
   });
 
+  test('lines whose bytes are overwritten once they were taken', () => {
+    const check = new LedgerCheck(anchors);
+    for (const { number, commitment, link, content } of honest) {
+      const lent = { commitment: Buffer.from(commitment), link: Buffer.from(link) };
+      expect(check.take({ number, ...lent, content })).toBe(null);
+      for (const bytes of Object.values(lent)) bytes.fill(0);
+    }
+    expect(check.end()).toEqual(verify(honest));
+  });
+
+  test('a commitment or link of another length is bad, also of an erased entry', () => {
+    const at = (change: (line: LedgerLine) => Partial<LedgerLine>) =>
+      verify(honest.map((line) => (line.number === 7 ? { ...line, content: null, ...change(line) } : line))).bad;
+    expect(at(() => ({}))).toBe(null);
+    expect(at(({ commitment }) => ({ commitment: commitment.subarray(1) }))).toMatchObject({
+      number: 7,
+      fault: 'link',
+    });
+    expect(at(({ commitment }) => ({ commitment: Buffer.concat([commitment, commitment]) }))).toMatchObject({
+      number: 7,
+    });
+    expect(at(({ link }) => ({ link: link.subarray(0, 31) }))).toMatchObject({ number: 7, fault: 'link' });
+  });
+
   test('any flipped bit of text, salt, commitment or link', () => {
     const part = fc.constantFrom('text' as const, 'salt' as const, 'commitment' as const, 'link' as const);
     fc.assert(

@@ -1,5 +1,7 @@
 import type { Checkpoint } from './checkpoint.ts';
-import { chainLink, commitmentTo, firstLink, leafOf } from './entry.ts';
+import { asDigest, hashBytes, leafDigest, linkDigest } from './digests.ts';
+import type { Digest } from './digests.ts';
+import { commitmentDigest, firstLink } from './entry.ts';
 import type { EntryContent } from './entry.ts';
 import { GrowingTree } from './tree.ts';
 
@@ -55,7 +57,8 @@ export class LedgerCheck {
   readonly #anchors: readonly Checkpoint[];
   readonly #publishedLeaf: (index: number) => Buffer | null;
   readonly #tree = new GrowingTree();
-  #link = firstLink;
+  /** A copy: a line's bytes are its giver's. */
+  readonly #link = Buffer.from(firstLink);
   #withoutContent = 0;
   #compared = 0;
   #signed = 0;
@@ -74,10 +77,10 @@ export class LedgerCheck {
     const fault = this.#faultOf(line);
     if (fault !== null) return this.#condemn(fault);
     if (line.content === null) this.#withoutContent += 1;
-    const leaf = leafOf(line.commitment);
+    const leaf = leafDigest(line.commitment);
     this.#noteUnlikePublished(leaf);
     this.#tree.append(leaf);
-    this.#link = line.link;
+    this.#link.set(line.link);
     this.#compareCheckpoints();
     return this.#bad;
   }
@@ -116,17 +119,17 @@ export class LedgerCheck {
       return { number: expected, fault: 'missing', detail: `after ${expected - 1} comes ${number}` };
     if (number < expected)
       return { number: expected, fault: 'moved', detail: `in its place stands ${number} once more` };
-    if (content !== null && commitmentTo(content)?.equals(commitment) !== true)
+    if (content !== null && commitmentDigest(content) !== asDigest(commitment))
       return { number, fault: 'content', detail: 'its text is not the one that was numbered' };
-    if (!chainLink(this.#link, commitment).equals(link))
+    if (commitment.length !== hashBytes || linkDigest(this.#link, commitment) !== asDigest(link))
       return { number, fault: 'link', detail: 'the chain does not lead from the entry before to this one' };
     return null;
   }
 
-  #noteUnlikePublished(leaf: Buffer): void {
+  #noteUnlikePublished(leaf: Digest): void {
     if (this.#firstUnlikePublished !== null) return;
     const published = this.#publishedLeaf(this.#tree.size);
-    if (published !== null && !published.equals(leaf)) this.#firstUnlikePublished = this.#next;
+    if (published !== null && asDigest(published) !== leaf) this.#firstUnlikePublished = this.#next;
   }
 
   #compareCheckpoints(): void {
