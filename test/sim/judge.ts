@@ -1,3 +1,4 @@
+import { takeovers } from './takeover.ts';
 import { check, isBroken, type History, type Violation } from '../faults/checker/index.ts';
 
 /**
@@ -25,7 +26,7 @@ export function judge(history: History): Violation[] {
   const losses = history.events.flatMap((event) =>
     event.kind === 'store' && event.what === 'emptied' && event.store.startsWith('deliveries:') ? [event.at] : [],
   );
-  return check(history).filter(
+  return [...check(history), ...takeovers(history)].filter(
     (violation) => isBroken(violation) && !besideReinstatement(violation) && !askedAgainAfterLoss(violation, losses),
   );
 }

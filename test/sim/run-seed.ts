@@ -37,6 +37,15 @@ export async function runSeed(options: WorldOptions): Promise<SeedRun> {
   const all = connectorNames.map(
     (name) => new Connector(world, name, new SimPartner(world, connectors[name].recipient, partners), consent),
   );
+  // Who grants something is at the preloaded recipients before anybody shares them.
+  world.history.onFirst = (subject, after) => {
+    for (const { name, partner } of all)
+      if (connectors[name].preloaded)
+        partner.preload(
+          subject,
+          connectors[name].purposes.filter((p) => after[p]?.granted),
+        );
+  };
   for (const service of services) service.start();
   for (const connector of all) connector.start();
   const workload = new Workload(world, consent, all);

@@ -16,6 +16,9 @@ import { inflight } from './invariants/inflight.ts';
 import { isolation } from './invariants/isolation.ts';
 import { lagTruth } from './invariants/lag-truth.ts';
 import { leaseReset } from './invariants/lease-reset.ts';
+import { ledger } from './invariants/ledger.ts';
+import { logEpoch } from './invariants/log-epoch.ts';
+import { neverBlocked } from './invariants/never-blocked.ts';
 import { noLeak } from './invariants/no-leak.ts';
 import { noLeakStrict } from './invariants/no-leak-strict.ts';
 import { noLoss } from './invariants/no-loss.ts';
@@ -42,6 +45,8 @@ const invariants: readonly Invariant[] = [
   noPhantom,
   noLoss,
   restored,
+  neverBlocked,
+  ledger,
   order,
   fence,
   convergence,
@@ -51,6 +56,7 @@ const invariants: readonly Invariant[] = [
   ackComplete,
   lagTruth,
   gap,
+  logEpoch,
   topicRecords,
   topicReads,
   privacy,

@@ -277,3 +277,54 @@ describe('AVAIL', () => {
     expectClean([...calm, ...fine, cut, ...ask('closed', 25_000, 'stale')], { settings: exact });
   });
 });
+
+describe('NEVER-BLOCKED', () => {
+  const mixed: ApiInvoke = { ...withdrawal, at: 2200, op: 'm', asked: { mail: false, ads: true }, wait: 'none' };
+  const refused = (status: number): HistoryEvent => ({ kind: 'api.fail', at: 2205, op: 'm', status });
+  const recorded: ApiOk = { ...answer, at: 2205, op: 'm' };
+
+  test('a denial refused for what stands beside it', () => {
+    expectOne([...story, mixed, refused(412)], 'NEVER-BLOCKED', [mixed, refused(412)]);
+  });
+  test('an answer that passes a denial over', () => {
+    const silent: ApiOk = { ...recorded, answers: [{ ...who, version: 2, recorded: {} }] };
+    expectOne([...story, mixed, silent], 'NEVER-BLOCKED', [mixed, silent]);
+  });
+  test('a denial that is recorded, and a caller who may not ask', () => {
+    expectClean([...story, mixed, recorded]);
+    expectClean([...story, mixed, refused(403)]);
+  });
+});
+
+describe('LEDGER', () => {
+  const [first, second] = story.filter((event) => event.kind === 'db.ledger') as [
+    HistoryEvent & { kind: 'db.ledger' },
+    HistoryEvent & { kind: 'db.ledger' },
+  ];
+  const numbered = (one: object, two: object): HistoryEvent[] =>
+    changed(
+      [first, second],
+      [
+        { ...first, ...one },
+        { ...second, ...two },
+      ],
+    );
+
+  test('numbers without a gap, each following from the one before', () =>
+    expectClean(numbered({ number: 1, sound: true }, { number: 2, sound: true })));
+  test('an entry that nobody numbered', () => {
+    expectOne(numbered({ number: 1 }, { number: null }), 'LEDGER', [{ ...second, number: null }]);
+  });
+  test('a number left out', () => {
+    expectOne(numbered({ number: 1 }, { number: 3 }), 'LEDGER', [{ ...second, number: 3 }]);
+  });
+  test('a number given twice', () => {
+    expectOne(numbered({ number: 1 }, { number: 1 }), 'LEDGER', [
+      { ...first, number: 1 },
+      { ...second, number: 1 },
+    ]);
+  });
+  test('a hash of another history', () => {
+    expectOne(numbered({ number: 1 }, { number: 2, sound: false }), 'LEDGER', [{ ...second, number: 2, sound: false }]);
+  });
+});

@@ -160,3 +160,12 @@ test('an excerpt is the sentence and the events that show it', () => {
     expect.stringMatching(/^ {6}2\.0100s {2}db\.change {8}controller=acme subject=k1\.anna version=2 direction=deny/),
   ]);
 });
+
+test('GAP: a log made anew under the epoch of the lost one (REL-5)', () => {
+  const mark = (epoch: number, logEpoch: number): HistoryEvent => ({
+    ...{ kind: 'topic.record', at: 3000 + epoch, topic: topics.revocations, partition: 7, offset: 0 },
+    ...{ key: '~watermark', type: 'watermark', epoch, logEpoch, beats: [] },
+  });
+  expectClean([...story, mark(0, 4), mark(1, 5)]);
+  expectOne([...story, mark(0, 4), mark(1, 4)], 'GAP', [mark(0, 4), mark(1, 4)]);
+});

@@ -1,4 +1,6 @@
 import {
+  chainLink,
+  firstLink,
   topics,
   type ConsentChanged,
   type EnforcementRecorded,
@@ -6,10 +8,9 @@ import {
   type GateConfirmed,
   type Watermark,
 } from '@entente/contracts';
-import { settle } from '../../../services/ops/src/tracker/track.ts';
 import type { TopicRecord, TrackerRow } from '../../faults/checker/history.ts';
 import { beginningMs } from '../engine/virtual-host.ts';
-import type { LedgerEntryRow, SubjectRow } from '../postgres/consent-statements.ts';
+import { commitmentOf, type ChainRow, type LedgerEntryRow, type SubjectRow } from '../postgres/consent-statements.ts';
 import type { OutboxRecord } from '../postgres/outbox-statements.ts';
 import type { Connector } from '../system/connector.ts';
 import type { World } from '../system/world.ts';
@@ -38,8 +39,10 @@ function contentOf(type: TopicRecord['type'], value: string): Partial<TopicRecor
       const { controller, version, direction } = JSON.parse(value) as EnforcementRecorded;
       return { controller, version, direction };
     }
-    case 'watermark':
-      return { beats: (JSON.parse(value) as Watermark).beats };
+    case 'watermark': {
+      const { beats, logEpoch } = JSON.parse(value) as Watermark;
+      return { beats, logEpoch };
+    }
     case 'beat': {
       const { start, number } = JSON.parse(value) as GateBeat;
       return { beats: [[start, number]] };
@@ -83,14 +86,28 @@ function dumpDatabase({ history, server, scheduler }: World): void {
   const at = scheduler.now;
   for (const { controller, subjectKey: subject, version, vector } of rowsOf<SubjectRow>(server, 'consent.subject'))
     if (version > 0) history.add({ kind: 'db.state', at, controller, subject, version, vector: viewOf(vector) });
-  for (const { controller, subjectKey: subject, version } of rowsOf<LedgerEntryRow>(server, 'consent.ledger_entry'))
-    history.add({ kind: 'db.ledger', at, controller, subject, version });
+  const chain = chainOf(server);
+  for (const { id, controller, subjectKey: subject, version } of rowsOf<LedgerEntryRow>(server, 'consent.ledger_entry'))
+    history.add({ kind: 'db.ledger', at, controller, subject, version, number: null, ...chain.get(String(id)) });
   for (const { controller, subject, version } of history.merged)
     history.add({ kind: 'db.ledger', at, controller, subject, version });
   for (const { key: subject, payload, lane } of rowsOf<OutboxRecord>(server, 'consent.outbox')) {
     const { controller, version } = JSON.parse(payload) as ConsentChanged;
     history.add({ kind: 'db.outbox', at, controller, subject, version, lane: lane === 0 ? 'urgent' : 'normal' });
   }
+}
+
+/** REC-5: each entry's number, and whether the hash there follows from the entries up to it. */
+function chainOf(server: World['server']): Map<string, { readonly number: number; readonly sound: boolean }> {
+  const entries = new Map(rowsOf<LedgerEntryRow>(server, 'consent.ledger_entry').map((row) => [String(row.id), row]));
+  let hash = firstLink;
+  const links = rowsOf<ChainRow>(server, 'consent.ledger_chain').sort((a, b) => a.number - b.number);
+  return new Map(
+    links.map(({ number, entryId, hash: told }) => {
+      hash = chainLink(hash, commitmentOf(entries.get(entryId)?.entry ?? ''));
+      return [entryId, { number, sound: hash.equals(told) }];
+    }),
+  );
 }
 
 function dumpStores({ history, server, scheduler }: World, all: readonly Connector[]): void {
@@ -115,7 +132,7 @@ function dumpStores({ history, server, scheduler }: World, all: readonly Connect
 }
 
 /** The tracker's table as its rules make it of both logs, read once at the end (TRK-1). */
-function trackerRows({ history, scheduler }: World): void {
+function trackerRows({ history, scheduler, mutations }: World): void {
   const rows = new Map<string, TrackerRow>();
   const outcomes: EnforcementRecorded[] = [];
   for (const { record } of history.appended) {
@@ -129,7 +146,7 @@ function trackerRows({ history, scheduler }: World): void {
   for (const outcome of outcomes) {
     const place = `${outcome.subjectKey} ${outcome.recipient}`;
     const left = (waiting.get(place) ?? []).filter((row) => {
-      const settlement = settle({ version: row.version }, outcome);
+      const settlement = mutations.tracked({ version: row.version }, outcome);
       if (settlement === null) return true;
       const told = { ...row, status: settlement.state, settledAt: virtual(outcome.at) };
       rows.set(rowKey(row), told);

@@ -30,6 +30,8 @@ export function viewOf(vector: ConsentVector): Vector {
 export class Recorder {
   readonly events: HistoryEvent[] = [];
   readonly appended: Appended[] = [];
+  /** Hears the first record of a person. */
+  onFirst: (subject: string, after: Vector) => void = () => {};
   readonly #scheduler: Scheduler;
   readonly #vectors = new Map<string, Vector>();
   readonly #changes = new Map<string, number>();
@@ -113,6 +115,7 @@ export class Recorder {
     const before = this.#vectors.get(subjectKey);
     const after = viewOf(vector);
     this.#vectors.set(subjectKey, after);
+    if (before === undefined) this.onFirst(subjectKey, after);
     const restored = restoredVersion(entry);
     if (restored > 0) this.#madeGood(subjectKey, restored);
     this.#changes.set(`${subjectKey} ${version}`, this.events.length);

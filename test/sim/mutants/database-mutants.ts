@@ -1,4 +1,6 @@
 import type { SimServer } from '../postgres/server.ts';
+import { lockSubjectsSql, writeSql } from '../../../services/consent/src/ledger/ledger-sql.ts';
+import { ownerSession } from '../../../libs/outbox/src/relay/relay-sql.ts';
 import { rowsOf } from '../postgres/shapes.ts';
 import type { Handler, Statement } from '../postgres/statement.ts';
 import type { Mutations } from './mutations.ts';
@@ -67,6 +69,39 @@ export const unprovenPrimary = wrapping(
   () => (_text, s, handler) => {
     s.transaction.synchronous = false;
     return handler(s);
+  },
+);
+
+/** What changes nothing is answered without a commit that only the true primary can make; so is a snapshot's end (RST-2). */
+export const unprovenRead = wrapping(
+  (text) => text === lockSubjectsSql || text === writeSql || text.includes('pg_logical_emit_message'),
+  () => (text, s, handler) => {
+    s.transaction.synchronous = text === writeSql;
+    return handler(s);
+  },
+);
+
+/** REC-5: whoever commits late with a lower id is never numbered. */
+export const numbersByCursor = wrapping(
+  (text) => text.includes('FROM ledger_pending p JOIN ledger_entry e ON e.id = p.entry_id\n   ORDER BY'),
+  () => {
+    let last = 0;
+    return (_text, s, handler) => {
+      const rows = handler(s).rows.filter((row) => entryOf(row) > last);
+      last = Math.max(last, ...rows.map(entryOf));
+      return rowsOf(rows);
+    };
+  },
+);
+const entryOf = (row: object): number => ('entryId' in row ? Number(row.entryId) : 0);
+
+/** REL-2: the server leaves a stopped owner its locks. */
+export const ownerNeverFreed = wrapping(
+  (text) => text === ownerSession,
+  () => (_text, s, handler) => {
+    const result = handler(s);
+    s.backend.limits = {};
+    return result;
   },
 );
 

@@ -104,6 +104,28 @@ export const offsetsFirst = committing((replica, batch) => {
   if (subjects !== undefined) setTimeout(() => (replica as Unfenced).broken || replica.commit({ subjects }), 40);
 });
 
+/** GATE-3: a gap is noted, and the replica goes on as it is from wherever the logs are by then. */
+export const gapForgiven: Mutations['ground'] = ({ replica, api, ...ground }) => {
+  const held = replica as Unfenced;
+  return {
+    ...ground,
+    replica: new Proxy(replica, {
+      get(target, name) {
+        if (name === 'empty') return () => {};
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value.bind(target) as Replica['get']) : value;
+      },
+    }),
+    api: {
+      catalogue: (signal) => api.catalogue(signal),
+      async *snapshot(signal) {
+        const before = held.subjects.size > 0;
+        for await (const line of api.snapshot(signal)) if (line.kind !== 'subject' || !before) yield line;
+      },
+    },
+  };
+};
+
 /** The snapshot is older than the ends of the logs that were noted before it. */
 export const oldSnapshot: Mutations['ground'] = (ground, { now }) => {
   const { api } = ground;

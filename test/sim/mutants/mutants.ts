@@ -1,6 +1,8 @@
 import type { Rule } from '../../faults/checker/index.ts';
 import * as database from './database-mutants.ts';
+import * as delivery from './delivery-mutants.ts';
 import * as gate from './gate-mutants.ts';
+import * as recording from './recording-mutants.ts';
 import * as restore from './restore-mutants.ts';
 import { noMutations, type Mutations } from './mutations.ts';
 
@@ -38,7 +40,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'no-lease': { make: () => ({ gate: gate.noLease }), caughtBy: ['FAIL-CLOSED', 'NO-LEAK', 'LEASE-RESET'], seeds: 20 },
   'lease-kept-over-restart': { make: () => ({ gate: gate.leaseKept() }), caughtBy: ['LEASE-RESET'], seeds: 60 },
-  'no-recheck': { make: () => ({ gate: gate.decidedOnce() }), caughtBy: ['NO-LEAK'], seeds: 10 },
+  'no-recheck': { make: () => ({ gate: gate.decidedOnce() }), caughtBy: ['NO-LEAK', 'RE-CHECK'], seeds: 20 },
   'causal-ignored': { make: () => ({ gate: gate.causalIgnored }), caughtBy: ['CAUSAL'], seeds: 60 },
   'expiry-by-event': { make: () => ({ gate: gate.expiryByEvent }), caughtBy: ['EXPIRY'], seeds: 20 },
   'strict-without-waiting': {
@@ -73,6 +75,32 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     caughtBy: ['DURABLE-ACK', 'NO-LEAK', 'NO-PHANTOM'],
     seeds: 60,
   },
+  'whole-or-nothing': { make: () => ({ recording: recording.wholeOrNothing }), caughtBy: ['NEVER-BLOCKED'], seeds: 20 },
+  'numbers-by-cursor': { make: () => ({ database: database.numbersByCursor }), caughtBy: ['LEDGER'], seeds: 60 },
+  'owner-never-freed': { make: () => ({ database: database.ownerNeverFreed }), caughtBy: ['TAKEOVER'], seeds: 60 },
+  'epoch-kept': { make: () => ({ relayed: recording.epochKept }), caughtBy: ['GAP'], seeds: 60 },
+  'gap-forgiven': { make: () => ({ ground: gate.gapForgiven }), caughtBy: ['NO-LOSS', 'NO-LEAK'], seeds: 120 },
+  'unproven-read': {
+    make: () => ({ database: database.unprovenRead }),
+    caughtBy: ['DURABLE-ACK', 'NO-LEAK', 'NO-LEAK-STRICT'],
+    seeds: 400,
+  },
+  'exposure-after-send': {
+    make: () => ({ register: delivery.exposureAfterSend }),
+    caughtBy: ['ACK-TRUTH', 'CONVERGENCE'],
+    seeds: 40,
+  },
+  'grant-over-attempt': {
+    make: () => ({ database: delivery.grantOverAttempt }),
+    caughtBy: ['FENCE', 'ACK-TRUTH'],
+    seeds: 80,
+  },
+  'preloaded-forgotten': {
+    make: () => ({ database: delivery.preloadedForgotten }),
+    caughtBy: ['CONVERGENCE'],
+    seeds: 40,
+  },
+  'settles-newer': { make: () => ({ tracked: delivery.settlesNewer }), caughtBy: ['ACK-TRUTH'], seeds: 40 },
   'timeout-is-enforced': {
     make: () => ({ revoked: (sent, outcome) => (sent.kind === 'unclear' ? { kind: 'applied' } : outcome) }),
     caughtBy: ['ACK-TRUTH'],

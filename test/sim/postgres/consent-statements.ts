@@ -25,7 +25,7 @@ export interface LedgerEntryRow {
   readonly committedAt: string;
 }
 
-interface ChainRow {
+export interface ChainRow {
   readonly number: number;
   readonly entryId: string;
   readonly hash: Buffer;
@@ -51,6 +51,9 @@ export interface CatalogueRow {
 
 /** A text that no key opens: the run plans no identifiers, and the shipped code then seals none. */
 export const noIdentifiers = 'none';
+
+/** To an entry without a salt: the run has no data keys. */
+export const commitmentOf = (entry: string): Buffer => createHash('sha256').update(entry).digest();
 
 const subjectId = (controller: string, key: string): string => `${controller} ${key}`;
 const incarnationOf = (s: Statement): IncarnationRow =>
@@ -133,17 +136,16 @@ export const consentHandlers: Handlers = {
     ]);
   },
   [ledgerSql.standingRecordsSql]: (s) => {
-    const asked = s.json<{ at: number; controller: string; subject_key: string; purposes: string[] }[]>(1);
+    const asked = s.json<{ at: number; controller: string; subject_key: string; purposes: string[] | null }[]>(1);
     const entries = s.all<LedgerEntryRow>('ledger_entry');
     return rowsOf(
       asked.flatMap(({ at, controller, subject_key, purposes }) => {
-        const touching = entries.filter(
-          (e) =>
-            e.controller === controller && e.subjectKey === subject_key && e.purposes.some((p) => purposes.includes(p)),
-        );
+        const theirs = entries.filter((e) => e.controller === controller && e.subjectKey === subject_key);
+        const touching = theirs.filter((e) => purposes === null || e.purposes.some((p) => purposes.includes(p)));
         const [newest] = touching.sort((a, b) => b.version - a.version);
         if (newest === undefined) return [];
-        return [{ at, changeId: newest.changeId, version: newest.version, committedAt: newest.committedAt }];
+        const { changeId, version, committedAt } = newest;
+        return [{ at, changeId, version, committedAt, isOnly: theirs.every((e) => e.version === version) }];
       }),
     );
   },
@@ -299,7 +301,7 @@ export const consentHandlers: Handlers = {
         .sort((a, b) => a.id - b.id)
         .map(({ id }) => {
           const entry = s.get<LedgerEntryRow>('ledger_entry', String(id))?.entry ?? '';
-          return { entryId: String(id), commitment: createHash('sha256').update(entry).digest() };
+          return { entryId: String(id), commitment: commitmentOf(entry) };
         }),
     ),
   'done AS (DELETE FROM ledger_pending': (s) => {

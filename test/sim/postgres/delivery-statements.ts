@@ -58,18 +58,33 @@ const dueRows = (s: Statement): DeliveryRow[] =>
     .all<DeliveryRow>('delivery')
     .filter((r) => r.recipient === s.value(2) && claimable.has(r.state) && (r.nextAttemptAt ?? Infinity) <= s.now);
 
+/** The row has seen nothing newer that forbids it. */
+const allows = (row: DeliveryRow, { version, purpose }: Wanted): boolean =>
+  row.version < version || row.desired.some((allowed) => allowed === purpose);
+
+interface Wanted {
+  readonly subjectKey: string;
+  readonly purpose: DeliveryRow['exposed'][number];
+  readonly digest: string;
+  readonly sealed: string;
+  readonly version: number;
+  readonly lifted: boolean;
+}
+
+/** Each window ends later than the one before it, milliseconds. */
+const microsecond = 0.001;
+
 /** SHR-1 in one statement, as `exposeSql` does it. */
 function expose(s: Statement) {
   const recipient = s.value<string>(2);
-  const wanted = s.array<string>(3).map((subjectKey, i) => ({
+  const wanted = s.array<string>(3).map((subjectKey, i): Wanted => ({
     subjectKey,
-    purpose: s.array<string>(4)[i] ?? '',
+    purpose: s.array<Wanted['purpose']>(4)[i] as Wanted['purpose'],
     digest: s.array<string>(5)[i] ?? '',
     sealed: s.array<string>(6)[i] ?? '',
     version: s.array<number>(7)[i] ?? 0,
     lifted: s.array<boolean>(11)[i] ?? false,
   }));
-  const until = s.now + s.value<number>(8);
   const owner = s.value<string>(9);
   const pending = new Set(s.array<string>(10));
   const subjects = [...new Set(wanted.map(({ subjectKey }) => subjectKey))].sort();
@@ -78,22 +93,10 @@ function expose(s: Statement) {
     subjects.map((subjectKey) => {
       const mine = wanted.filter((w) => w.subjectKey === subjectKey);
       const before = rowAt(s, recipient, subjectKey);
-      const row = before ?? emptyRow(recipient, subjectKey);
-      const held = pending.has(row.state);
-      const othersWindow = before !== undefined && (row.inFlightUntil ?? 0) > s.now && row.inFlightOwner !== owner;
-      const recorded = held
-        ? []
-        : mine.filter(({ version, purpose }) => row.version < version || row.desired.some((p) => p === purpose));
-      const purposes = recorded.map(({ purpose }) => purpose) as DeliveryRow['exposed'][number][];
-      const revoked = row.revoked.filter((p) => !recorded.some(({ purpose, lifted }) => lifted && purpose === p));
-      if (before === undefined || recorded.length > 0)
-        putRow(s, {
-          ...row,
-          exposed: [...new Set([...row.exposed, ...purposes])].sort(),
-          revoked,
-          inFlightOwner: othersWindow ? null : owner,
-          inFlightUntil: Math.max(row.inFlightUntil ?? 0, until),
-        });
+      const held = before ?? emptyRow(recipient, subjectKey);
+      const recorded = pending.has(held.state) ? [] : mine.filter((share) => allows(held, share));
+      const row = recorded.length === 0 ? held : exposed(held, recorded, { now: s.now, ms: s.value(8), owner });
+      if (before === undefined || recorded.length > 0) putRow(s, row);
       const known = s
         .all<ExposureRow>('exposure')
         .filter((e) => e.recipient === recipient && e.subjectKey === subjectKey);
@@ -103,10 +106,27 @@ function expose(s: Statement) {
         const firstAt = s.get<ExposureRow>('exposure', id)?.firstAt ?? s.now;
         s.put('exposure', id, { recipient, subjectKey, purpose, digest, sealed, firstAt, lastAt: s.now });
       }
-      const { state, version, desired } = row;
-      return { subjectKey, state, version, desired, revoked, first: [...first].sort(), now: s.now };
+      const { state, version, desired, revoked, revokeVersion, inFlightUntil } = row;
+      const told = { subjectKey, state, version, desired, revoked, revokeVersion, inFlightUntil };
+      return { ...told, first: [...first].sort(), now: s.now };
     }),
   );
+}
+
+/** A row from which something is about to leave. */
+function exposed(
+  row: DeliveryRow,
+  recorded: readonly Wanted[],
+  window: { readonly now: number; readonly ms: number; readonly owner: string },
+): DeliveryRow {
+  const othersWindow = (row.inFlightUntil ?? 0) > window.now && row.inFlightOwner !== window.owner;
+  return {
+    ...row,
+    exposed: [...new Set([...row.exposed, ...recorded.map(({ purpose }) => purpose)])].sort(),
+    revoked: row.revoked.filter((p) => !recorded.some(({ purpose, lifted }) => lifted && purpose === p)),
+    inFlightOwner: othersWindow ? null : window.owner,
+    inFlightUntil: Math.max((row.inFlightUntil ?? -Infinity) + microsecond, window.now + window.ms),
+  };
 }
 
 type Written = Omit<DeliveryRow, 'exposed'>;
@@ -232,6 +252,8 @@ export const deliveryHandlers: Handlers = {
     return touched(1);
   },
   'SELECT number FROM catalogue WHERE controller = $1': catalogue,
+  "vector IS NULL AND exposed <> '{}') AS any": (s) =>
+    rowsOf([{ any: s.all<DeliveryRow>('delivery').some((r) => r.vector === null && r.exposed.length > 0) }]),
   'UPDATE catalogue SET restored_at': (s) => {
     s.lock('catalogue', 'one');
     const held = s.get<StoredCatalogue>('catalogue', 'one');
@@ -256,16 +278,24 @@ export const deliveryHandlers: Handlers = {
   'INSERT INTO delivery AS d (controller, recipient, subject_key, exposed': expose,
   'UPDATE delivery d SET revoked = ARRAY': (s) => {
     const recipient = s.value<string>(2);
-    const purposes = Map.groupBy(
-      s.array<string>(3).map((subjectKey, i) => ({ subjectKey, purpose: s.array<string>(4)[i] ?? '' })),
+    const resumed = Map.groupBy(
+      s.array<string>(3).map((subjectKey, i) => ({
+        subjectKey,
+        purpose: s.array<DeliveryRow['revoked'][number]>(4)[i],
+        revokeVersion: s.array<number>(5)[i] ?? 0,
+      })),
       ({ subjectKey }) => subjectKey,
     );
-    for (const subjectKey of purposes.keys()) s.lock('delivery', keyOf(recipient, subjectKey));
+    for (const subjectKey of resumed.keys()) s.lock('delivery', keyOf(recipient, subjectKey));
     return rowsOf(
-      [...purposes].flatMap(([subjectKey, resumed]) => {
+      [...resumed].flatMap(([subjectKey, told]) => {
         const row = rowAt(s, recipient, subjectKey);
         if (row === undefined || (row.state !== 'none' && row.state !== 'settled')) return [];
-        putRow(s, { ...row, revoked: row.revoked.filter((p) => !resumed.some(({ purpose }) => purpose === p)) });
+        const isAllowedResumed = (p: DeliveryRow['revoked'][number]): boolean =>
+          row.desired.includes(p) && told.some(({ purpose }) => purpose === p);
+        if (row.revokeVersion !== Math.min(...told.map(({ revokeVersion }) => revokeVersion))) return [];
+        if (!row.desired.some(isAllowedResumed)) return [];
+        putRow(s, { ...row, revoked: row.revoked.filter((p) => !isAllowedResumed(p)) });
         return [{ subjectKey, version: row.version, now: s.now }];
       }),
     );

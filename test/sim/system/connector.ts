@@ -170,7 +170,7 @@ export class Connector {
       consent: this.#consent,
       log,
     });
-    const register = new ExposureRegister({ pool, controller: acme, owner: randomUUID(), log });
+    const register = mutations.register(new ExposureRegister({ pool, controller: acme, owner: randomUUID(), log }));
     const claims = new Claims({ pool, controller: acme, log, policy: retryPolicy, random });
     const revoker = new Revoker({ recipient, claims, identifiers, clock, log, metrics });
     const wake = (): void => revoker.wake();

@@ -131,12 +131,14 @@ export class ConsentService {
     const keys: [] = [];
     const identifierKeys = keys as unknown as ConstructorParameters<typeof Republisher>[0]['identifierKeys'];
     const audienceKeys = new Map();
-    const ledger = new Ledger({
-      ...{ incarnation: new IncarnationCheck(log), identifierKeys, audienceKeys, clock, log, metrics },
-      ...{ catalogues: new CatalogueCache(), pseudonyms: () => [] },
-    });
+    const ledger = world.mutations.recording(
+      new Ledger({
+        ...{ incarnation: new IncarnationCheck(log), identifierKeys, audienceKeys, clock, log, metrics },
+        ...{ catalogues: new CatalogueCache(), pseudonyms: () => [] },
+      }),
+    );
     const relay = new Relay({
-      ...{ service: 'consent', pool, kafka, clock, log, metrics },
+      ...{ service: 'consent', pool, kafka: world.mutations.relayed(kafka), clock, log, metrics },
       connectDedicated: async () => (await world.connect(process, schema, {})) as never,
       timing: world.relayTiming,
       watermarks: new ConsentLedgerPort(new Republisher({ identifierKeys, audienceKeys, log })),

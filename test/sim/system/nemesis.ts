@@ -13,6 +13,8 @@ import type { World } from './world.ts';
 
 /** Mean pause between two faults, milliseconds. */
 const paceMs = 1_800;
+/** A consent process stands still for so long, once, in this part of the seeds, and nothing else breaks meanwhile (REL-2). */
+const standstill = { chance: 0.2, afterMs: [8_000, 14_000], ms: [7_000, 9_000], calmMs: 7_000 } as const;
 /** A group's session timeout: so long may a killed consumer keep its place. */
 const sessionTimeoutMs = 6_000;
 
@@ -32,6 +34,7 @@ export class Nemesis {
   readonly #kinds: readonly (readonly [weight: number, strike: Strike])[];
   readonly #deposed: SimServer[] = [];
   readonly #loss: DatabaseLoss;
+  readonly #standstillAt: number | null;
   #until = 0;
 
   constructor(world: World, targets: Targets) {
@@ -43,6 +46,8 @@ export class Nemesis {
     const kinds = this.#all();
     const chosen = kinds.filter(() => this.#random.chance(0.5));
     this.#kinds = chosen.length > 0 ? chosen : kinds;
+    const apart = world.random('standstills');
+    this.#standstillAt = apart.chance(standstill.chance) ? apart.between(...standstill.afterMs) : null;
   }
 
   run(until: number): void {
@@ -50,6 +55,7 @@ export class Nemesis {
     for (const process of this.#world.processes.values())
       process.drift = this.#random.between(0, 5e-4) * (this.#world.clocksGoAhead ? 1 : -1);
     this.#next();
+    if (this.#standstillAt !== null) this.#world.scheduler.at(this.#standstillAt, () => this.#standStill(), null);
   }
 
   /** Everything works again from here on. */
@@ -83,7 +89,7 @@ export class Nemesis {
       this.#random.exponential(paceMs),
       () => {
         if (scheduler.now >= this.#until) return;
-        this.#strike();
+        if (!this.#isKeptCalm()) this.#strike();
         this.#next();
       },
       null,
@@ -138,6 +144,22 @@ export class Nemesis {
   #later(ms: number, act: () => void): void {
     const { scheduler } = this.#world;
     scheduler.after(ms, () => scheduler.now < this.#until && act(), null);
+  }
+
+  /** Long faults before it and new ones in it would hide whether anybody takes over. */
+  #isKeptCalm(): boolean {
+    const { now } = this.#world.scheduler;
+    const at = this.#standstillAt;
+    return at !== null && now > at - standstill.calmMs && now < at + standstill.ms[1];
+  }
+
+  #standStill(): void {
+    const random = this.#world.random('standstills');
+    const { process } = random.pick(this.#targets.services);
+    if (!process.alive) return;
+    const ms = random.between(...standstill.ms);
+    process.pausedUntil = this.#world.scheduler.now + ms;
+    this.#told(ms, 'F1', 'stop', process.name);
   }
 
   #host(): SimProcess {

@@ -51,6 +51,11 @@ export class SimPartner {
     this.process = new SimProcess(`partner:${recipient}`);
   }
 
+  /** It has this person from elsewhere, without a share of ours (DLV-6). */
+  preload(subject: string, purposes: readonly string[]): void {
+    this.held.set(subject, new Set([...(this.held.get(subject) ?? []), ...purposes]));
+  }
+
   /** A request has arrived. @param answer called when the answer leaves; never for one that is lost */
   receive(call: PartnerCall, answer: (answer: PartnerAnswer | null) => void): void {
     const { scheduler } = this.#world;

@@ -10,7 +10,7 @@ import type { World } from './world.ts';
 
 const people = 12;
 /** Mean pauses between two requests, milliseconds. */
-const pace = { changes: 140, shares: 45 };
+const pace = { changes: 140, shares: 45, mixed: 900 };
 const clientTimeoutMs = 6_000;
 
 const actor = { client: 'sim', route: 'POST /v1/consents' };
@@ -19,6 +19,8 @@ const actor = { client: 'sim', route: 'POST /v1/consents' };
 export class Workload {
   readonly #world: World;
   readonly #random: Random;
+  /** For saves that grant and deny at once: what they draw moves nobody else's. */
+  readonly #saves: Random;
   readonly #consent: ConsentClient;
   readonly #connectors: readonly Connector[];
   /** The newest version a grant was answered with (GATE-5). */
@@ -29,6 +31,7 @@ export class Workload {
   constructor(world: World, consent: ConsentClient, connectors_: readonly Connector[]) {
     this.#world = world;
     this.#random = world.random('workload');
+    this.#saves = world.random('saves');
     this.#consent = consent;
     this.#connectors = connectors_;
   }
@@ -40,12 +43,13 @@ export class Workload {
       this.#world.scheduler.after(this.#random.between(0, 500), () => this.#grant(person(number), [...purposes]), null);
     this.#changes();
     this.#shares();
+    this.#mixed();
   }
 
-  #again(mean: number, act: () => void): void {
+  #again(mean: number, act: () => void, random = this.#random): void {
     const { scheduler } = this.#world;
     scheduler.after(
-      this.#random.exponential(mean),
+      random.exponential(mean),
       () => {
         if (scheduler.now >= this.#until) return;
         act();
@@ -67,6 +71,36 @@ export class Workload {
     this.#again(pace.shares, () => {
       this.#share();
       this.#shares();
+    });
+  }
+
+  #mixed(): void {
+    this.#again(
+      pace.mixed,
+      () => {
+        this.#save(person(1 + this.#saves.below(people)));
+        this.#mixed();
+      },
+      this.#saves,
+    );
+  }
+
+  /** One purpose denied, the others granted under a precondition that is often stale (REC-3). */
+  #save(subject: SubjectKey): void {
+    const random = this.#saves;
+    const denied = random.pick(purposes);
+    const granted = purposes.filter((purpose) => purpose !== denied);
+    const newest = this.#granted.get(subject) ?? 0;
+    const key = random.chance(0.3) ? `key-${random.below(this.#ops + 1)}` : `mixed-${this.#ops}`;
+    this.#send(subject, granted, [denied], random.chance(0.3) ? 'gates' : 'none', {
+      deny: { purposes: [denied], to: 'denied' },
+      grant: {
+        items: granted.map((purpose, index) => ({ index, purpose })),
+        notice,
+        ...(random.chance(0.6) ? { ifMatch: { kind: 'version', version: newest } } : {}),
+        key: { kind: 'given', key, fingerprint: `${key} ${subject} without ${denied}` },
+        mayGrant: random.chance(0.9),
+      },
     });
   }
 
@@ -132,7 +166,7 @@ export class Workload {
     this.#world
       .call(service.process, () => service.save(command, wait), clientTimeoutMs)
       .then(
-        (recorded) => this.#answered(op, subject, recorded, granted.length > 0),
+        (recorded) => this.#answered(op, subject, recorded, granted.length > 0 && denied.length === 0),
         (error: unknown) => history.add({ kind: 'api.info', at: scheduler.now, op, why: String(error) }),
       );
   }

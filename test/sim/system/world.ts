@@ -26,6 +26,8 @@ const streams = {
   partners: 8,
   hosts: 9,
   losses: 10,
+  standstills: 11,
+  saves: 12,
 };
 
 export interface WorldOptions {

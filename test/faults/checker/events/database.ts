@@ -33,6 +33,10 @@ export interface DbState extends At<'db.state'>, OfSubject {
 /** Ledger entry in the final dump. */
 export interface DbLedger extends At<'db.ledger'>, OfSubject {
   readonly version: number;
+  /** REC-5: its number in the chain; null = it has none; absent = nobody looked. */
+  readonly number?: number | null;
+  /** Whether the hash at that number follows from the entries up to here. */
+  readonly sound?: boolean;
 }
 
 /** A row still in the outbox in the final dump. */

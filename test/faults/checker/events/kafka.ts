@@ -16,6 +16,8 @@ export interface TopicRecord extends At<'topic.record'>, InLog {
   readonly digest?: string;
   /** Watermark: the beats that came back in it. Beat: its own. */
   readonly beats?: readonly (readonly [start: string, number: number])[];
+  /** Watermark: the epoch of the log as its relay names it (REL-5). */
+  readonly logEpoch?: number;
   /** Beat: when the gate says it sent it. Without it `at` counts. */
   readonly sentAt?: number;
   /** Read by `read_uncommitted` only: its transaction was aborted. */

@@ -1,0 +1,53 @@
+import type { CatalogueDocument } from '@entente/contracts';
+import type { ExposureRegister } from '../../../libs/connector-runtime/src/store/exposure-register.ts';
+import { settle } from '../../../services/ops/src/tracker/track.ts';
+import type { SimServer } from '../postgres/server.ts';
+import { rowsOf } from '../postgres/shapes.ts';
+import type { Mutations } from './mutations.ts';
+
+/** The exposure is written this long after the send it is for, milliseconds. */
+const lateMs = 300;
+
+/** SHR-1: sent first, written down when there is time. */
+export const exposureAfterSend: Mutations['register'] = (register) =>
+  new Proxy(register, {
+    get(target, name) {
+      if (name !== 'record') {
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      }
+      return (...[recipient, intended, windowMs]: Parameters<ExposureRegister['record']>) => {
+        setTimeout(() => void target.record(recipient, intended, windowMs).catch(() => {}), lateMs);
+        const inFlightUntil = Date.now() + windowMs;
+        return Promise.resolve(
+          intended.map(() => ({ kind: 'recorded', revoked: [], revokeVersion: 0, inFlightUntil }) as const),
+        );
+      };
+    },
+  });
+
+/** What the runtime reads of its rows by statements with this text is changed on the way. */
+const reading =
+  (part: string, change: (row: object) => object): Mutations['database'] =>
+  (server: SimServer) => {
+    server.around = (text, handler) =>
+      text.includes(part) ? (s) => rowsOf(handler(s).rows.map((row) => ({ ...row, ...change(row) }))) : handler;
+  };
+
+/** DLV-5: a grant takes the place of a revocation also when that was attempted, or is an erasure. */
+export const grantOverAttempt = reading('DO UPDATE SET version = d.version', () => ({
+  attempted: false,
+  erasure: false,
+}));
+
+/** DLV-6: who was never shared by us is not there, whoever else fed the recipient. */
+export const preloadedForgotten = reading('AS restored FROM catalogue WHERE controller = $1 FOR SHARE', (row) => {
+  const { document } = row as { document: CatalogueDocument };
+  return {
+    document: { ...document, recipients: document.recipients.map((each) => ({ ...each, preloaded: false })) },
+  };
+});
+
+/** TRK-1: an outcome settles whatever waits at that recipient, newer withdrawals too. */
+export const settlesNewer: Mutations['tracked'] = (change, outcome) =>
+  settle({ ...change, version: Math.min(change.version, outcome.version) }, outcome);
