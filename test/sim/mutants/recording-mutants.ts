@@ -36,7 +36,9 @@ const grantAlone = ({ deny: _, ...command }: Command): Command => command;
 export const epochKept = (kafka: Kafka): Kafka =>
   answering(kafka, 'publisher', (...options: Parameters<Kafka['publisher']>) => {
     const publisher = kafka.publisher(...options);
-    return answering(publisher, 'publish', (records: readonly OutRecord[]) => publisher.publish(records.map(ofFirstEpoch)));
+    return answering(publisher, 'publish', (records: readonly OutRecord[]) =>
+      publisher.publish(records.map(ofFirstEpoch)),
+    );
   });
 
 function ofFirstEpoch(record: OutRecord): OutRecord {
