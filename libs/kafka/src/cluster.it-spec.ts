@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { ownInfrastructure, waitFor } from '@entente/test-support';
+import { Kafka as KafkaJS, logLevel } from 'kafkajs';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createKafka, tpKey, type Kafka } from './index.ts';
@@ -82,3 +83,48 @@ test('kill -9 of one broker of three: what is acknowledged stays, in order, and 
   }
   await source.stop(2000);
 }, 120_000);
+
+/** Moves the only replica of a topic's only partition to another broker, and resolves when that one leads. */
+async function moveLeader(topic: string): Promise<void> {
+  const admin = new KafkaJS({ brokers: [...infrastructure.bootstrap], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  const leader = async () => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions[0]?.leader;
+  try {
+    const before = await leader();
+    const { brokers } = await admin.describeCluster();
+    const to = brokers.map(({ nodeId }) => nodeId).find((id) => id !== before) ?? 0;
+    await admin.alterPartitionReassignments({
+      topics: [{ topic, partitionAssignment: [{ partition: 0, replicas: [to] }] }],
+    });
+    await waitFor(async () => (await leader()) === to, { what: 'the new leader' });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+test('a leader that moves while positions are asked is found again: nothing is read before they are known', async () => {
+  const topic = `cluster.${randomUUID()}`;
+  await kafka.admin().ensureTopics([{ name: topic, partitions: 1, replicationFactor: 1, config: {} }]);
+  const publisher = kafka.publisher();
+  const record = { topic, partition: 0, key: null, value: Buffer.from('stays') };
+  expect(await publisher.publish([record])).toMatchObject([{ ok: true }]);
+  const received: string[] = [];
+  let moved: Promise<void> | undefined;
+  const source = kafka.source();
+  await source.start({
+    groupId: `cluster-${randomUUID()}`,
+    topics: [topic],
+    positions: async () => {
+      await (moved ??= moveLeader(topic));
+      return new Map();
+    },
+    onRecords: (_, records) => {
+      received.push(...records.map(({ value }) => String(value)));
+      return Promise.resolve();
+    },
+  });
+  await waitFor(() => received.length > 0, { what: 'the record', timeoutMs: failoverMs });
+  expect(received).toEqual(['stays']);
+  await source.stop(2000);
+  await publisher.close();
+}, 60_000);

@@ -134,6 +134,13 @@ export interface ConsumerGroup {
   }): Promise<void>;
 }
 
+/** Runs a consumer; its fetch manager has one fetching loop for each broker. */
+export interface Runner {
+  running: boolean;
+  fetchManager: { start(): Promise<void>; stop(): Promise<void> };
+  fetch: (this: Runner, nodeId: string) => Promise<Batch[]>;
+}
+
 /** Awaited by the client at the points where its own events are not. */
 export interface GroupHooks {
   beforeJoin(group: ConsumerGroup): Promise<void>;
@@ -157,6 +164,7 @@ export const encoderClass = require('kafkajs/src/protocol/encoder') as EncoderCl
 export const requestQueueClass = require('kafkajs/src/network/requestQueue') as Class<RequestQueue>;
 export const brokerClass = require('kafkajs/src/broker') as Class<Broker>;
 export const consumerGroupClass = require('kafkajs/src/consumer/consumerGroup') as Class<ConsumerGroup>;
+export const runnerClass = require('kafkajs/src/consumer/runner') as Class<Runner> & (new (options: object) => Runner);
 export const batchClass = require('kafkajs/src/consumer/batch') as new (
   topic: string,
   fetchedOffset: string,

@@ -6,6 +6,7 @@ import {
   encoderClass,
   requestQueueClass,
   requests,
+  runnerClass,
   type Batch,
   type ConsumerGroup,
   type GroupHooks,
@@ -167,6 +168,20 @@ function reportTrouble(): void {
   };
 }
 
+/**
+ * A consumer stopped while its fetching loops are begun anew (a broker has come or gone) stops those of before: the new ones
+ * are answered "not running" at once and ask again, for ever, and no timer or socket of the whole process gets a turn any more.
+ */
+function stopFetchingWhenStopped(): void {
+  const fetch = runnerClass.prototype.fetch;
+  runnerClass.prototype.fetch = async function (nodeId) {
+    if (this.running) return fetch.call(this, nodeId);
+    // Not awaited: it resolves when this very loop has ended.
+    void this.fetchManager.stop();
+    return [];
+  };
+}
+
 let applied = false;
 
 /** Mends kafkajs once per process; called before the first client is made. */
@@ -177,6 +192,7 @@ export function patchClient(): void {
   armTimerOnlyForPendingRequests();
   answerForEveryPartition();
   awaitHooksAroundJoin();
+  stopFetchingWhenStopped();
   wakeFetchOnResume();
   reportTrouble();
 }

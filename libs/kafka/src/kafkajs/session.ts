@@ -142,9 +142,14 @@ export class ConsumerSession implements GroupHooks {
       topic: t.topic,
       partitions: t.partitions.map((partition) => ({ partition })),
     }));
-    const [low, high] = await Promise.all(
-      [true, false].map((fromBeginning) => cluster.fetchTopicsOffset(topics.map((t) => ({ ...t, fromBeginning })))),
+    const asked = [true, false].map((fromBeginning) =>
+      cluster.fetchTopicsOffset(topics.map((t) => ({ ...t, fromBeginning }))),
     );
+    const [low, high] = await Promise.all(asked).catch(async (error: unknown) => {
+      // Nobody fetches meanwhile, which is when kafkajs looks again who leads: it would be asked of the old leader for ever.
+      await cluster.refreshMetadata();
+      throw error;
+    });
     const found = new Map<string, OffsetRange>();
     const each = (answer: typeof low, set: (key: string, offset: bigint) => void) => {
       for (const t of answer ?? []) for (const p of t.partitions) set(`${t.topic}:${p.partition}`, BigInt(p.offset));
