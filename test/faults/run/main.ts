@@ -91,12 +91,19 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   const report = reportOf({
     ...{ minutes: options.minutes, seed: options.seed, infrastructure: world.infrastructure.description },
     ...{ date: new Date(systemClock.now()).toISOString().slice(0, 10), commit: await commit() },
-    ...{ counts: workload.counts, misses: recording.misses, events, judgement, convergedMs },
+    ...{
+      counts: workload.counts,
+      misses: recording.misses,
+      unending: recording.unending,
+      events,
+      judgement,
+      convergedMs,
+    },
   });
   await writeFile(join(options.out, 'report.md'), report);
   process.stdout.write(report);
   const { broken, late } = judgement;
-  const isClean = broken.length === 0 && convergedMs !== null && hasShared(events);
+  const isClean = broken.length === 0 && recording.unending.length === 0 && convergedMs !== null && hasShared(events);
   if (!hasShared(events)) say('nothing was shared: a system that sends nothing proves nothing');
   if (!isClean || late.length > 0) {
     await writeHistory(join(options.out, 'history.jsonl'), { settings: defaultSettings, events });

@@ -5,6 +5,8 @@ export class Recording {
   readonly events: HistoryEvent[] = [];
   /** Faults that found nothing to strike, and how often. */
   readonly misses = new Map<string, number>();
+  /** Processes that did not end when told to: never right, on any machine. */
+  readonly unending: string[] = [];
   #ops = 0;
 
   add(...events: readonly HistoryEvent[]): void {

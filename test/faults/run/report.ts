@@ -9,6 +9,7 @@ export interface Outcome {
   readonly infrastructure: string;
   readonly counts: Counts;
   readonly misses: ReadonlyMap<string, number>;
+  readonly unending: readonly string[];
   readonly events: readonly HistoryEvent[];
   readonly judgement: Judgement;
   readonly date: string;
@@ -20,7 +21,7 @@ const percentile = (sorted: readonly number[], part: number): number =>
   Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN);
 
 /** A page of Markdown: what was done, what was broken meanwhile, what was found. */
-export function reportOf({ counts, misses, events, judgement, ...run }: Outcome): string {
+export function reportOf({ counts, misses, unending, events, judgement, ...run }: Outcome): string {
   const of = <K extends HistoryEvent['kind']>(kind: K): EventOf<K>[] =>
     events.filter((event): event is EventOf<K> => event.kind === kind);
   const strikes = new Map<string, { times: number; ms: number; hits: number | null }>();
@@ -57,6 +58,7 @@ export function reportOf({ counts, misses, events, judgement, ...run }: Outcome)
     `| **promises broken** | **${judgement.broken.length}** |`,
     `| limits of time missed${byRule(judgement.late)} | ${judgement.late.length} |`,
     `| sends of a process that was stopped between decision and first byte | ${judgement.paused.length} |`,
+    `| processes that did not end when told to | ${[unending.length, ...unending].join(', ')} |`,
     '',
     `Gate closed after the commit: p50 ${percentile(closed, 0.5)} ms, p99 ${percentile(closed, 0.99)} ms, max ${percentile(closed, 1)} ms.`,
     run.convergedMs === null

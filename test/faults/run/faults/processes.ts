@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Victim, World } from '../world.ts';
 import { monotonicMs } from '../clock.ts';
 import type { Recording } from '../recording.ts';
@@ -64,9 +65,21 @@ export async function kill({ name, process }: Victim, recording: Recording): Pro
   recording.add({ kind: 'process.ended', at: monotonicMs(), process: name, how: 'kill' });
 }
 
-async function end({ name, process }: Victim, recording: Recording): Promise<void> {
-  await process.signal('SIGTERM');
-  recording.add({ kind: 'process.ended', at: monotonicMs(), process: name, how: 'term' });
+/** What supervises a service kills it when it takes longer than this to end. */
+const endsWithinMs = 60 * second;
+
+async function end(victim: Victim, recording: Recording): Promise<void> {
+  const { name, process } = victim;
+  const waiting = new AbortController();
+  const inTime = await Promise.race([
+    process.signal('SIGTERM').then(() => true),
+    // Cut short when the process has ended, which is the answer then.
+    pause(endsWithinMs, false, { signal: waiting.signal }).catch(() => true),
+  ]);
+  waiting.abort();
+  if (inTime) return recording.add({ kind: 'process.ended', at: monotonicMs(), process: name, how: 'term' });
+  recording.unending.push(name);
+  await kill(victim, recording);
 }
 
 /** How often what ends, or gets nowhere, while another fault hinders its start is tried anew, as whatever supervises it would. */
