@@ -20,10 +20,10 @@ export interface EmbeddedExposureDesk {
   /** Its windows have an owner of their own: no share of this process may close what a host has on its way. */
   readonly register: Pick<ExposureRegister, 'record'>;
   readonly vault: Pick<IdentifierVault, 'digest' | 'store'>;
-  /** False while no catalogue has reached this service: nobody can say yet what its recipients take. */
-  readonly catalogueKnown: () => boolean;
-  /** False while nobody can say that the catalogue held here is the newest: what it lacks may be in a newer one. */
-  readonly catalogueCurrent: () => boolean;
+  /** Of the catalogue held here; null before the first: nobody can say yet what its recipients take. */
+  readonly catalogueNumber: () => number | null;
+  /** What the consent service itself says now: only there is known whether what is held here is the newest. */
+  readonly newestCatalogueNumber: () => Promise<number>;
   readonly persons: Pick<KnownPersons, 'judged'>;
   recipient(id: RecipientId): ImportRecipient | undefined;
 }
@@ -49,8 +49,7 @@ export class EmbeddedExposuresController {
   ): Promise<EmbeddedExposuresAnswerDto> {
     if (caller.controller !== this.#desk.controller)
       throw new Refusal('wrong-controller', 403, 'This service works for another controller.');
-    if (!this.#desk.catalogueKnown()) throw catalogueUnavailable('This service has no catalogue yet.');
-    this.#check(exposures);
+    await this.#check(exposures);
     const results: EmbeddedExposureResultDto[] = [];
     const judged = await this.#desk.persons.judged(exposures.map(askedOf));
     const known = exposures.flatMap((exposure, index) => {
@@ -82,7 +81,10 @@ export class EmbeddedExposuresController {
   }
 
   /** What the shape of the DTO cannot say. */
-  #check(exposures: readonly EmbeddedExposureDto[]): void {
+  async #check(exposures: readonly EmbeddedExposureDto[]): Promise<void> {
+    const judgedBy = this.#desk.catalogueNumber();
+    if (judgedBy === null) throw catalogueUnavailable('This service has no catalogue yet.');
+    let lacksPurpose = false;
     const errors: FieldError[] = exposures.flatMap(({ recipient, purpose, identifiers }, index) => {
       const at = `/exposures/${index}`;
       const known = this.#desk.recipient(recipientId(recipient));
@@ -92,15 +94,27 @@ export class EmbeddedExposuresController {
         faults.push({ pointer: `${at}${where}`, detail }),
       );
       if (!known.purposes.some((each) => each === purpose)) {
-        // The host's gate may hold a newer catalogue than this service: then the fault is not the caller's.
-        if (!this.#desk.catalogueCurrent())
-          throw catalogueUnavailable('This service may not have the newest catalogue yet.');
+        lacksPurpose = true;
         faults.push({ pointer: `${at}/purpose`, detail: 'is not a purpose of this recipient in the catalogue' });
       }
       return faults;
     });
+    if (lacksPurpose) await this.#mustBeNewest(judgedBy);
     if (errors.length > 0)
       throw new Refusal('invalid-exposure', 400, 'Some exposures cannot be taken; nothing was registered.', { errors });
+  }
+
+  /**
+   * REC-9: the host's gate may hold a newer catalogue than this service, which hears of a change with the next record or
+   * watermark: what is lacking here is a fault of the caller's only where the consent service has nothing newer.
+   */
+  async #mustBeNewest(judgedBy: number): Promise<void> {
+    const newest = await this.#desk.newestCatalogueNumber().catch((cause: unknown) => {
+      const refusal = catalogueUnavailable('Whether this service has the newest catalogue cannot be said now.');
+      refusal.cause = cause;
+      throw refusal;
+    });
+    if (newest > judgedBy) throw catalogueUnavailable('This service does not have the newest catalogue yet.');
   }
 }
 

@@ -80,7 +80,9 @@ let runtime: RuntimeUnderTest;
 let app: NestFastifyApplication;
 let key: CryptoKey;
 /** What of the ground is missing just now. */
-const away = { consent: false, catalogue: false, newestCatalogue: false };
+const away = { consent: false, catalogue: false };
+/** As the consent service has it; 7 is held here. */
+let newestCatalogue = 7;
 const people = new Map<string, TestPerson>();
 /** A person the consent service knows under this id. */
 const known = (subjectId: string): TestPerson => {
@@ -129,8 +131,9 @@ beforeAll(async () => {
   const desk: ExposureDesk & EmbeddedExposureDesk = {
     register: new ExposureRegister({ pool, controller, owner: randomUUID(), log: silent }),
     vault: runtime.vault,
-    catalogueKnown: () => !away.catalogue,
-    catalogueCurrent: () => !away.newestCatalogue,
+    catalogueNumber: () => (away.catalogue ? null : 7),
+    newestCatalogueNumber: () =>
+      away.consent ? Promise.reject(new Error('the consent service is away')) : Promise.resolve(newestCatalogue),
     persons: new KnownPersons({
       ...{ pool, controller, gate: runtime.gate, log: silent },
       consent: {
@@ -397,15 +400,27 @@ describe('GATE-7 POST /v1/exposures', () => {
     away.catalogue = false;
   });
 
-  test('a purpose that a catalogue which may be old does not have is no fault of the caller: ask again', async () => {
+  test('REC-9: a purpose that the consent service may have in a newer catalogue is no fault of the caller: ask again', async () => {
     const person = known('host-hanna');
     await runtime.change(person, 1, [mail]);
-    away.newestCatalogue = true;
-    expect(await registered([one(person, { purpose: 'newer' })])).toMatchObject({ status: 503, after: '1' });
+    const newer = one(person, { purpose: 'newer' });
+    newestCatalogue = 8;
+    expect(await registered([newer])).toMatchObject({ status: 503, after: '1' });
+    expect(await registered([one(person), newer])).toMatchObject({ status: 503, after: '1' });
     expect(await registered([one(person)])).toMatchObject({ status: 200 });
     expect((await registered([one(person, { recipient: 'elsewhere' })])).status).toBe(400);
-    away.newestCatalogue = false;
-    expect((await registered([one(person, { purpose: 'newer' })])).status).toBe(400);
+    newestCatalogue = 7;
+    expect(await registered([newer])).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/exposures/0/purpose' }] },
+    });
+    // A restored consent service may be behind what is held here; it has nothing newer either (RST-4).
+    newestCatalogue = 6;
+    expect((await registered([newer])).status).toBe(400);
+    newestCatalogue = 7;
+    away.consent = true;
+    expect(await registered([newer])).toMatchObject({ status: 503, after: '1' });
+    away.consent = false;
   });
 
   test('bad input is named and registers nothing; the scope guards it', async () => {

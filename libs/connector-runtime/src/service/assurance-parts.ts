@@ -27,7 +27,7 @@ export interface AssuranceOptions {
   readonly vault: IdentifierVault;
   readonly identifiers: IdentifierSource;
   readonly consent: ConsentApi;
-  readonly gate: Pick<Gate, 'catalogue' | 'decide' | 'status'>;
+  readonly gate: Pick<Gate, 'catalogue' | 'decide'>;
   readonly config: Pick<ConnectorConfig, 'confirmationGiveUpMs' | 'reconcileEveryMs'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -83,9 +83,8 @@ export function assuranceParts(options: AssuranceOptions): AssuranceParts {
     ...{ confirmations, reports, schedule, exposures },
     embedded: {
       ...{ controller, vault, recipient: (id) => exposures.recipient(id) },
-      catalogueKnown: () => gate.catalogue !== null,
-      // GATE-2: without a lease on every partition a newer one may have been announced.
-      catalogueCurrent: () => gate.status().open,
+      catalogueNumber: () => gate.catalogue?.number ?? null,
+      newestCatalogueNumber: async () => (await consent.catalogue()).number,
       persons: new KnownPersons({ pool, controller, gate, consent, log }),
       register: new ExposureRegister({ pool, controller, owner: randomUUID(), log }),
     },
