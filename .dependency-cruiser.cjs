@@ -76,7 +76,7 @@ module.exports = {
         pathNot: [
           '^$1/$2/',
           '^libs/[^/]+/src/index\\.ts$',
-          '^libs/connector-runtime/src/testing/index\\.ts$',
+          '^libs/(connector-runtime|http)/src/testing/index\\.ts$',
           '^libs/kafka/src/nest/index\\.ts$',
         ],
       },
@@ -85,12 +85,13 @@ module.exports = {
       name: 'testing-door-for-specs',
       severity: 'error',
       comment:
-        '@entente/connector-runtime/testing is the contract suite for specs; production code uses the main door.',
+        '@entente/connector-runtime/testing is the contract suite for specs, @entente/http/testing judges answers in them; ' +
+        'production code uses the main doors.',
       from: {
         path: '^(libs|services|deploy)/',
-        pathNot: [specs, '^libs/connector-runtime/src/testing/', suitesOfServices],
+        pathNot: [specs, '^libs/(connector-runtime|http)/src/testing/', suitesOfServices],
       },
-      to: { path: '^libs/connector-runtime/src/testing/' },
+      to: { path: '^libs/(connector-runtime|http)/src/testing/' },
     },
     {
       name: 'embedded-without-nest',

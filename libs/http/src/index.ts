@@ -2,6 +2,7 @@ export { Refusal } from './problems/refusal.ts';
 export type { FieldError, RefusalExtra } from './problems/refusal.ts';
 export { faultProblem, problemContentType, problemOf, problemType } from './problems/problem-document.ts';
 export type { ProblemDocument } from './problems/problem-document.ts';
+export { ApiProblems, ProblemBody, problemsAs } from './problems/api-problems.ts';
 export { ProblemFilter } from './problems/problem-filter.ts';
 export { parseStrictJson } from './body/strict-json.ts';
 export { StreamedBody } from './body/streamed-body.ts';

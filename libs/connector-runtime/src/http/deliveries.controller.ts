@@ -1,7 +1,7 @@
 import { idPattern, type ControllerId } from '@entente/contracts';
-import { Caller, Refusal, Scopes } from '@entente/http';
+import { ApiProblems, Caller, Refusal, Scopes } from '@entente/http';
 import { Controller, Get, Inject, Param } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { DeliveryView } from '../store/delivery-view.ts';
 import { controllerToken } from './tokens.ts';
 
@@ -9,13 +9,13 @@ export class ExposureDto {
   @ApiProperty()
   purpose!: string;
 
-  @ApiProperty({ description: 'How many sets of identifiers were used.' })
+  @ApiProperty({ type: 'integer', description: 'How many sets of identifiers were used.' })
   identifierSets!: number;
 
-  @ApiProperty()
+  @ApiProperty({ format: 'date-time' })
   firstAt!: string;
 
-  @ApiProperty()
+  @ApiProperty({ format: 'date-time' })
   lastAt!: string;
 }
 
@@ -26,7 +26,7 @@ export class DeliveryDto {
   @ApiProperty()
   subjectKey!: string;
 
-  @ApiProperty()
+  @ApiProperty({ type: 'integer' })
   version!: number;
 
   @ApiProperty()
@@ -35,16 +35,16 @@ export class DeliveryDto {
   @ApiProperty({ type: [String] })
   allowed!: string[];
 
-  @ApiProperty()
+  @ApiProperty({ type: 'integer' })
   appliedVersion!: number;
 
-  @ApiProperty()
+  @ApiProperty({ type: 'integer' })
   attempts!: number;
 
-  @ApiProperty({ type: String, nullable: true })
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
   nextAttemptAt!: string | null;
 
-  @ApiProperty({ type: String, nullable: true })
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
   inFlightUntil!: string | null;
 
   @ApiProperty({ type: String, nullable: true })
@@ -72,7 +72,9 @@ export class DeliveriesController {
 
   @Get(':recipient/:subjectKey')
   @Scopes('ops:read')
+  @ApiOperation({ operationId: 'readDelivery', summary: 'Where one person stands at one recipient' })
   @ApiOkResponse({ type: DeliveryDto })
+  @ApiProblems(404)
   async show(
     @Caller() caller: Caller,
     @Param('recipient') recipient: string,

@@ -1,7 +1,7 @@
 import { purposeId, recipientId, type ControllerId, type RecipientId, type SubjectKey } from '@entente/contracts';
-import { Caller, Refusal, Scopes, type FieldError } from '@entente/http';
+import { ApiProblems, Caller, Refusal, Scopes, type FieldError } from '@entente/http';
 import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { KnownPersons } from '../consent/known-persons.ts';
 import type { ExposureRegister, ExposureVerdict } from '../store/exposure-register.ts';
 import type { IdentifierVault } from '../store/identifier-vault.ts';
@@ -42,7 +42,9 @@ export class EmbeddedExposuresController {
   @Post()
   @HttpCode(200)
   @Scopes('share:write')
+  @ApiOperation({ operationId: 'registerExposures', summary: 'Register what an embedded gate is about to send' })
   @ApiOkResponse({ type: EmbeddedExposuresAnswerDto })
+  @ApiProblems(400, 413, 415, 503)
   async register(
     @Caller() caller: Caller,
     @Body() { exposures, windowMs }: EmbeddedExposuresDto,

@@ -74,7 +74,7 @@ export class EmbeddedExposuresDto {
 }
 
 export class EmbeddedExposureResultDto {
-  @ApiProperty()
+  @ApiProperty({ type: 'integer' })
   index!: number;
 
   @ApiProperty({

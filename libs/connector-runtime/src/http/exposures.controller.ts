@@ -6,11 +6,11 @@ import {
   type RecipientId,
   type SubjectKey,
 } from '@entente/contracts';
-import { Caller, Refusal, Scopes } from '@entente/http';
+import { ApiProblems, Caller, Refusal, Scopes } from '@entente/http';
 import type { Clock } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import { Controller, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { ConsentApi } from '../consent/consent-api.ts';
 import { namesPerRequest } from '../consent/consent-api.ts';
@@ -45,7 +45,9 @@ export class ExposuresController {
 
   @Get('subjects/:subjectKey/exposures')
   @Scopes('ops:read')
+  @ApiOperation({ operationId: 'readExposures', summary: 'Who received a person’s data' })
   @ApiOkResponse({ type: SubjectExposuresDto, description: 'Art. 19 GDPR: recipients of this service alone.' })
+  @ApiProblems()
   async show(@Caller() caller: Caller, @Param('subjectKey') subjectKey: string): Promise<SubjectExposuresDto> {
     const { pool, controller, recipients } = this.#desk;
     const readable = new RegExp(idPattern.subjectKey).test(subjectKey) && caller.controller === controller;
@@ -70,7 +72,9 @@ export class ExposuresController {
   @Scopes('admin')
   @ApiConsumes('application/x-ndjson')
   @ApiBody({ schema: { type: 'string' }, description: 'One JSON object a line; see docs/exposures.md.' })
+  @ApiOperation({ operationId: 'importExposures', summary: 'Tell what recipients were given before Entente' })
   @ApiOkResponse({ type: ExposureImportDto })
+  @ApiProblems(400, 413, 415, 503)
   async import(@Caller() caller: Caller, @Req() request: FastifyRequest): Promise<ExposureImportDto> {
     const { controller, clock, exposureImport } = this.#desk;
     if (caller.controller !== controller)

@@ -4,39 +4,52 @@ export class PurposeExposureDto {
   @ApiProperty()
   purpose!: string;
 
-  @ApiProperty({ description: 'How many sets of identifiers were used.' })
+  @ApiProperty({ type: 'integer', description: 'How many sets of identifiers were used.' })
   identifierSets!: number;
 
-  @ApiProperty()
+  @ApiProperty({ format: 'date-time' })
   firstAt!: string;
 
-  @ApiProperty()
+  @ApiProperty({ format: 'date-time' })
   lastAt!: string;
 
   @ApiProperty({ description: 'Known from an import alone: shared before Entente.' })
   imported!: boolean;
 }
 
+export class ConfirmationStandingDto {
+  @ApiProperty({ enum: ['open', 'confirmed', 'failed', 'given-up', 'closed'] })
+  state!: string;
+
+  @ApiProperty({ type: 'integer' })
+  version!: number;
+
+  @ApiProperty({ format: 'date-time' })
+  acceptedAt!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  endedAt!: string | null;
+}
+
 export class RevocationStandingDto {
   @ApiProperty()
   state!: string;
 
-  @ApiProperty()
+  @ApiProperty({ type: 'integer' })
   version!: number;
 
-  @ApiProperty({ description: 'Newest version the recipient has accepted, or that needed nothing.' })
+  @ApiProperty({ type: 'integer', description: 'Newest version the recipient has accepted, or that needed nothing.' })
   settledVersion!: number;
 
   @ApiProperty({ type: String, nullable: true })
   reason!: string | null;
 
   @ApiProperty({
-    type: 'object',
+    type: ConfirmationStandingDto,
     nullable: true,
-    additionalProperties: true,
-    description: 'Whether the recipient has shown the effect: state open, confirmed, failed, given-up or closed.',
+    description: 'Whether the recipient has shown the effect.',
   })
-  confirmation!: { state: string; version: number; acceptedAt: string; endedAt: string | null } | null;
+  confirmation!: ConfirmationStandingDto | null;
 }
 
 class PlainTextDto {
@@ -86,7 +99,7 @@ export class SubjectExposuresDto {
 }
 
 export class RejectedLineDto {
-  @ApiProperty({ description: 'Line of the request, from 1.' })
+  @ApiProperty({ type: 'integer', description: 'Line of the request, from 1.' })
   line!: number;
 
   @ApiProperty({
@@ -98,7 +111,7 @@ export class RejectedLineDto {
 }
 
 export class ExposureImportDto {
-  @ApiProperty()
+  @ApiProperty({ type: 'integer' })
   imported!: number;
 
   @ApiProperty({ type: [RejectedLineDto] })

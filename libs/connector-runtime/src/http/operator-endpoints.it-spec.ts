@@ -1,5 +1,6 @@
 import { purposeId, recipientId, type Scope, type SubjectKey } from '@entente/contracts';
 import { AuthModule, createHttpApp } from '@entente/http';
+import { answersDescribedIn } from '@entente/http/testing';
 import { createLogger, systemClock } from '@entente/observability';
 import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -9,17 +10,19 @@ import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
 import { KnownPersons } from '../consent/known-persons.ts';
+import { SubjectKeys } from '../consent/subject-keys.ts';
 import { definePartner, type Revocation } from '../partner/definition.ts';
 import { ParkedWork } from '../revoke/parked-work.ts';
+import { httpControllers } from '../service/connector.module.ts';
+import { ShareIntake } from '../share/share-intake.ts';
+import { DeliveryView } from '../store/delivery-view.ts';
 import { ExposureRegister } from '../store/exposure-register.ts';
 import { ReconciliationReports } from '../store/reconciliation-reports.ts';
 import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
 import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
-import { EmbeddedExposuresController, type EmbeddedExposureDesk } from './embedded-exposures.controller.ts';
-import { ExposuresController, type ExposureDesk } from './exposures.controller.ts';
+import type { EmbeddedExposureDesk } from './embedded-exposures.controller.ts';
+import type { ExposureDesk } from './exposures.controller.ts';
 import { takeNdjson } from './ndjson-body.ts';
-import { ParkedController } from './parked.controller.ts';
-import { ReconciliationsController } from './reconciliations.controller.ts';
 import { controllerToken, embeddedExposuresToken, exposuresToken } from './tokens.ts';
 
 const [ads, mail] = [purposeId('ads'), purposeId('mail')];
@@ -62,10 +65,20 @@ class OperatorModule {
           ...{ audience: 'entente', allowLocalIssuer: false, production: false },
         }),
       ],
-      controllers: [ExposuresController, EmbeddedExposuresController, ParkedController, ReconciliationsController],
+      controllers: httpControllers,
       providers: [
         { provide: controllerToken, useValue: controller },
         { provide: ParkedWork, useValue: new ParkedWork(runtime.pool, controller, () => runtime.revoker.wake()) },
+        { provide: DeliveryView, useValue: new DeliveryView(runtime.pool, controller) },
+        {
+          provide: ShareIntake,
+          useValue: new ShareIntake({
+            pipelines: new Map([[recipient.id, runtime.pipeline]]),
+            recipients: new Map([[recipient.id, recipient]]),
+            catalogue: () => runtime.gate.catalogue,
+          }),
+        },
+        { provide: SubjectKeys, useValue: new SubjectKeys(desk.consent) },
         { provide: exposuresToken, useValue: desk },
         { provide: embeddedExposuresToken, useValue: desk },
         { provide: ReconciliationSchedule, useValue: schedule },
@@ -79,6 +92,8 @@ let database: TestDatabase;
 let runtime: RuntimeUnderTest;
 let app: NestFastifyApplication;
 let key: CryptoKey;
+/** H-8: every answer here is one that the committed description has. */
+const expectDescribed = answersDescribedIn(new URL('../../openapi.json', import.meta.url));
 /** What of the ground is missing just now. */
 const away = { consent: false, catalogue: false };
 /** As the consent service has it; 7 is held here. */
@@ -101,6 +116,7 @@ async function call(method: 'GET' | 'POST', url: string, scopes: readonly Scope[
   const answer = await app.inject({ method, url, headers, ...(body === undefined ? {} : { payload: body }) });
   const after = answer.headers['retry-after'];
   const told = { status: answer.statusCode, body: answer.json<Record<string, unknown>>() };
+  expectDescribed(method, url, told);
   return { ...told, ...(after === undefined ? {} : { after }) };
 }
 
@@ -145,13 +161,15 @@ beforeAll(async () => {
     }),
     ...{ controller, pool: runtime.pool, clock: systemClock, exposureImport: runtime.exposureImport },
     consent: {
-      subjectKeys: (ids) =>
-        Promise.resolve(
+      subjectKeys: (ids) => {
+        if (away.consent) return Promise.reject(new Error('the consent service is away'));
+        return Promise.resolve(
           ids.map((subjectId) => {
             const subjectKey = people.get(subjectId)?.subjectKey ?? (`k1.${'x'.repeat(22)}` as SubjectKey);
             return { subjectId, subjectKey, known: people.has(subjectId) };
           }),
-        ),
+        );
+      },
     },
     recipients: new Map([[crm, runtime.recipient]]),
     recipient: (id) => (id === crm ? { identifiers: ['email'], purposes: [ads, mail], preloaded: false } : undefined),
@@ -204,6 +222,51 @@ describe('G-8 GET /v1/subjects/{subjectKey}/exposures (Art. 19)', () => {
     const url = `/v1/subjects/${person.subjectKey}/exposures`;
     expect((await call('GET', url, ['ops:read'])).body).toMatchObject({ recipients: [] });
     expect((await call('GET', url, ['share:write'])).status).toBe(403);
+  });
+});
+
+describe('POST /v1/shares and GET /v1/deliveries/{recipient}/{subjectKey}', () => {
+  const shared = (shares: readonly object[], scopes: readonly Scope[] = ['share:write']) =>
+    call('POST', '/v1/shares', scopes, JSON.stringify({ shares }), 'application/json');
+  const share = (subjectId: string, more: object = {}) => ({
+    ...{ recipient: crm, purpose: mail, subjectId },
+    ...{ identifiers: { email: `${subjectId}@example.org` }, fields: {}, ...more },
+  });
+
+  test('the caller learns what left and what did not; an operator where the person stands', async () => {
+    const person = known('shared-sara');
+    await runtime.change(person, 1, [mail]);
+    const { status, body } = await shared([
+      share('shared-sara', { fields: { plan: 'plus' } }),
+      share('shared-sara', { purpose: ads }),
+    ]);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      results: [
+        { index: 0, outcome: 'sent', stripped: 1 },
+        { index: 1, outcome: 'denied' },
+      ],
+    });
+    const at = (subjectKey: string) => call('GET', `/v1/deliveries/${crm}/${subjectKey}`, ['ops:read']);
+    const one = await at(person.subjectKey);
+    expect(one).toMatchObject({ status: 200, body: { allowed: [mail], exposures: [{ purpose: mail }] } });
+    expect((await at(`k1.${'n'.repeat(22)}`)).status).toBe(404);
+  });
+
+  test('what cannot be taken is named, and nothing is sent; without the consent service: ask again', async () => {
+    const wrong = [
+      share('shared-sven', { recipient: 'elsewhere' }),
+      share('shared-sven', { identifiers: { phone: '1' } }),
+    ];
+    expect(await shared(wrong)).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/shares/0/recipient' }, { pointer: '/shares/1/identifiers/phone' }] },
+    });
+    expect((await shared([])).status).toBe(400);
+    expect((await shared([share('shared-sven')], ['ops:read'])).status).toBe(403);
+    away.consent = true;
+    expect(await shared([share('shared-sven')])).toMatchObject({ status: 503, after: '1' });
+    away.consent = false;
   });
 });
 

@@ -1,7 +1,7 @@
 import { idPattern, recipientId, type ControllerId } from '@entente/contracts';
-import { Caller, Refusal, Scopes } from '@entente/http';
+import { ApiProblems, Caller, Refusal, Scopes } from '@entente/http';
 import { Body, Controller, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsBoolean, IsInt, IsOptional, Length, Matches, Max, Min } from 'class-validator';
 import { ParkedWork } from '../revoke/parked-work.ts';
@@ -23,7 +23,7 @@ export class ReplayDto {
 }
 
 export class ReplayedDto {
-  @ApiProperty()
+  @ApiProperty({ type: 'integer' })
   replayed!: number;
 
   @ApiProperty()
@@ -101,7 +101,9 @@ export class ParkedController {
   @Post('replay')
   @HttpCode(200)
   @Scopes('admin', 'ops:operate')
+  @ApiOperation({ operationId: 'replayParked', summary: 'Try parked revocations again' })
   @ApiOkResponse({ type: ReplayedDto })
+  @ApiProblems(400, 413, 415)
   async replay(@Caller() caller: Caller, @Body() { recipient, reason, dryRun }: ReplayDto): Promise<ReplayedDto> {
     this.#checkController(caller);
     const query = { recipient: recipientId(recipient), reason, dryRun, client: caller.clientId };
@@ -111,7 +113,9 @@ export class ParkedController {
   /** AUDIT: what was tried again, and who asked for it. */
   @Get('replays')
   @Scopes('admin', 'audit:read')
+  @ApiOperation({ operationId: 'listReplays', summary: 'Who had parked work tried again, newest first' })
   @ApiOkResponse({ type: ReplaysDto })
+  @ApiProblems(400)
   async replays(@Caller() caller: Caller, @Query() { below, limit }: ReplaysQueryDto): Promise<ReplaysDto> {
     this.#checkController(caller);
     return { replays: await this.#parked.replays({ below, limit }) };

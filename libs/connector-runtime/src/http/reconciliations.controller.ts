@@ -1,7 +1,7 @@
 import { idPattern, recipientId, type ControllerId } from '@entente/contracts';
-import { Caller, Refusal, Scopes } from '@entente/http';
+import { ApiProblems, Caller, Refusal, Scopes } from '@entente/http';
 import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiBearerAuth, ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { IsBoolean, IsOptional, Matches } from 'class-validator';
 import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
 import { ReconciliationReports } from '../store/reconciliation-reports.ts';
@@ -53,10 +53,10 @@ export class ReconciliationReportDto {
   @ApiProperty({ enum: ['running', 'done', 'failed'] })
   state!: string;
 
-  @ApiProperty()
+  @ApiProperty({ format: 'date-time' })
   startedAt!: string;
 
-  @ApiProperty({ type: String, nullable: true })
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
   endedAt!: string | null;
 
   @ApiProperty({ type: String, nullable: true })
@@ -97,7 +97,9 @@ export class ReconciliationsController {
   @HttpCode(202)
   // It repairs towards denial alone (ADR 13), so an operator may ask for it.
   @Scopes('admin', 'ops:operate')
+  @ApiOperation({ operationId: 'beginReconciliation', summary: 'Compare one recipient with what is allowed' })
   @ApiAcceptedResponse({ type: BegunReconciliationDto, description: 'It runs; its report grows page by page.' })
+  @ApiProblems(400, 404, 409, 413, 415)
   async begin(
     @Caller() caller: Caller,
     @Body() { recipient, dryRun }: ReconciliationDto,
@@ -113,14 +115,18 @@ export class ReconciliationsController {
 
   @Get()
   @Scopes('ops:read')
+  @ApiOperation({ operationId: 'listReadableRecipients', summary: 'Recipients that can be compared' })
   @ApiOkResponse({ type: ReadableRecipientsDto, description: 'Recipients of this service whose partner can be read.' })
+  @ApiProblems()
   readable(@Caller() caller: Caller): ReadableRecipientsDto {
     return { recipients: caller.controller === this.#controller ? this.#schedule.recipients : [] };
   }
 
   @Get(':recipient')
   @Scopes('ops:read')
+  @ApiOperation({ operationId: 'readReconciliation', summary: 'The newest comparison with one recipient' })
   @ApiOkResponse({ type: ReconciliationReportDto, description: 'The newest one, which may still be running.' })
+  @ApiProblems(404)
   async newest(@Caller() caller: Caller, @Param('recipient') recipient: string): Promise<ReconciliationReportDto> {
     const readable = new RegExp(idPattern.name).test(recipient) && caller.controller === this.#controller;
     const report = readable ? await this.#reports.newest(recipient) : null;

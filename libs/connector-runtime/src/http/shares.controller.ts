@@ -1,7 +1,7 @@
 import { purposeId, recipientId, subjectId, type ControllerId } from '@entente/contracts';
-import { Caller, Refusal, Scopes, type FieldError } from '@entente/http';
+import { ApiProblems, Caller, Refusal, Scopes, type FieldError } from '@entente/http';
 import { Body, Controller, Inject, Post, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -31,11 +31,13 @@ export class SharesController {
 
   @Post()
   @Scopes('share:write')
+  @ApiOperation({ operationId: 'share', summary: 'Send people’s data to recipients, as far as their consents allow' })
   @ApiOkResponse({ type: SharesAnswerDto, description: 'Every share has ended.' })
   @ApiAcceptedResponse({
     type: SharesAnswerDto,
     description: 'Some shares are still held; they go on for up to a minute.',
   })
+  @ApiProblems(400, 413, 415, 503)
   async share(
     @Caller() caller: Caller,
     @Body() { shares, waitMs }: SharesDto,

@@ -42,7 +42,11 @@ export class ShareDto extends RecipientPurposeDto {
   @IsObject()
   fields!: Record<string, unknown>;
 
-  @ApiPropertyOptional({ description: 'Version a grant answered with: a gate that is older waits.' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    description: 'Version a grant answered with: a gate that is older waits.',
+  })
   @IsOptional()
   @IsInt()
   @Min(1)
@@ -58,7 +62,13 @@ export class SharesDto {
   @Type(() => ShareDto)
   shares!: ShareDto[];
 
-  @ApiPropertyOptional({ default: defaultWaitMs, description: 'How long the answer may wait for the shares to end.' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    default: defaultWaitMs,
+    minimum: 0,
+    maximum: maxWaitMs,
+    description: 'How long the answer may wait for the shares to end.',
+  })
   @IsOptional()
   @IsInt()
   @Min(0)
@@ -67,7 +77,7 @@ export class SharesDto {
 }
 
 export class ShareResultDto {
-  @ApiProperty()
+  @ApiProperty({ type: 'integer' })
   index!: number;
 
   @ApiProperty({ enum: ['sent', 'denied', 'held', 'failed'] })
@@ -76,7 +86,7 @@ export class ShareResultDto {
   @ApiPropertyOptional()
   reason?: string;
 
-  @ApiPropertyOptional({ description: 'Fields removed because the purpose does not list them.' })
+  @ApiPropertyOptional({ type: 'integer', description: 'Fields removed because the purpose does not list them.' })
   stripped?: number;
 }
 

@@ -31,6 +31,16 @@ export interface ConnectorModuleOptions {
   readonly metrics: Metrics;
 }
 
+/** What a connector service answers over HTTP. */
+export const httpControllers = [
+  SharesController,
+  DeliveriesController,
+  ParkedController,
+  ReconciliationsController,
+  ExposuresController,
+  EmbeddedExposuresController,
+];
+
 /** Composition root of every connector service. */
 @Module({})
 export class ConnectorModule {
@@ -48,15 +58,7 @@ export class ConnectorModule {
         HealthModule.forRoot({ checks: readinessChecks(parts, sources) }),
         MetricsModule.forRoot(metrics),
       ],
-      controllers: [
-        SharesController,
-        DeliveriesController,
-        ParkedController,
-        ReconciliationsController,
-        ExposuresController,
-        EmbeddedExposuresController,
-        ConsentEventsController,
-      ],
+      controllers: [...httpControllers, ConsentEventsController],
       providers: [
         { provide: controllerToken, useValue: controllerId(config.controller) },
         { provide: ShareIntake, useValue: parts.intake },

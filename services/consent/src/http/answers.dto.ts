@@ -1,4 +1,5 @@
 import { decisions } from '@entente/contracts';
+import { ProblemBody as GeneralProblemBody } from '@entente/http';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 
 /** What the recording routes answer. */
@@ -143,28 +144,7 @@ export class SubjectConsentsBody {
   purposes!: readonly PurposeConsentBody[];
 }
 
-export class ProblemBody {
-  @ApiProperty({ type: String, examples: ['urn:entente:problem:invalid-request'] })
-  type!: string;
-
-  @ApiProperty({ type: String })
-  title!: string;
-
-  @ApiProperty({ type: 'integer' })
-  status!: number;
-
-  @ApiProperty({ type: String })
-  detail!: string;
-
-  @ApiProperty({ type: String })
-  instance!: string;
-
-  @ApiPropertyOptional({
-    type: 'array',
-    items: { type: 'object', properties: { pointer: { type: 'string' }, detail: { type: 'string' } } },
-  })
-  errors?: readonly object[];
-
+export class ProblemBody extends GeneralProblemBody {
   @ApiPropertyOptional({
     type: String,
     format: 'date-time',

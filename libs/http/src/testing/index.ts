@@ -1,0 +1,2 @@
+export { answersDescribedIn } from './described-answers.ts';
+export { openApiFaults } from './openapi-faults.ts';
