@@ -43,6 +43,6 @@ export async function harass(
  */
 function groupsOf(target: string): readonly string[] {
   if (target.startsWith('broker')) return ['broker'];
-  if (target.startsWith('line-') || target.startsWith('partner-')) return [target];
+  if (target === 'group' || target.startsWith('line-') || target.startsWith('partner-')) return [target];
   return ['process'];
 }

@@ -4,6 +4,7 @@ import type { World } from '../world.ts';
 import { brokerFaults } from './brokers.ts';
 import { crashFaults } from './crash-points.ts';
 import type { Fault } from './fault.ts';
+import { groupFaults } from './groups.ts';
 import { lineFaults } from './lines.ts';
 import { partnerFaults } from './partners.ts';
 import { processFaults } from './processes.ts';
@@ -15,4 +16,5 @@ export const faultMenu = (world: World, recording: Recording, random: Random): F
   ...brokerFaults(world.infrastructure.kafka.brokers),
   ...lineFaults(world, random),
   ...partnerFaults(world),
+  ...groupFaults(world, random),
 ];

@@ -1,0 +1,74 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { AssignerProtocol, Kafka, logLevel } from 'kafkajs';
+import type { Random } from '../../../sim/engine/random.ts';
+import type { World } from '../world.ts';
+import { second, type Fault } from './fault.ts';
+
+/** Between a strange member's joining and its leaving, milliseconds: each is a rebalance of the whole group. */
+const staysMs: readonly [number, number] = [second, 3 * second];
+
+/** F14: somebody else joins a consumer group, is given partitions, reads nothing of use, leaves and comes back. */
+export const groupFaults = ({ infrastructure }: World, random: Random): Fault[] => [
+  {
+    ...{ id: 'F14', how: 'a strange member comes and goes', target: 'group', lasts: [8 * second, 20 * second] },
+    async impose() {
+      const kafka = new Kafka({
+        clientId: 'strange-member',
+        brokers: [...infrastructure.bootstrap],
+        logLevel: logLevel.NOTHING,
+      });
+      const group = random.pick(await groupsAtWork(kafka));
+      const leaving = new AbortController();
+      const storm = comeAndGo(kafka, group, random, leaving.signal);
+      return {
+        event: { what: 'other', target: group.groupId },
+        heal: () => {
+          leaving.abort();
+          return storm;
+        },
+      };
+    },
+  },
+];
+
+interface Group {
+  readonly groupId: string;
+  readonly topics: readonly string[];
+}
+
+async function groupsAtWork(kafka: Kafka): Promise<readonly Group[]> {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    const known = (await admin.listGroups()).groups.map(({ groupId }) => groupId);
+    const { groups } = await admin.describeGroups(known);
+    return groups.flatMap(({ groupId, members: [member] }): Group[] => {
+      const topics = member && AssignerProtocol.MemberMetadata.decode(member.memberMetadata)?.topics;
+      return topics ? [{ groupId, topics }] : [];
+    });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** @returns how often it joined */
+async function comeAndGo(
+  kafka: Kafka,
+  { groupId, topics }: Group,
+  random: Random,
+  signal: AbortSignal,
+): Promise<number> {
+  let joins = 0;
+  while (!signal.aborted) {
+    const consumer = kafka.consumer({ groupId });
+    consumer.on(consumer.events.GROUP_JOIN, () => {
+      joins += 1;
+    });
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...topics] });
+    await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
+    await pause(random.between(...staysMs), undefined, { signal }).catch(() => undefined);
+    await consumer.disconnect();
+  }
+  return joins;
+}
