@@ -1,7 +1,5 @@
 import { execFile } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { TokenSource } from '@entente/http';
 import {
   EntenteClient,
+  freePorts,
   importPeople,
   makePeople,
   peopleCsv,
@@ -230,18 +229,3 @@ describe('its services, started as processes with the command and environment of
     expect(codes).toEqual(Object.fromEntries(Object.keys(codes).map((name) => [name, 0])));
   }, 60_000);
 });
-
-/** Below the range that outgoing connections take their ports from, so that none is taken before its service starts. */
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = randomInt(15_000, 32_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (isFree) ports.add(port);
-  }
-  return [...ports];
-}

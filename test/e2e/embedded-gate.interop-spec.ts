@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { repositoryFile, starterCatalogue, starterNotice } from '@entente/local';
+import { freePorts, repositoryFile, starterCatalogue, starterNotice } from '@entente/local';
 import { waitFor } from '@entente/test-support';
 import { installHost, packGate, typeFaults } from './embedding-host.ts';
 import { startWorld, type World } from './world.ts';
@@ -81,7 +81,7 @@ test('the gate opens, and what the person agreed to is sent', async () => {
       },
       `newsletter-${subjectId}`,
     );
-  const port = await freePort();
+  const [port] = (await freePorts(1)) as [number];
   url = `http://127.0.0.1:${port}`;
   host = spawn(process.execPath, [example], {
     cwd: folder,
@@ -164,11 +164,3 @@ const until = (outcome: string, subjectId: string): Promise<true> =>
   );
 
 const status = async (): Promise<unknown> => (await fetch(`${url}/status`)).json();
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '@entente/local';
 import { stringify } from 'yaml';
-import { freePort } from './free-port.ts';
 import { prometheusFolder, ruleFiles } from './rule-files.ts';
 
 const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
@@ -74,7 +74,8 @@ export class PrometheusServer {
       ],
     };
     writeFileSync(join(directory, 'prometheus.yml'), stringify(config));
-    const address = `127.0.0.1:${await freePort()}`;
+    const [port] = (await freePorts(1)) as [number];
+    const address = `127.0.0.1:${port}`;
     const process = spawn(
       'prometheus',
       [

@@ -1,20 +1,21 @@
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startStack, starterNotice, type Infrastructure, type MorePartner, type Stack } from '@entente/local';
 import { createLogger } from '@entente/observability';
 
-/** HubSpot's own limit, which the connector keeps (docs/connectors/hubspot.md). */
-export const hubspotCallsPerSecond = 19;
+/** HubSpot's own limit in any ten seconds, which the connector keeps (docs/connectors/hubspot.md). */
+const hubspotLimit = { calls: 190, perMs: 10_000 } as const;
+export const hubspotCallsPerSecond = (1_000 * hubspotLimit.calls) / hubspotLimit.perMs;
 const token = 'bench-token';
 const settleMs = 120_000;
 /** How many prepare at the same time. */
 const callers = 8;
 
 /** A HubSpot of its own that had everybody before Entente, so that nobody need be shared first: one call for each withdrawal. */
-const preloadedHubspot = (recipient: string): MorePartner => ({
+const preloadedHubspot = (recipient: string, more: readonly string[] = []): MorePartner => ({
   ...{ recipient, name: recipient, connector: 'crm-connector', kind: 'crm', partner: 'hubspot' },
   ...{ purpose: 'email-marketing', identifiers: ['email'], preloaded: true, fields: null },
-  server: { kind: 'hubspot', args: ['--token', token] },
+  server: { kind: 'hubspot', args: ['--token', token, ...more] },
   settings: (url) => ({ baseUrl: url, token, subscriptions: { 'email-marketing': 1001 } }),
 });
 
@@ -23,7 +24,16 @@ export const stackWithPreloaded = (
   infrastructure: Infrastructure,
   recipients: readonly string[],
   neighbour?: string,
-): Promise<Stack> => stackWith(infrastructure, recipients.map(preloadedHubspot), neighbour);
+): Promise<Stack> =>
+  stackWith(
+    infrastructure,
+    recipients.map((recipient) => preloadedHubspot(recipient)),
+    neighbour,
+  );
+
+/** One such recipient, whose server refuses what is beyond HubSpot's limit, as HubSpot does. */
+export const stackWithLimited = (infrastructure: Infrastructure, recipient: string): Promise<Stack> =>
+  stackWith(infrastructure, [preloadedHubspot(recipient, ['--rate', `${hubspotLimit.calls}/${hubspotLimit.perMs}`])]);
 
 export const stackWith = (
   infrastructure: Infrastructure,
@@ -88,27 +98,44 @@ const partnerOf = (stack: Stack, recipient: string): Stack['more'][number] => {
 interface PartnerLog {
   /** Every request it was asked. */
   readonly requests: readonly number[];
+  /** Those it refused as too many. */
+  readonly refused: readonly number[];
   /** When each person was first revoked there. */
   readonly revoked: ReadonlyMap<string, number>;
 }
 
-async function journalOf(stack: Stack, recipient: string, people: readonly string[]): Promise<PartnerLog> {
+/** Each call tells what the log has by then; what was read before is not read again, or reading it would be the load. */
+function journalOf(stack: Stack, recipient: string, people: readonly string[]): () => Promise<PartnerLog> {
   const byEmail = new Map(people.map((subjectId) => [emailOf(subjectId), subjectId]));
+  const { journal } = partnerOf(stack, recipient);
   const requests: number[] = [];
+  const refused: number[] = [];
   const revoked = new Map<string, number>();
-  for (const text of (await readFile(partnerOf(stack, recipient).journal, 'utf8')).split('\n').filter(Boolean)) {
-    const line = JSON.parse(text) as {
-      readonly t: string;
-      readonly ns: string;
-      readonly effects?: readonly { readonly what: string; readonly identifiers: readonly string[] }[];
-    };
-    const at = Number(BigInt(line.ns) / 1_000n) / 1_000;
-    if (line.t === 'received') requests.push(at);
-    for (const { what, identifiers } of line.t === 'effect' ? (line.effects ?? []) : [])
-      for (const subjectId of identifiers.flatMap((email) => byEmail.get(email) ?? []))
-        if (what.startsWith('unsubscribed') && !revoked.has(subjectId)) revoked.set(subjectId, at);
-  }
-  return { requests, revoked };
+  let start = 0;
+  return async () => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of createReadStream(journal, { start })) chunks.push(chunk as Buffer);
+    const grown = Buffer.concat(chunks);
+    const whole = grown.lastIndexOf('\n') + 1;
+    start += whole;
+    for (const text of grown.toString('utf8', 0, whole).split('\n').filter(Boolean)) {
+      const line = JSON.parse(text) as JournalLine;
+      const at = Number(BigInt(line.ns) / 1_000n) / 1_000;
+      if (line.t === 'received') requests.push(at);
+      if (line.t === 'answered' && line.status === 429) refused.push(at);
+      for (const { what, identifiers } of line.t === 'effect' ? (line.effects ?? []) : [])
+        for (const subjectId of identifiers.flatMap((email) => byEmail.get(email) ?? []))
+          if (what.startsWith('unsubscribed') && !revoked.has(subjectId)) revoked.set(subjectId, at);
+    }
+    return { requests, refused, revoked };
+  };
+}
+
+interface JournalLine {
+  readonly t: string;
+  readonly ns: string;
+  readonly status?: number | null;
+  readonly effects?: readonly { readonly what: string; readonly identifiers: readonly string[] }[];
 }
 
 /** Waits until everybody is revoked there. */
@@ -119,8 +146,9 @@ export async function allRevoked(
   patienceMs = settleMs,
 ): Promise<PartnerLog> {
   const until = performance.now() + patienceMs;
+  const read = journalOf(stack, recipient, people);
   for (;;) {
-    const journal = await journalOf(stack, recipient, people);
+    const journal = await read();
     if (journal.revoked.size === people.length) return journal;
     if (performance.now() > until)
       throw new Error(`${recipient} has revoked ${journal.revoked.size} of ${people.length} people`);

@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { controllerId, topicSettings } from '@entente/contracts';
 import { createKafka } from '@entente/kafka';
-import { repositoryFile, ServiceProcess, startIssuer, Supervisor } from '@entente/local';
+import { freePorts, repositoryFile, ServiceProcess, startIssuer, Supervisor } from '@entente/local';
 import { createLogger } from '@entente/observability';
 import { createPool, migrate, type MigrationClass, type Pool } from '@entente/postgres';
 import { kafkaBootstrap, testDatabase } from '@entente/test-support';
@@ -45,7 +43,7 @@ export async function startConsoleWorld(more: (stub: string) => NodeJS.ProcessEn
   await migrate({ url: database.url, schema: 'ops', migrations: opsMigrations, log });
   await ensureTopics();
   const pool = createPool({ url: database.url, schema: 'ops', name: 'console-test', max: 4 });
-  const port = await freePort();
+  const [port] = (await freePorts(1)) as [number];
   const url = `http://127.0.0.1:${port}`;
   const webClient = { clientId: 'console', secret: 'console-secret', redirectUrl: `${url}/console/signed-in` };
   const clients = [
@@ -151,12 +149,4 @@ async function ensureTopics(): Promise<void> {
   );
   await admin.close();
   await kafka.close();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
