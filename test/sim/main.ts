@@ -34,6 +34,13 @@ function seedsAsked(): number {
   return values.seeds === undefined ? defaultSeeds : wholeNumber('seeds', values.seeds);
 }
 
+/** Workers finish out of order: what a later one has done already is done again. */
+function firstUndone(from: number, done: ReadonlySet<number>): number {
+  let seed = from;
+  while (done.has(seed)) seed += 1;
+  return seed;
+}
+
 async function run(): Promise<number> {
   const mutant = values.mutant ?? null;
   if (mutant !== null && !mutantNames.includes(mutant))
@@ -42,21 +49,23 @@ async function run(): Promise<number> {
   const from = wholeNumber('from', values.from);
   const workers = values.workers === undefined ? availableParallelism() : wholeNumber('workers', values.workers);
   const began = performance.now();
-  let done = 0;
+  const done = new Set<number>();
   let virtualMs = 0;
   let cpuMs = 0;
   const broken: SeedReport[] = [];
   let toldAt = began;
+  const brokenOff = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => brokenOff.abort());
   await campaign({
-    ...{ from, seeds: seedsAsked(), workers, mutant },
+    ...{ from, seeds: seedsAsked(), workers, mutant, signal: brokenOff.signal },
     onReport: (report) => {
-      done += 1;
+      done.add(report.seed);
       virtualMs += report.virtualMs;
       cpuMs += report.cpuMs;
       if (report.broken.length > 0) broken.push(report);
       if (performance.now() - toldAt > progressMs) {
         toldAt = performance.now();
-        console.error(`${done} seeds, ${(virtualMs / 3_600_000).toFixed(2)} virtual hours`);
+        console.error(`${done.size} seeds, ${(virtualMs / 3_600_000).toFixed(2)} virtual hours`);
       }
       // One is enough: the first broken seed is what to look at.
       return broken.length === 0;
@@ -71,10 +80,11 @@ async function run(): Promise<number> {
   }
   const hours = virtualMs / 3_600_000;
   console.log(
-    `${done} seeds from ${from}, ${hours.toFixed(2)} virtual hours in ${seconds.toFixed(1)} s ` +
+    `${done.size} seeds from ${from}, ${hours.toFixed(2)} virtual hours in ${seconds.toFixed(1)} s ` +
       `(${((hours * 60) / seconds).toFixed(1)} virtual hours a minute on ${workers} workers, ` +
       `${(virtualMs / 60 / cpuMs).toFixed(2)} per processor minute), ` +
-      `${broken.reduce((sum, report) => sum + report.broken.length, 0)} violations`,
+      `${broken.reduce((sum, report) => sum + report.broken.length, 0)} violations; ` +
+      `go on with --from ${firstUndone(from, done)}`,
   );
   return broken.length > 0 ? 1 : 0;
 }

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { Client, Pool } from 'pg';
-import type { ClientConfig } from 'pg';
+import type { ClientConfig, PoolClient } from 'pg';
 import { columnTypes } from './column-types.ts';
 import { startupOptions } from './session-settings.ts';
 import type { SessionSettings } from './session-settings.ts';
@@ -23,6 +23,8 @@ export interface PoolOptions extends ConnectionOptions {
   readonly transactionTimeoutMs?: number;
   readonly idleInTransactionTimeoutMs?: number;
   readonly settings?: SessionSettings;
+  /** Done on each new connection before anybody is lent it; if it fails the connection is closed, and whoever waits hears why. */
+  readonly onConnect?: (client: PoolClient) => Promise<void>;
 }
 
 export interface ClientOptions extends ConnectionOptions {
@@ -48,11 +50,14 @@ export function createPool(options: PoolOptions): Pool {
     ...options.settings,
   };
   const longestMs = longestSilenceMs(options);
+  const { onConnect } = options;
   const pool = new Pool({
     ...connection(options, settings),
     ...notSilentFor(longestMs),
     idleTimeoutMillis: Math.min(idleMs, longestMs ?? idleMs),
     max: options.max,
+    // The pool waits for what it returns, though its type does not say so.
+    ...(onConnect === undefined ? {} : { onConnect: (client): unknown => onConnect(client as PoolClient) }),
   });
   // Without a listener an idle connection's end would end the process.
   pool.on('error', (error) => options.onIdleError?.(error));

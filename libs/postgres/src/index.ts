@@ -4,7 +4,7 @@ export { createClient, createPool } from './connections.ts';
 export type { ClientOptions, PoolOptions } from './connections.ts';
 export type { SessionSettings } from './session-settings.ts';
 export { UnsafeBigint } from './column-types.ts';
-export { CommitUnknown, inTransaction } from './transaction.ts';
+export { CommitUnknown, inTransaction, transactionOn } from './transaction.ts';
 export { copyRows } from './copy-rows.ts';
 export type { BinaryRow } from './binary-rows.ts';
 export { inKeyOrder } from './in-key-order.ts';

@@ -41,6 +41,14 @@ export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Pro
   }
 }
 
+/** The same on a connection of the caller's, who closes it when this throws. */
+export async function transactionOn<T>(client: PoolClient, work: (tx: PoolClient) => Promise<T>): Promise<T> {
+  await client.query('BEGIN');
+  const result = await work(client);
+  await commit(client);
+  return result;
+}
+
 async function commit(client: PoolClient): Promise<void> {
   const warnings: string[] = [];
   const onNotice = (notice: { code?: string | undefined; severity?: string | undefined }) => {

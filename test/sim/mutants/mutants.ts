@@ -65,6 +65,11 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     caughtBy: ['ACK-TRUTH', 'CONVERGENCE'],
     seeds: 120,
   },
+  'database-unasked': {
+    make: () => ({ connected: () => () => Promise.resolve() }),
+    caughtBy: ['ACK-TRUTH', 'CONVERGENCE'],
+    seeds: 120,
+  },
   'restore-gives-back': {
     make: () => ({ restoring: restore.givesBack }),
     caughtBy: ['RESTORED', 'NO-LEAK'],
@@ -83,7 +88,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'unproven-read': {
     make: () => ({ database: database.unprovenRead }),
     caughtBy: ['DURABLE-ACK', 'NO-LEAK', 'NO-LEAK-STRICT'],
-    seeds: 400,
+    seeds: 600,
   },
   'exposure-after-send': {
     make: () => ({ register: delivery.exposureAfterSend }),

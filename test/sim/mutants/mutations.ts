@@ -7,6 +7,7 @@ import type { SessionGround } from '../../../libs/gate/src/session.ts';
 import type { MemoryReplica } from '../../../libs/gate/src/testing/memory-replica.ts';
 import type { Ledger } from '../../../services/consent/src/ledger/ledger.ts';
 import { settle } from '../../../services/ops/src/tracker/track.ts';
+import type { OnConnect } from '../postgres/pool.ts';
 import type { SimServer } from '../postgres/server.ts';
 
 /** What a gate's wrapper may look at. */
@@ -33,6 +34,8 @@ export interface Mutations {
   readonly waitForGates: (wait: () => Promise<unknown>) => Promise<unknown>;
   readonly gate: (gate: Gate, around: GateSurroundings) => Gate;
   readonly ground: (ground: SessionGround, around: { readonly now: () => number }) => SessionGround;
+  /** What a connector does with each new connection to its database. */
+  readonly connected: (connected: OnConnect) => OnConnect;
   /** What a connector writes its exposures with. */
   readonly register: (register: ExposureRegister) => ExposureRegister;
   /** What the tracker makes of an outcome. */
@@ -50,6 +53,7 @@ export const noMutations: Mutations = {
   waitForGates: (wait) => wait(),
   gate: (gate) => gate,
   ground: (ground) => ground,
+  connected: (connected) => connected,
   register: (register) => register,
   tracked: settle,
   revoked: (_sent, outcome) => outcome,

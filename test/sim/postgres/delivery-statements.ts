@@ -261,19 +261,24 @@ export const deliveryHandlers: Handlers = {
     return touched(held === undefined ? 0 : 1);
   },
   'SELECT (SELECT system_identifier::text FROM pg_control_system()) AS "systemIdentifier"': (s) =>
-    rowsOf([{ systemIdentifier: s.backend.server.systemIdentifier, timeline: s.backend.server.timeline }]),
+    rowsOf([
+      {
+        systemIdentifier: s.backend.server.systemIdentifier,
+        timeline: s.backend.server.timelineOf(s.backend.schema),
+      },
+    ]),
   'SELECT * FROM known_database FOR UPDATE': (s) => {
     s.lock('known_database', 'one');
     const known = s.get<KnownDatabase>('known_database', 'one');
     return rowsOf(known === undefined ? [] : [{ ...known }]);
   },
+  "SELECT to_regclass('known_database') IS NOT NULL AS there": () => rowsOf([{ there: true }]),
   'INSERT INTO known_database': (s) => {
+    const synchronous = s.backend.server.synchronousStandby;
     s.put('known_database', 'one', {
-      system_identifier: s.value<string>(1),
-      timeline: s.value<number>(2),
-      synchronous: s.backend.server.synchronousStandby,
+      ...{ system_identifier: s.value<string>(1), timeline: s.value<number>(2), synchronous },
     } satisfies KnownDatabase);
-    return touched(1);
+    return rowsOf([{ synchronous }]);
   },
   'INSERT INTO delivery AS d (controller, recipient, subject_key, exposed': expose,
   'UPDATE delivery d SET revoked = ARRAY': (s) => {

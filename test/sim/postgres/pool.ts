@@ -5,19 +5,24 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** Done on a new connection before it is lent. */
+export type OnConnect = (client: SimClient) => Promise<void>;
+
 const connectTimeoutMs = 5_000;
 
 /** The surface of a pg pool as shipped code uses it. */
 export class SimPool {
   readonly #open: () => Promise<SimClient>;
   readonly #max: number;
+  readonly #onConnect: OnConnect | undefined;
   readonly #idle: SimClient[] = [];
   readonly #waiting: Waiting[] = [];
   #made = 0;
 
-  constructor(open: () => Promise<SimClient>, max: number) {
+  constructor(open: () => Promise<SimClient>, max: number, onConnect?: OnConnect) {
     this.#open = open;
     this.#max = max;
+    this.#onConnect = onConnect;
   }
 
   on(): this {
@@ -60,6 +65,10 @@ export class SimPool {
     try {
       const client = await this.#open();
       client.on('error', () => undefined);
+      await this.#onConnect?.(client).catch((error: unknown) => {
+        void client.end();
+        throw error;
+      });
       return this.#lent(client);
     } catch (error) {
       this.#made -= 1;

@@ -44,6 +44,8 @@ export class SimServer implements ServerState {
   readonly listeners = new Map<string, Set<Session>>();
   systemIdentifier = 'sim-1';
   timeline = 1;
+  /** Failovers of schemas whose database is a server of their own. */
+  readonly #ownFailovers = new Map<string, number>();
   up = true;
   /** `synchronous_standby_names` is set: what was answered stands on whoever may be promoted (RST-3). */
   synchronousStandby = true;
@@ -70,6 +72,10 @@ export class SimServer implements ServerState {
   /** Database time, milliseconds since 1970 with microseconds. */
   get wallMs(): number {
     return beginningMs + Math.round(this.scheduler.now * 1000) / 1000;
+  }
+
+  timelineOf(schema: string): number {
+    return this.timeline + (this.#ownFailovers.get(schema) ?? 0);
   }
 
   table(name: string): Map<string, Row> {
@@ -149,6 +155,19 @@ export class SimServer implements ServerState {
     this.up = true;
   }
 
+  /** The same for one schema alone, as if it were on a server of its own. */
+  promoteOwn(schema: string, lostMs: number): void {
+    for (const backend of [...this.backends])
+      if (backend.schema === schema) backend.terminate('57P01', 'the server crashed');
+    const { now } = this.scheduler;
+    const own = ({ table }: Write): boolean => table.startsWith(`${schema}.`);
+    const first = this.#journal.findIndex(({ at }) => now - at < lostMs);
+    const tail = first < 0 ? [] : this.#journal.splice(first);
+    this.#journal.push(...tail.map(({ at, writes }) => ({ at, writes: writes.filter((write) => !own(write)) })));
+    this.#undo(tail.map(({ writes }) => writes.filter(own)));
+    this.#ownFailovers.set(schema, (this.#ownFailovers.get(schema) ?? 0) + 1);
+  }
+
   /** A copy that goes on by itself: the old primary, still up, for those that stay connected to it. */
   splitOff(): SimServer {
     const old = new SimServer(this.scheduler, this.random);
@@ -164,6 +183,7 @@ export class SimServer implements ServerState {
     old.deposed = true;
     old.synchronousStandby = this.synchronousStandby;
     old.timeline = this.timeline;
+    for (const [schema, count] of this.#ownFailovers) old.#ownFailovers.set(schema, count);
     this.backends.clear();
     this.advisory.clear();
     this.locks.clear();
@@ -176,12 +196,16 @@ export class SimServer implements ServerState {
     if (first < 0) return;
     const gone = this.#journal.splice(first);
     this.#flushed = Math.min(this.#flushed, first);
-    for (const { writes } of gone.reverse()) {
+    this.#undo(gone.map(({ writes }) => writes));
+  }
+
+  #undo(lost: readonly (readonly Write[])[]): void {
+    for (const writes of [...lost].reverse()) {
       for (const { table, key, before } of [...writes].reverse()) {
         if (before === undefined) this.table(table).delete(key);
         else this.table(table).set(key, before);
       }
-      this.onLost(writes);
+      if (writes.length > 0) this.onLost(writes);
     }
   }
 }

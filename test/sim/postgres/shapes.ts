@@ -52,6 +52,8 @@ export interface ServerState {
   readonly wallMs: number;
   readonly systemIdentifier: string;
   readonly timeline: number;
+  /** As a session of this schema is told. */
+  timelineOf(schema: string): number;
   readonly synchronousStandby: boolean;
   readonly sequences: Map<string, number>;
   /** Row locks: `table key` → who holds it. */

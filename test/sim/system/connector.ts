@@ -2,7 +2,7 @@ import { audience, topics } from '@entente/contracts';
 import { Egress, Gate } from '@entente/gate';
 import { systemClock } from '@entente/observability';
 import { Relay } from '@entente/outbox';
-import type { Pool } from '@entente/postgres';
+import type { Pool, PoolClient } from '@entente/postgres';
 import { randomUUID } from 'node:crypto';
 import { retryPolicy } from '../../../libs/connector-runtime/src/delivery-step/next-step.ts';
 import { RecipientLimits } from '../../../libs/connector-runtime/src/limits/recipient-limits.ts';
@@ -16,11 +16,12 @@ import { SharePipeline } from '../../../libs/connector-runtime/src/share/share-p
 import type { ShareRequest, Ticket } from '../../../libs/connector-runtime/src/share/share-request.ts';
 import { ExposureRegister } from '../../../libs/connector-runtime/src/store/exposure-register.ts';
 import { IdentifierSource } from '../../../libs/connector-runtime/src/store/identifier-source.ts';
-import { foundRestored } from '../../../libs/connector-runtime/src/store/known-database.ts';
+import { DatabaseWatch, foundRestored } from '../../../libs/connector-runtime/src/store/known-database.ts';
 import { forgetPosition, storedPositions } from '../../../libs/connector-runtime/src/store/log-positions.ts';
 import type { Random } from '../engine/random.ts';
 import { SimProcess } from '../engine/sim-process.ts';
 import type { SimSession } from '../kafka/sim-session.ts';
+import type { SimClient } from '../postgres/client.ts';
 import { acme, connectors, type ConnectorName } from './catalogue.ts';
 import { plainVault } from './plain-vault.ts';
 import type { SimPartner } from './partner.ts';
@@ -37,8 +38,8 @@ const limits = { lockMs: 2_000, statementMs: 10_000, transactionMs: 15_000 };
 const gatherMs: Readonly<Record<string, number>> = { [topics.revocations]: 10, [topics.changes]: 50 };
 const openRetryMs = 1_000;
 const reconcileRetryMs = 5_000;
-/** Which database this is, is asked this often: sooner than shipped (30 s), so that a run need not be longer. */
-const lookMs = 5_000;
+/** As in connector-parts.ts. */
+const lookMs = 30_000;
 
 interface Parts {
   readonly gate: Gate;
@@ -125,8 +126,11 @@ export class Connector {
     this.#sessions = kafka.sessions;
     const clock = systemClock;
     const metrics = noMetrics;
-    const pool = world.pool(process, name, 10, limits) as unknown as Pool;
     const { mutations } = world;
+    let afterLoss = (): void => {};
+    const watch = new DatabaseWatch({ log, onLost: () => afterLoss() });
+    const connected = (client: SimClient): Promise<void> => watch.connected(client as unknown as PoolClient);
+    const pool = world.pool(process, name, 10, limits, mutations.connected(connected)) as unknown as Pool;
     const opened = await Gate.open(
       {
         ...{ controller: acme, gate: `${name}-1`, recipients: [id], kafka, clock, log, metrics },
@@ -200,11 +204,15 @@ export class Connector {
         log.warn({ err }, 'catalogue not available yet');
         setTimeout(openCatalogue, openRetryMs);
       });
+    afterLoss = () => {
+      receiver.forget();
+      pipeline.forgetWindows();
+      openCatalogue();
+      reconcile();
+    };
     const look = async (): Promise<void> => {
       try {
-        if (!(await foundRestored(pool))) return;
-        openCatalogue();
-        reconcile();
+        if (await foundRestored(pool)) afterLoss();
       } catch (err) {
         log.warn({ err }, 'the database was not asked who it is');
       }

@@ -1,7 +1,7 @@
 import { topics } from '@entente/contracts';
 import type { Random } from '../engine/random.ts';
 import type { LedgerEntryRow } from '../postgres/consent-statements.ts';
-import type { SimServer } from '../postgres/server.ts';
+import type { SimServer, Write } from '../postgres/server.ts';
 import type { Connector } from './connector.ts';
 import type { ConsentService } from './consent-service.ts';
 import type { Operator } from './operator.ts';
@@ -19,9 +19,14 @@ const tailMs = { failover: [20, 3_000], olderCopy: [500, 8_000] } as const;
 const operatorMs = [300, 5_000] as const;
 const operatorDies = 0.25;
 const operatorDiesMs = 40;
+/** Part of the lossy failovers at which the connectors are started again; at the others they go on with what they remember. */
+const restarted = 0.3;
 const restartMs = [50, 1_500] as const;
 /** Between two looks whether the restore has ended. */
 const watchMs = 100;
+/** A connector's first look at its database and its first catalogue: before them it cannot tell, or keep, that it was restored. */
+const isBeginning = ({ table, before }: Pick<Write, 'table' | 'before'>): boolean =>
+  /\.(known_database|catalogue)$/.test(table) && before === undefined;
 /** Looks for an instant at which all that is to be lost is on the logs, milliseconds apart; so many. */
 const look = { everyMs: 15, most: 200 };
 
@@ -49,7 +54,7 @@ export class DatabaseLoss {
     const lostMs = this.#random.between(...tailMs.failover);
     this.#whenKnown(lostMs, longestMs, (server) => {
       server.promote(lostMs);
-      this.#restartConnectors();
+      if (this.#random.chance(restarted)) this.#restartConnectors();
       this.#lost('failover');
       this.#operatorComes();
     });
@@ -68,6 +73,20 @@ export class DatabaseLoss {
       this.#lost('older copy');
       this.#operatorComes();
     });
+  }
+
+  /**
+   * A connector's own server fails over to a standby that lagged: the consent service has lost nothing, so nobody stops anything or
+   * runs `entente restore`, and the connector goes on with what it remembers (RST-3, DLV-7).
+   */
+  ownFailover(): void {
+    const { server, scheduler, history } = this.#world;
+    const lostMs = this.#random.between(...tailMs.failover);
+    const { name } = this.#random.pick(this.#targets.connectors);
+    const tail = server.since(lostMs).filter(({ table }) => table.startsWith(`${name}.`));
+    if (this.#healed || !server.up || tail.some(isBeginning)) return;
+    server.promoteOwn(name, lostMs);
+    history.add({ kind: 'nemesis', at: scheduler.now, to: scheduler.now, fault: 'F4', what: 'other', target: name });
   }
 
   /** Nothing disturbs a restore any more. */
@@ -91,8 +110,7 @@ export class DatabaseLoss {
       if (record !== undefined) this.#published.add(`${record.topic} ${record.headers['ce_id']}`);
     }
     return server.since(lostMs).every(({ table, before, after }) => {
-      // A connector's first look at its database and its first catalogue: before them it cannot tell, or keep, that it was restored.
-      if (/\.(known_database|catalogue)$/.test(table) && before === undefined) return false;
+      if (isBeginning({ table, before })) return false;
       if (table !== 'consent.ledger_entry' || after === undefined) return true;
       const { changeId, entry } = after as unknown as LedgerEntryRow;
       const denies = (JSON.parse(entry) as { direction: string }).direction === 'deny';
@@ -107,10 +125,6 @@ export class DatabaseLoss {
     return [...this.#targets.services, ...this.#targets.connectors];
   }
 
-  /**
-   * What a connector remembers of its database (windows it wrote, denials it heard, the catalogue it stored) it must not believe
-   * after a loss: whoever lets one happen starts the connectors again (docs/simulation.md).
-   */
   #restartConnectors(): void {
     const { scheduler } = this.#world;
     for (const connector of this.#targets.connectors) {

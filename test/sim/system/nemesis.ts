@@ -131,6 +131,7 @@ export class Nemesis {
   #losses(): readonly (readonly [number, Strike])[] {
     return [
       [2, (ms) => this.#loss.failover(ms)],
+      [2, () => this.#loss.ownFailover()],
       [1, (ms) => this.#loss.olderCopy(ms)],
     ];
   }

@@ -8,7 +8,7 @@ import { SimCluster } from '../kafka/sim-cluster.ts';
 import { SimKafka } from '../kafka/sim-kafka.ts';
 import type { SessionLimits } from '../postgres/shapes.ts';
 import { SimClient } from '../postgres/client.ts';
-import { SimPool } from '../postgres/pool.ts';
+import { SimPool, type OnConnect } from '../postgres/pool.ts';
 import { SimServer } from '../postgres/server.ts';
 import { noMutations, type Mutations } from '../mutants/mutations.ts';
 import { Recorder } from '../history/recorder.ts';
@@ -112,8 +112,8 @@ export class World {
     return client;
   }
 
-  pool(process: SimProcess, schema: string, max: number, limits: SessionLimits): SimPool {
-    return new SimPool(() => this.connect(process, schema, limits), max);
+  pool(process: SimProcess, schema: string, max: number, limits: SessionLimits, onConnect?: OnConnect): SimPool {
+    return new SimPool(() => this.connect(process, schema, limits), max, onConnect);
   }
 
   /** kill -9: nothing of it happens any more; its kernel closes its sockets. */

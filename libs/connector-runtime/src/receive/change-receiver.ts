@@ -88,6 +88,11 @@ export class ChangeReceiver {
       metrics.counter('consent_records_consumed_total').add(records.length, { connector: recipient });
   }
 
+  /** The database may have lost what was stored (RST-3): it is told again by whatever comes. */
+  forget(): void {
+    this.#heard.forget();
+  }
+
   #store(tp: TP, batch: DecodedBatch, next: bigint, spans: ReceiveSpans): Promise<void> {
     const chunk = { tp, batch, next, spans };
     const denies = batch.closed.length > 0 || batch.changes.some(({ direction }) => direction === 'deny');

@@ -36,6 +36,13 @@ describe('REC-6: the second copy of a denial', () => {
     expect(heard.has(change(3))).toBe(false);
   });
 
+  test('nor of a database that may have lost it (RST-3)', () => {
+    const heard = new HeardDenials(() => 0);
+    heard.add([change(3)]);
+    heard.forget();
+    expect(heard.has(change(3))).toBe(false);
+  });
+
   test('a transaction that fails takes everything that was known with it', async () => {
     const heard = new HeardDenials(() => 0);
     heard.add([change(3)]);

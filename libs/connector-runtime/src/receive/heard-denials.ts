@@ -11,7 +11,7 @@ interface Heard {
 
 /**
  * Denials this process has just stored: the other log's copy (REC-6) changes nothing and need not ask the database. Forgotten
- * whenever a transaction fails, for a database that lost its newest commits must be told again.
+ * whenever a transaction fails or the database is another one, for one that lost its newest commits must be told again.
  */
 export class HeardDenials {
   readonly #versions = new Map<SubjectKey, Heard>();
@@ -43,12 +43,16 @@ export class HeardDenials {
     }
   }
 
+  forget(): void {
+    this.#versions.clear();
+  }
+
   /** What `stored` resolves to; if it fails, nothing is known any more. */
   async onlyIf<T>(stored: Promise<T>): Promise<T> {
     try {
       return await stored;
     } catch (error) {
-      this.#versions.clear();
+      this.forget();
       throw error;
     }
   }

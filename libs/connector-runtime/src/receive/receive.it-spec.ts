@@ -1,6 +1,7 @@
 import { purposeId, topics, type CatalogueChanged, type SnapshotLine } from '@entente/contracts';
 import type { InRecord } from '@entente/kafka';
 import { createLogger, systemClock } from '@entente/observability';
+import { databaseIdentity } from '@entente/postgres';
 import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { definePartner, type Revocation } from '../partner/definition.ts';
@@ -8,7 +9,7 @@ import { storeCatalogue } from '../store/catalogue-store.ts';
 import { storedPositions } from '../store/log-positions.ts';
 import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
 import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
-import { foundRestored, markRestored } from '../store/known-database.ts';
+import { DatabaseWatch, foundRestored, markRestored } from '../store/known-database.ts';
 import { Reconciler } from './reconciler.ts';
 
 const mail = purposeId('mail');
@@ -264,6 +265,49 @@ describe('DLV-7: after a restore of this database', () => {
     await pool.query(`UPDATE known_database SET system_identifier = '1', synchronous = true`);
     expect(await foundRestored(pool)).toBe(true);
     await pool.query('UPDATE catalogue SET restored_at = NULL');
+  });
+
+  test('each process finds out by its own next connection, before anything is written through it (RST-3)', async () => {
+    const client = await runtime.pool.connect();
+    const heard: string[] = [];
+    let here = await databaseIdentity(client);
+    const log = createLogger({ service: 'test', level: 'error' });
+    const [one, other] = ['one', 'other'].map(
+      (name) => new DatabaseWatch({ log, onLost: () => heard.push(name), identityOf: () => Promise.resolve(here) }),
+    ) as [DatabaseWatch, DatabaseWatch];
+    const markedAgain = async (): Promise<boolean> =>
+      (await client.query('UPDATE catalogue SET restored_at = NULL WHERE restored_at IS NOT NULL')).rowCount === 1;
+    try {
+      for (const watch of [one, other]) await watch.connected(client);
+      expect([heard, await markedAgain()]).toEqual([[], false]);
+      here = { ...here, timeline: here.timeline + 1 };
+      await one.connected(client);
+      expect([heard, await markedAgain()]).toEqual([['one'], true]);
+      for (const watch of [one, other, other]) await watch.connected(client);
+      expect([heard, await markedAgain()]).toEqual([['one', 'other'], false]);
+    } finally {
+      client.release();
+      await foundRestored(runtime.pool);
+      await runtime.pool.query('UPDATE catalogue SET restored_at = NULL');
+    }
+  });
+
+  test('a catalogue that the database lost is asked for again, and what waits for it is judged by it', async () => {
+    const { pool, keeper } = runtime;
+    const [person, after] = [await sharedPerson(), planted()];
+    const held = keeper.number;
+    await pool.query('DELETE FROM catalogue');
+    await expect(runtime.change(after, 1, [ads])).rejects.toThrow('no catalogue is stored yet');
+    // What a process does once it has found out (connector-parts.ts).
+    await keeper.open();
+    expect([keeper.number, (await pool.query('SELECT number FROM catalogue')).rows]).toEqual([
+      held,
+      [{ number: held }],
+    ]);
+    await runtime.change(after, 2, [ads]);
+    expect(await runtime.row(after)).toMatchObject({ version: 2, desired: [ads], catalogue: held });
+    await runtime.change(person, 2, []);
+    await told(person, 'accepted@2');
   });
 
   test('every recipient counts as preloaded: nobody knows what was shared since the backup', async () => {

@@ -6,6 +6,7 @@ import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '
 import { createPool, type ClockOffset, type Pool } from '@entente/postgres';
 import { ConsentApi } from '../consent/consent-api.ts';
 import type { RetryPolicy } from '../delivery-step/next-step.ts';
+import { DatabaseWatch } from '../store/known-database.ts';
 import type { ConfiguredRecipient, ConnectorConfig } from './config.ts';
 
 export interface ConnectorPartsOptions {
@@ -34,11 +35,19 @@ export interface Ground {
   readonly kafka: Kafka;
   readonly consent: ConsentApi;
   readonly measured: MeasuredClock;
+  readonly database: DatabaseHistory;
+}
+
+/** Who is to hear that the database may have lost its newest commits; set once the parts are there. */
+export interface DatabaseHistory {
+  onLost: () => void;
 }
 
 /** Opens what the parts stand on. The gate seeds itself in the background, for as long as it takes. */
 export async function openGround(options: ConnectorPartsOptions): Promise<Ground> {
   const { config, clock, log, metrics, schema, tracing = noTracing } = options;
+  const database: DatabaseHistory = { onLost: () => undefined };
+  const watch = new DatabaseWatch({ log, onLost: () => database.onLost() });
   const pool = createPool({
     url: config.databaseUrl,
     schema,
@@ -49,6 +58,7 @@ export async function openGround(options: ConnectorPartsOptions): Promise<Ground
     transactionTimeoutMs: 15_000,
     idleInTransactionTimeoutMs: 5_000,
     onIdleError: (err) => log.warn({ err }, 'database connection lost'),
+    onConnect: (client) => watch.connected(client),
   });
   const kafka = createKafka({ clientId: config.instance, ...config.kafka, log });
   const tokens = new TokenSource({
@@ -81,5 +91,5 @@ export async function openGround(options: ConnectorPartsOptions): Promise<Ground
     tracing,
     databaseClock: () => measured.offset,
   });
-  return { gate, pool, kafka, consent, measured };
+  return { gate, pool, kafka, consent, measured, database };
 }

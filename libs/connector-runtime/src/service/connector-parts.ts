@@ -181,6 +181,7 @@ export class ConnectorParts {
     gate.onSeeded((why) => {
       if (why !== null && why !== 'first') this.reconcile();
     });
+    ground.database.onLost = () => this.#afterLoss();
     collectBacklog(metrics, this.view, ids);
     collectAssurance(metrics, this.view, this.assurance.reports, bound);
   }
@@ -270,14 +271,20 @@ export class ConnectorParts {
     const { log } = this.#options;
     await this.#measureClock();
     try {
-      if (!(await foundRestored(this.pool))) return;
-      log.error({}, 'this database was restored: every recipient counts as preloaded (DLV-7)');
-      // What was believed to be stored may be gone, the catalogue with it.
-      void this.#openCatalogue();
-      this.reconcile();
+      if (await foundRestored(this.pool)) this.#afterLoss();
     } catch (err) {
       log.warn({ err }, 'the database was not asked who it is');
     }
+  }
+
+  /** RST-3: what was believed to be stored may be gone, the catalogue with it, and what this process remembers of it. */
+  #afterLoss(): void {
+    const { log } = this.#options;
+    log.error({}, 'this database may have lost its newest commits: every recipient counts as preloaded (DLV-7)');
+    this.receiver.forget();
+    for (const pipeline of this.pipelines.values()) pipeline.forgetWindows();
+    void this.#openCatalogue();
+    this.reconcile();
   }
 
   async #measureClock(): Promise<void> {

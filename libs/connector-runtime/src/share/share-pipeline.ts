@@ -116,6 +116,11 @@ export class SharePipeline {
     return { done, heldBecause: () => share.held };
   }
 
+  /** The database may have lost the windows this process wrote (RST-3). */
+  forgetWindows(): void {
+    this.#windows.forget();
+  }
+
   /** Held shares are given up, running attempts end. */
   async stop(): Promise<void> {
     this.#stop.abort();

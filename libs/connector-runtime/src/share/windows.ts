@@ -75,6 +75,14 @@ export class ExposureWindows {
     return null;
   }
 
+  /** The rows that hold the windows may be lost (RST-3): whatever leaves from here on writes its own. */
+  forget(): void {
+    for (const person of this.#persons.values()) {
+      person.covered.clear();
+      person.newest = null;
+    }
+  }
+
   #person(subjectKey: SubjectKey): Person {
     let person = this.#persons.get(subjectKey);
     if (person === undefined) {
