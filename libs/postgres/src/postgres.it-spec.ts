@@ -11,6 +11,7 @@ import {
   copyRows,
   createClient,
   createPool,
+  transactionOn,
   databaseClock,
   databaseIdentity,
   inKeyOrder,
@@ -19,7 +20,7 @@ import {
   pendingMigrations,
   serverVersion,
 } from './index.ts';
-import type { MigrationInterface, Pool, QueryRunner } from './index.ts';
+import type { MigrationInterface, Pool, PoolClient, QueryRunner } from './index.ts';
 
 const schema = 'consent';
 const log = createLogger({ service: 'postgres-spec', level: 'silent' });
@@ -171,6 +172,39 @@ describe('sessions', () => {
     await other.end();
     await waitFor(() => idleErrors.length > 0 && pool.idleCount === 0, { what: 'the pool hears of it' });
     expect(await only('SELECT 1 AS fine')).toEqual({ fine: 1 });
+  });
+});
+
+describe('a new connection', () => {
+  const poolThat = (onConnect: (client: PoolClient) => Promise<void>): Pool =>
+    createPool({ url: database.url, schema, name: 'new', max: 1, onConnect });
+
+  test('is lent only after it was asked, once, and a transaction of its own is committed by then', async () => {
+    const asked: unknown[] = [];
+    const lent = poolThat(async (client) => {
+      asked.push((await transactionOn(client, (tx) => tx.query('SELECT pg_backend_pid() AS pid'))).rows[0]);
+    });
+    try {
+      const pid = async (): Promise<unknown> => (await lent.query('SELECT pg_backend_pid() AS pid')).rows[0];
+      expect([await pid(), await pid()]).toEqual([asked[0], asked[0]]);
+      expect(asked).toHaveLength(1);
+    } finally {
+      await lent.end();
+    }
+  });
+
+  test('is closed where that fails; whoever waits hears why, and the next one is asked anew', async () => {
+    let tries = 0;
+    const lent = poolThat(() => {
+      tries += 1;
+      return tries === 1 ? Promise.reject(new Error('another database')) : Promise.resolve();
+    });
+    try {
+      await expect(lent.query('SELECT 1')).rejects.toThrow('another database');
+      expect((await lent.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    } finally {
+      await lent.end();
+    }
   });
 });
 
