@@ -39,7 +39,7 @@ export interface Ground {
 }
 
 /** Who is to hear that the database may have lost its newest commits; set once the parts are there. */
-export interface DatabaseHistory {
+interface DatabaseHistory {
   onLost: () => void;
 }
 
