@@ -52,6 +52,7 @@ describe('FENCE', () => {
     expect(fences(['email'], ['ads'])).toBe(1);
     expect(fences(['email'], ['ads', 'email'])).toBe(1);
     expect(fences(['email', 'ads'], ['ads', 'email'])).toBe(0);
+    expect(fences([], ['ads'])).toBe(0);
   });
   test('the open socket of a stopped worker is not a second call', () => {
     const stop: Nemesis = { kind: 'nemesis', at: 2052, to: 2055, fault: 'F1', what: 'stop', target: call.process };

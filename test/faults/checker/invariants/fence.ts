@@ -53,8 +53,13 @@ function underWay({ events, attemptEnds, faults, processes }: Evidence): Violati
   return found;
 }
 
-/** Two shares of one person may each resume them first: where both ask for the same, neither can overtake the other. */
-const resumeTheSame = (one: EgressStart, other: EgressStart): boolean =>
-  one.effect === 'reinstate' && other.effect === 'reinstate' && named(one) === named(other);
+/**
+ * Two shares of one person may each resume them first: where both ask for the same, or one lifts what stands beside the
+ * purposes and names none, neither can overtake the other.
+ */
+const resumeTheSame = (one: EgressStart, other: EgressStart): boolean => {
+  if (one.effect !== 'reinstate' || other.effect !== 'reinstate') return false;
+  return named(one) === '' || named(other) === '' || named(one) === named(other);
+};
 
 const named = ({ purposes }: EgressStart): string => [...new Set(purposes)].sort().join();

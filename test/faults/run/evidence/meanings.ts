@@ -34,10 +34,9 @@ export const meanings: Readonly<Record<PartnerName, (deed: Deed) => readonly Mea
     return [{ effect: what === 'subscribe' ? 'reinstate' : 'revoke', purposes: [purpose] }];
   },
   segment({ what, scope, detail }) {
-    if (what === 'regulate') {
-      const effect = scope.endsWith('UNSUPPRESS') ? 'reinstate' : 'revoke';
-      return [{ effect, purposes: Object.values(categories) }];
-    }
+    // Suppression stands beside the preferences, which said no before it and are told anew after it: its end alone allows nothing.
+    if (what === 'regulate' && scope.endsWith('UNSUPPRESS')) return [{ effect: 'reinstate', purposes: [] }];
+    if (what === 'regulate') return [{ effect: 'revoke', purposes: Object.values(categories) }];
     if (what !== 'updatePreference') return [{ effect: 'share', purposes: ['product-analytics'] }];
     const stated = Object.entries((detail?.['categoryPreferences'] ?? {}) as Record<string, boolean>);
     const purposes = (wanted: boolean) =>

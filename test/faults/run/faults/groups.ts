@@ -17,7 +17,9 @@ export const groupFaults = ({ infrastructure }: World, random: Random): Fault[] 
         brokers: [...infrastructure.bootstrap],
         logLevel: logLevel.NOTHING,
       });
-      const group = random.pick(await groupsAtWork(kafka));
+      const groups = await groupsAtWork(kafka);
+      if (groups.length === 0) return null;
+      const group = random.pick(groups);
       const leaving = new AbortController();
       const storm = comeAndGo(kafka, group, random, leaving.signal);
       return {
@@ -42,8 +44,10 @@ async function groupsAtWork(kafka: Kafka): Promise<readonly Group[]> {
   try {
     const known = (await admin.listGroups()).groups.map(({ groupId }) => groupId);
     const { groups } = await admin.describeGroups(known);
-    return groups.flatMap(({ groupId, members: [member] }): Group[] => {
-      const topics = member && AssignerProtocol.MemberMetadata.decode(member.memberMetadata)?.topics;
+    return groups.flatMap(({ groupId, state, members: [member] }): Group[] => {
+      // While it rebalances, a group does not know what its members read.
+      const topics =
+        member && state === 'Stable' && AssignerProtocol.MemberMetadata.decode(member.memberMetadata)?.topics;
       return topics ? [{ groupId, topics }] : [];
     });
   } finally {
