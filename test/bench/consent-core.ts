@@ -33,8 +33,10 @@ const hashKey = randomBytes(32);
 const log = createLogger({ service: 'bench', level: 'error' });
 const ring = (kid: string): string => `${kid}:${randomBytes(32).toString('base64url')}`;
 
-/** One statement as the recording core sent it. */
+/** One statement as the recording core sends it. */
 export interface Statement {
+  /** Of a prepared one. */
+  readonly name?: string;
   readonly text: string;
   readonly values: readonly unknown[];
 }
@@ -75,6 +77,9 @@ export interface ConsentCore {
   record(command: Command): Promise<void>;
   /** The transaction that records this command alone, statement by statement. */
   transactionOf(command: Command): Promise<readonly Statement[]>;
+  /** In one transaction, on the one connection whose server process is `backend`; its statements are sent as `sent` has them. */
+  recordTogether(commands: readonly Command[], sent: (statement: Statement) => Statement): Promise<void>;
+  readonly backend: number;
   close(): Promise<void>;
 }
 
@@ -106,6 +111,8 @@ export async function openConsentCore(databaseUrl: string): Promise<ConsentCore>
     ...{ identifierKeys: parseKeyRing(ring('id1')), pseudonyms: pseudonymsWith(hashKeys) },
   });
   const recorder = new Recorder({ databaseUrl, instance: 'bench', ledger, clock, log, onCommitted });
+  const { rows } = await pool.query<{ backend: number }>('SELECT pg_backend_pid() AS backend');
+  const backend = rows[0]?.backend ?? 0;
   return {
     record: async (command) => {
       const recorded = await recorder.record(command);
@@ -113,9 +120,18 @@ export async function openConsentCore(databaseUrl: string): Promise<ConsentCore>
     },
     transactionOf: async (command) => {
       const statements: Statement[] = [];
-      await ledger.record(overheard(pool, statements), [command]);
+      const overheard = (statement: Statement): Statement => {
+        statements.push(statement);
+        return statement;
+      };
+      await ledger.record(through(pool, overheard), [command]);
       return statements;
     },
+    recordTogether: async (commands, sent) => {
+      const recorded = await ledger.record(through(pool, sent), commands);
+      for (const one of recorded) if (one.kind === 'rejected') throw new Error(one.rejection.detail);
+    },
+    backend,
     close: async () => {
       await recorder.close();
       await pool.end();
@@ -123,26 +139,23 @@ export async function openConsentCore(databaseUrl: string): Promise<ConsentCore>
   };
 }
 
-/** The same pool; what is asked of its connections is written down. */
-function overheard(pool: Pool, statements: Statement[]): Pool {
-  const noted = (client: PoolClient): PoolClient =>
+/** The same pool; what is asked of its connections is sent as `sent` has it. */
+function through(pool: Pool, sent: (statement: Statement) => Statement): Pool {
+  const asking = (client: PoolClient): PoolClient =>
     new Proxy(client, {
       get: (target, property) => {
         const member: unknown = Reflect.get(target, property);
         if (typeof member !== 'function') return member;
         if (property !== 'query') return member.bind(target) as unknown;
-        return (first: string | { text: string; values?: unknown[] }, values: unknown[] = []): unknown => {
-          if (typeof first === 'string') statements.push({ text: first, values });
-          else statements.push({ text: first.text, values: first.values ?? values });
-          return member.call(
-            target,
-            first,
-            ...(typeof first === 'string' && values.length > 0 ? [values] : []),
-          ) as unknown;
+        return (first: string | Statement, values: unknown[] = []): unknown => {
+          const { text, values: own = values, ...named } = typeof first === 'string' ? { text: first } : first;
+          const statement = sent({ ...named, text, values: own });
+          // A statement without values goes as a text, as the core sends it.
+          return member.call(target, statement.values.length > 0 ? statement : statement.text) as unknown;
         };
       },
     });
-  const connect = async (): Promise<PoolClient> => noted(await pool.connect());
+  const connect = async (): Promise<PoolClient> => asking(await pool.connect());
   return new Proxy(pool, {
     get: (target, property) => (property === 'connect' ? connect : (Reflect.get(target, property) as unknown)),
   });
