@@ -8,6 +8,8 @@ import type { SeedReport } from './seed-report.ts';
 /** Virtual seconds of a seed, at least. */
 const seedSeconds = 40;
 const defaultSeeds = 4_000;
+/** As a shell tells of a program that was interrupted. */
+const interrupted = 130;
 /** Lines of progress on stderr, milliseconds apart. */
 const progressMs = 10_000;
 
@@ -82,11 +84,12 @@ async function run(): Promise<number> {
   console.log(
     `${done.size} seeds from ${from}, ${hours.toFixed(2)} virtual hours in ${seconds.toFixed(1)} s ` +
       `(${((hours * 60) / seconds).toFixed(1)} virtual hours a minute on ${workers} workers, ` +
-      `${(virtualMs / 60 / cpuMs).toFixed(2)} per processor minute), ` +
+      `${(virtualMs / 60 / Math.max(cpuMs, 1)).toFixed(2)} per processor minute), ` +
       `${broken.reduce((sum, report) => sum + report.broken.length, 0)} violations; ` +
       `go on with --from ${firstUndone(from, done)}`,
   );
-  return broken.length > 0 ? 1 : 0;
+  if (broken.length > 0) return 1;
+  return brokenOff.signal.aborted ? interrupted : 0;
 }
 
 process.exitCode = await run();

@@ -1,7 +1,7 @@
 import { purposeId, topics, type CatalogueChanged, type SnapshotLine } from '@entente/contracts';
 import type { InRecord } from '@entente/kafka';
 import { createLogger, systemClock } from '@entente/observability';
-import { databaseIdentity } from '@entente/postgres';
+import { createPool, databaseIdentity } from '@entente/postgres';
 import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { definePartner, type Revocation } from '../partner/definition.ts';
@@ -290,6 +290,33 @@ describe('DLV-7: after a restore of this database', () => {
       await foundRestored(runtime.pool);
       await runtime.pool.query('UPDATE catalogue SET restored_at = NULL');
     }
+  });
+
+  test('a pool lends a connection only once that is settled, also where nothing is migrated yet', async () => {
+    const log = createLogger({ service: 'test', level: 'error' });
+    const [{ schema } = { schema: '' }] = (
+      await runtime.pool.query<{ schema: string }>('SELECT current_schema() AS schema')
+    ).rows;
+    await runtime.pool.query(elsewhere);
+    let heard = 0;
+    const watch = new DatabaseWatch({ log, onLost: () => (heard += 1) });
+    const seen: unknown[] = [];
+    for (const name of ['pg_temp', schema]) {
+      const pool = createPool({
+        ...{ url: database.url, schema: name, name: 'asked', max: 1 },
+        onConnect: (client) => watch.connected(client),
+      });
+      seen.push(
+        (
+          await pool.query(
+            name === schema ? 'SELECT restored_at IS NOT NULL AS is FROM catalogue' : 'SELECT false AS is',
+          )
+        ).rows,
+      );
+      await pool.end();
+    }
+    expect([heard, seen]).toEqual([1, [[{ is: false }], [{ is: true }]]]);
+    await runtime.pool.query('UPDATE catalogue SET restored_at = NULL');
   });
 
   test('a catalogue that the database lost is asked for again, and what waits for it is judged by it', async () => {
