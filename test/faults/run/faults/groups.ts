@@ -67,7 +67,8 @@ async function comeAndGo(
 ): Promise<number> {
   let joins = 0;
   while (!signal.aborted) {
-    const consumer = kafka.consumer({ groupId });
+    // It never comes back by itself: one that nobody holds any more would keep its partitions to the end of the run.
+    const consumer = kafka.consumer({ groupId, retry: { restartOnFailure: () => Promise.resolve(false) } });
     consumer.on(consumer.events.GROUP_JOIN, () => {
       joins += 1;
     });
@@ -76,10 +77,11 @@ async function comeAndGo(
       await consumer.subscribe({ topics: [...topics] });
       await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
       await pause(random.between(...staysMs), undefined, { signal }).catch(() => undefined);
-      await consumer.disconnect();
     } catch {
       // Another fault has taken its broker: a member that goes without a word is a storm too. What counts is how often it joined.
       await pause(staysMs[0], undefined, { signal }).catch(() => undefined);
+    } finally {
+      await consumer.disconnect().catch(() => undefined);
     }
   }
   return joins;
