@@ -64,6 +64,8 @@ export class SingleFlightPublisher implements EventPublisher {
 
   reset(): Promise<void> {
     return this.inTurn(() => {
+      this.opening?.cancel();
+      this.opening = undefined;
       this.retire();
       return Promise.resolve();
     });

@@ -54,7 +54,7 @@ export function createPool(options: PoolOptions): Pool {
   const pool = new Pool({
     ...connection(options, settings),
     ...notSilentFor(longestMs),
-    idleTimeoutMillis: Math.min(idleMs, longestMs ?? idleMs),
+    idleTimeoutMillis: Math.min(idleMs, (longestMs ?? idleMs) + silenceMarginMs / 2),
     max: options.max,
     // The pool waits for what it returns, though its type does not say so.
     ...(onConnect === undefined ? {} : { onConnect: (client): unknown => onConnect(client as PoolClient) }),

@@ -6,6 +6,8 @@ export interface DatabaseIdentity {
   /** 64 bits, as decimal text: more than a number holds. */
   readonly systemIdentifier: string;
   readonly timeline: number;
+  /** A standby: what is read here may lag, and nothing can be written. */
+  readonly inRecovery: boolean;
 }
 
 /** The role may not read what RST-1 needs. */
@@ -23,7 +25,7 @@ const identitySql = `
   SELECT (SELECT system_identifier::text FROM pg_control_system()) AS "systemIdentifier",
          CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
               ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
-         END AS timeline`;
+         END AS timeline, pg_is_in_recovery() AS "inRecovery"`;
 
 export async function databaseIdentity(database: Pool | PoolClient): Promise<DatabaseIdentity> {
   try {

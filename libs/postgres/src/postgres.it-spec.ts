@@ -306,6 +306,7 @@ describe('the database itself', () => {
     expect(await databaseIdentity(pool)).toEqual({
       systemIdentifier: expect.stringMatching(/^\d{15,20}$/),
       timeline: 1,
+      inRecovery: false,
     });
     expect(await serverVersion(pool)).toBeGreaterThanOrEqual(170_000);
   });

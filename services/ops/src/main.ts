@@ -18,11 +18,14 @@ import { Tracker } from './tracker/tracker.ts';
 /** Nothing this service asks takes a second; a sweep over a day's backlog some. */
 const databaseTimeoutMs = 20_000;
 
-// What is watched goes first where both share processors: a measurement written down later is the same measurement.
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
-
 const config = loadOpsConfig();
 const log = createLogger({ service: 'ops', level: config.logLevel });
+// What is watched goes first where both share processors: a measurement written down later is the same measurement.
+try {
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+} catch (err) {
+  log.warn({ err }, 'this process keeps its priority');
+}
 const metrics = createMetrics();
 const tracing = await startTracing({
   ...{ endpoint: config.otlpEndpoint, ratio: config.traceRatio },

@@ -18,6 +18,7 @@ interface KnownDatabase {
   readonly system_identifier: string;
   readonly timeline: number;
   readonly synchronous: boolean;
+  readonly comparison_owed_since: string | null;
 }
 
 interface StoredCatalogue {
@@ -265,6 +266,7 @@ export const deliveryHandlers: Handlers = {
       {
         systemIdentifier: s.backend.server.systemIdentifier,
         timeline: s.backend.server.timelineOf(s.backend.schema),
+        inRecovery: false,
       },
     ]),
   'SELECT * FROM known_database FOR UPDATE': (s) => {
@@ -272,13 +274,24 @@ export const deliveryHandlers: Handlers = {
     const known = s.get<KnownDatabase>('known_database', 'one');
     return rowsOf(known === undefined ? [] : [{ ...known }]);
   },
-  "SELECT to_regclass('known_database') IS NOT NULL AS there": () => rowsOf([{ there: true }]),
+  "WHERE attrelid = to_regclass('known_database')": () => rowsOf([{ there: true }]),
   'INSERT INTO known_database': (s) => {
     const synchronous = s.backend.server.synchronousStandby;
+    const before = s.get<KnownDatabase>('known_database', 'one')?.comparison_owed_since ?? null;
     s.put('known_database', 'one', {
       ...{ system_identifier: s.value<string>(1), timeline: s.value<number>(2), synchronous },
+      comparison_owed_since: s.value<boolean>(3) ? String(s.now) : before,
     } satisfies KnownDatabase);
     return rowsOf([{ synchronous }]);
+  },
+  'SELECT comparison_owed_since::text AS since': (s) =>
+    rowsOf([{ since: s.get<KnownDatabase>('known_database', 'one')?.comparison_owed_since ?? null }]),
+  'UPDATE known_database SET comparison_owed_since = NULL': (s) => {
+    s.lock('known_database', 'one');
+    const known = s.get<KnownDatabase>('known_database', 'one');
+    if (known?.comparison_owed_since !== s.value<string>(1)) return touched(0);
+    s.put('known_database', 'one', { ...known, comparison_owed_since: null });
+    return touched(1);
   },
   'INSERT INTO delivery AS d (controller, recipient, subject_key, exposed': expose,
   'UPDATE delivery d SET revoked = ARRAY': (s) => {

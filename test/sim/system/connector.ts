@@ -16,7 +16,11 @@ import { SharePipeline } from '../../../libs/connector-runtime/src/share/share-p
 import type { ShareRequest, Ticket } from '../../../libs/connector-runtime/src/share/share-request.ts';
 import { ExposureRegister } from '../../../libs/connector-runtime/src/store/exposure-register.ts';
 import { IdentifierSource } from '../../../libs/connector-runtime/src/store/identifier-source.ts';
-import { DatabaseWatch, foundRestored } from '../../../libs/connector-runtime/src/store/known-database.ts';
+import {
+  comparisonMade,
+  comparisonOwed,
+  DatabaseWatch,
+} from '../../../libs/connector-runtime/src/store/known-database.ts';
 import { forgetPosition, storedPositions } from '../../../libs/connector-runtime/src/store/log-positions.ts';
 import type { Random } from '../engine/random.ts';
 import { SimProcess } from '../engine/sim-process.ts';
@@ -184,8 +188,13 @@ export class Connector {
     const fetchCatalogue = () => this.#consent.catalogue();
     const snapshot = () => this.#consent.snapshot();
     const reconciler = new Reconciler({ pool, controller: acme, recipients: [id], snapshot, log, wake });
+    const compare = async (): Promise<void> => {
+      const owed = await comparisonOwed(pool);
+      await reconciler.run(new AbortController().signal);
+      if (owed !== null) await comparisonMade(pool, owed);
+    };
     const reconcile = (): void => {
-      reconciler.run(new AbortController().signal).catch((err: unknown) => {
+      compare().catch((err: unknown) => {
         log.error({ err }, 'rows not compared with the consent service; trying again');
         setTimeout(reconcile, reconcileRetryMs);
       });
@@ -212,11 +221,12 @@ export class Connector {
     };
     const look = async (): Promise<void> => {
       try {
-        if (await foundRestored(pool)) afterLoss();
+        await watch.look(pool);
       } catch (err) {
         log.warn({ err }, 'the database was not asked who it is');
       }
     };
+    if ((await comparisonOwed(pool)) !== null) reconcile();
     await look();
     setInterval(() => void look(), lookMs);
     this.#parts = { gate, pipeline };

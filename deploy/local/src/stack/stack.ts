@@ -1,7 +1,7 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { TokenSource } from '@entente/http';
 import { createLogger, type Logger } from '@entente/observability';
 import { EntenteClient } from '../client/entente-client.ts';
@@ -134,8 +134,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 /** Terminals are for people: a client's complaint about a broker that is still starting belongs beside the services' logs. */
-const logInto = (file: string): Logger =>
-  createLogger({ service: 'entente', level: 'warn', destination: { write: (line) => appendFileSync(file, line) } });
+function logInto(file: string): Logger {
+  const write = (line: string): void => {
+    // The supervisor removes the directory at the end, and a client's last complaint may come after that.
+    if (existsSync(dirname(file))) appendFileSync(file, line);
+  };
+  return createLogger({ service: 'entente', level: 'warn', destination: { write } });
+}
 
 interface Ground {
   readonly log: Logger;

@@ -4,6 +4,7 @@ import { Restores1700000000025 } from './3-restores.ts';
 import { Traces1700000000031 } from './3-traces.ts';
 import { DryComparisons1700000000032 } from './4-dry-comparisons.ts';
 import { Replays1700000000051 } from './5-replays.ts';
+import { ComparisonsOwed1700000000061 } from './6-comparisons-owed.ts';
 
 /** Migrations of a connector service's schema, in order. The schema is the one of the connection's search path. */
 export const connectorMigrations = [
@@ -13,4 +14,5 @@ export const connectorMigrations = [
   Traces1700000000031,
   DryComparisons1700000000032,
   Replays1700000000051,
+  ComparisonsOwed1700000000061,
 ];

@@ -1,7 +1,7 @@
 import { purposeId, topics, type CatalogueChanged, type SnapshotLine } from '@entente/contracts';
 import type { InRecord } from '@entente/kafka';
 import { createLogger, systemClock } from '@entente/observability';
-import { createPool, databaseIdentity } from '@entente/postgres';
+import { createPool, databaseIdentity, type Pool } from '@entente/postgres';
 import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { definePartner, type Revocation } from '../partner/definition.ts';
@@ -9,7 +9,7 @@ import { storeCatalogue } from '../store/catalogue-store.ts';
 import { storedPositions } from '../store/log-positions.ts';
 import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
 import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
-import { DatabaseWatch, foundRestored, markRestored } from '../store/known-database.ts';
+import { comparisonMade, comparisonOwed, DatabaseWatch, markRestored } from '../store/known-database.ts';
 import { Reconciler } from './reconciler.ts';
 
 const mail = purposeId('mail');
@@ -254,6 +254,13 @@ describe('REC-9 and DLV-1: the catalogue', () => {
 
 describe('DLV-7: after a restore of this database', () => {
   const elsewhere = `UPDATE known_database SET timeline = timeline - 1`;
+  const log = createLogger({ service: 'test', level: 'error' });
+  /** By a process that has just started: it knows only what the database says of itself. */
+  const foundRestored = async (pool: Pool): Promise<boolean> => {
+    let lost = false;
+    await new DatabaseWatch({ log, onLost: () => (lost = true) }).look(pool);
+    return lost;
+  };
 
   test('another server, or another history of this one, is a restore; with a synchronous standby a promotion is none', async () => {
     const { pool } = runtime;
@@ -271,7 +278,6 @@ describe('DLV-7: after a restore of this database', () => {
     const client = await runtime.pool.connect();
     const heard: string[] = [];
     let here = await databaseIdentity(client);
-    const log = createLogger({ service: 'test', level: 'error' });
     const [one, other] = ['one', 'other'].map(
       (name) => new DatabaseWatch({ log, onLost: () => heard.push(name), identityOf: () => Promise.resolve(here) }),
     ) as [DatabaseWatch, DatabaseWatch];
@@ -284,7 +290,8 @@ describe('DLV-7: after a restore of this database', () => {
       await one.connected(client);
       expect([heard, await markedAgain()]).toEqual([['one'], true]);
       for (const watch of [one, other, other]) await watch.connected(client);
-      expect([heard, await markedAgain()]).toEqual([['one', 'other'], false]);
+      // Each marks by what it has seen itself: the row that the other recorded may be that of an old copy.
+      expect([heard, await markedAgain()]).toEqual([['one', 'other'], true]);
     } finally {
       client.release();
       await foundRestored(runtime.pool);
@@ -292,8 +299,50 @@ describe('DLV-7: after a restore of this database', () => {
     }
   });
 
+  test('a standby is not written through, nor kept until it is promoted (RST-3)', async () => {
+    const client = await runtime.pool.connect();
+    const identity = { ...(await databaseIdentity(client)), inRecovery: true };
+    const watch = new DatabaseWatch({ log, onLost: () => undefined, identityOf: () => Promise.resolve(identity) });
+    await expect(watch.connected(client)).rejects.toThrow('in recovery');
+    client.release();
+  });
+
+  test('a standby that acknowledges no more is remembered as such, whatever its own row says (RST-3)', async () => {
+    const { pool } = runtime;
+    let here = { ...(await databaseIdentity(pool)), timeline: 7 };
+    let lost = 0;
+    const watch = new DatabaseWatch({ log, onLost: () => (lost += 1), identityOf: () => Promise.resolve(here) });
+    await pool.query(`${elsewhere}, synchronous = true`);
+    await watch.look(pool);
+    // The copy that is promoted has the row of a time when it acknowledged every commit.
+    await pool.query('UPDATE known_database SET synchronous = true');
+    here = { ...here, timeline: 8 };
+    await watch.look(pool);
+    expect(lost).toBe(1);
+    await foundRestored(pool);
+    await pool.query('UPDATE catalogue SET restored_at = NULL');
+  });
+
+  test('the comparison that is owed after a loss outlives the process that found it (DLV-7)', async () => {
+    const { pool } = runtime;
+    await pool.query('UPDATE known_database SET comparison_owed_since = NULL');
+    expect([await foundRestored(pool), await comparisonOwed(pool)]).toEqual([false, null]);
+    await pool.query(elsewhere);
+    expect(await foundRestored(pool)).toBe(true);
+    const owed = (await comparisonOwed(pool)) ?? '';
+    expect(await foundRestored(pool)).toBe(false);
+    expect(await comparisonOwed(pool)).toBe(owed);
+    await pool.query(elsewhere);
+    await foundRestored(pool);
+    await comparisonMade(pool, owed);
+    const later = (await comparisonOwed(pool)) ?? '';
+    expect(later > owed).toBe(true);
+    await comparisonMade(pool, later);
+    expect(await comparisonOwed(pool)).toBe(null);
+    await pool.query('UPDATE catalogue SET restored_at = NULL');
+  });
+
   test('a pool lends a connection only once that is settled, also where nothing is migrated yet', async () => {
-    const log = createLogger({ service: 'test', level: 'error' });
     const [{ schema } = { schema: '' }] = (
       await runtime.pool.query<{ schema: string }>('SELECT current_schema() AS schema')
     ).rows;

@@ -84,7 +84,7 @@ export function assuranceParts(options: AssuranceOptions): AssuranceParts {
     embedded: {
       ...{ controller, vault, recipient: (id) => exposures.recipient(id) },
       catalogueNumber: () => gate.catalogue?.number ?? null,
-      newestCatalogueNumber: async () => (await consent.catalogue()).number,
+      newestCatalogueNumber: inTurn(async () => (await consent.catalogue()).number),
       persons: new KnownPersons({ pool, controller, gate, consent, log }),
       register: new ExposureRegister({ pool, controller, owner: randomUUID(), log }),
     },
@@ -97,4 +97,19 @@ export function assuranceParts(options: AssuranceOptions): AssuranceParts {
       await Promise.all(confirmers.map((confirmer) => confirmer.stop()));
     },
   };
+}
+
+/** Whoever asks while a question is under way shares the next one, whose answer is newer than what made them ask. */
+function inTurn<T>(ask: () => Promise<T>): () => Promise<T> {
+  let running: Promise<unknown> = Promise.resolve();
+  let next: Promise<T> | undefined;
+  return () =>
+    (next ??= running
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        const asked = ask();
+        running = asked;
+        return asked;
+      }));
 }

@@ -41,12 +41,13 @@ export interface Ground {
 /** Who is to hear that the database may have lost its newest commits; set once the parts are there. */
 interface DatabaseHistory {
   onLost: () => void;
+  readonly look: (pool: Pool) => Promise<void>;
 }
 
 /** Opens what the parts stand on. The gate seeds itself in the background, for as long as it takes. */
 export async function openGround(options: ConnectorPartsOptions): Promise<Ground> {
   const { config, clock, log, metrics, schema, tracing = noTracing } = options;
-  const database: DatabaseHistory = { onLost: () => undefined };
+  const database: DatabaseHistory = { onLost: () => undefined, look: (of) => watch.look(of) };
   const watch = new DatabaseWatch({ log, onLost: () => database.onLost() });
   const pool = createPool({
     url: config.databaseUrl,

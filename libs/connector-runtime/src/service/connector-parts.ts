@@ -24,7 +24,7 @@ import { SharePipeline } from '../share/share-pipeline.ts';
 import { DeliveryView } from '../store/delivery-view.ts';
 import { ExposureRegister } from '../store/exposure-register.ts';
 import { IdentifierSource } from '../store/identifier-source.ts';
-import { foundRestored } from '../store/known-database.ts';
+import { comparisonMade, comparisonOwed } from '../store/known-database.ts';
 import { IdentifierVault } from '../store/identifier-vault.ts';
 import type { ConfiguredRecipient } from './config.ts';
 import { openGround, type ConnectorPartsOptions, type Ground, type MeasuredClock } from './connector-ground.ts';
@@ -65,6 +65,7 @@ export class ConnectorParts {
   readonly #options: ConnectorPartsOptions;
   readonly #stopped = new AbortController();
   readonly #measured: MeasuredClock;
+  readonly #database: Ground['database'];
   #timer: NodeJS.Timeout | undefined;
   #sharing: Promise<void> | undefined;
 
@@ -181,7 +182,8 @@ export class ConnectorParts {
     gate.onSeeded((why) => {
       if (why !== null && why !== 'first') this.reconcile();
     });
-    ground.database.onLost = () => this.#afterLoss();
+    this.#database = ground.database;
+    this.#database.onLost = () => this.#afterLoss();
     collectBacklog(metrics, this.view, ids);
     collectAssurance(metrics, this.view, this.assurance.reports, bound);
   }
@@ -202,6 +204,8 @@ export class ConnectorParts {
     const pending = await this.pendingMigrations();
     if (pending.length > 0)
       throw new Error(`schema ${schema} lacks migrations ${pending.join(', ')}: run entente migrate`);
+    // A process that ended before it had compared leaves it to us.
+    if ((await comparisonOwed(this.pool)) !== null) this.reconcile();
     await this.#look();
     this.#timer = setInterval(() => void this.#look(), lookMs);
     this.#timer.unref();
@@ -219,12 +223,18 @@ export class ConnectorParts {
     const { log } = this.#options;
     const attempt = (): void => {
       if (signal.aborted) return;
-      this.reconciler.run(signal).catch((err: unknown) => {
+      this.#compare(signal).catch((err: unknown) => {
         log.error({ err }, 'rows not compared with the consent service; trying again');
         setTimeout(attempt, reconcileRetryMs).unref();
       });
     };
     attempt();
+  }
+
+  async #compare(signal: AbortSignal): Promise<void> {
+    const owed = await comparisonOwed(this.pool);
+    await this.reconciler.run(signal);
+    if (owed !== null) await comparisonMade(this.pool, owed);
   }
 
   /** No more shares: those held are given up, so that whoever waits for them is answered. */
@@ -271,7 +281,7 @@ export class ConnectorParts {
     const { log } = this.#options;
     await this.#measureClock();
     try {
-      if (await foundRestored(this.pool)) this.#afterLoss();
+      await this.#database.look(this.pool);
     } catch (err) {
       log.warn({ err }, 'the database was not asked who it is');
     }

@@ -19,55 +19,84 @@ interface Known {
 /** Every upsert reads it with its catalogue; whoever looks at the same row waits for it. */
 const markSql = `UPDATE catalogue SET restored_at = clock_timestamp()`;
 
-/**
- * RST-3: a connection to another server, or to another history of the one known, is a restore, unless every commit was
- * acknowledged by whoever could be promoted. @returns whether this database was found restored now
- */
-export async function foundRestored(pool: Pool): Promise<boolean> {
-  const identity = await databaseIdentity(pool);
-  const { restored } = await inTransaction(pool, (tx) => recorded(tx, identity));
-  return restored;
-}
+const thereSql = `
+  SELECT EXISTS (SELECT FROM pg_attribute
+    WHERE attrelid = to_regclass('known_database') AND attname = 'comparison_owed_since') AS there`;
 
 interface Recorded {
+  /** The newest commits may be lost. */
   readonly restored: boolean;
   /** Whoever is promoted next has acknowledged every commit. */
   readonly synchronous: boolean;
 }
 
-async function recorded(tx: PoolClient, { systemIdentifier, timeline }: DatabaseIdentity): Promise<Recorded> {
+type Seen = DatabaseIdentity & Pick<Recorded, 'synchronous'>;
+
+/**
+ * RST-3: another server, or another history of the one known, is a restore, unless every commit was acknowledged by whoever
+ * could be promoted. By the row that is there, which may be as old as the copy, and by what this process has seen itself.
+ */
+async function recorded(tx: PoolClient, identity: DatabaseIdentity, seen: Seen | null): Promise<Recorded> {
   const { rows } = await tx.query<Known>('SELECT * FROM known_database FOR UPDATE');
   const [known] = rows;
-  const isSame = known?.system_identifier === systemIdentifier && known.timeline === timeline;
-  const nothingLost = known?.synchronous === true && known.system_identifier === systemIdentifier;
-  const restored = known !== undefined && !isSame && !nothingLost;
+  const { systemIdentifier, timeline } = identity;
+  const byRow = known && {
+    systemIdentifier: known.system_identifier,
+    timeline: known.timeline,
+    synchronous: known.synchronous,
+  };
+  const restored = [byRow, seen].some((before) => before && mayHaveLost(before, identity));
   if (restored) await tx.query(markSql);
   const written = await tx.query<Known>(
-    `INSERT INTO known_database (system_identifier, timeline, synchronous)
-     VALUES ($1, $2, current_setting('synchronous_standby_names') <> '')
+    `INSERT INTO known_database (system_identifier, timeline, synchronous, comparison_owed_since)
+     VALUES ($1, $2, current_setting('synchronous_standby_names') <> '', CASE WHEN $3::boolean THEN clock_timestamp() END)
      ON CONFLICT (only_row) DO UPDATE SET system_identifier = excluded.system_identifier,
-       timeline = excluded.timeline, synchronous = excluded.synchronous
+       timeline = excluded.timeline, synchronous = excluded.synchronous,
+       comparison_owed_since = coalesce(excluded.comparison_owed_since, known_database.comparison_owed_since)
      RETURNING synchronous`,
-    [systemIdentifier, timeline],
+    [systemIdentifier, timeline, restored],
   );
   return { restored, synchronous: written.rows[0]?.synchronous ?? false };
+}
+
+const mayHaveLost = (before: Omit<Seen, 'inRecovery'>, now: DatabaseIdentity): boolean =>
+  !isSame(before, now) && !(before.synchronous && before.systemIdentifier === now.systemIdentifier);
+
+/**
+ * Since when a comparison with the consent service is owed (DLV-7), as text; null where none is. It is kept beside the rows that
+ * may be missing: a process that ends before it has compared leaves it to the next.
+ */
+export async function comparisonOwed(pool: Pool): Promise<string | null> {
+  const { rows } = await pool.query<{ since: string | null }>(
+    'SELECT comparison_owed_since::text AS since FROM known_database',
+  );
+  return rows[0]?.since ?? null;
+}
+
+/** To be called once a comparison that began after `since` has succeeded; one owed since later stays owed. */
+export async function comparisonMade(pool: Pool, since: string): Promise<void> {
+  await pool.query(
+    'UPDATE known_database SET comparison_owed_since = NULL WHERE comparison_owed_since = $1::timestamptz',
+    [since],
+  );
 }
 
 export interface DatabaseWatchOptions {
   readonly log: Logger;
   /** The newest commits may be lost, whatever this process remembers of them. */
   readonly onLost: () => void;
-  readonly identityOf?: (client: PoolClient) => Promise<DatabaseIdentity>;
+  readonly identityOf?: (client: Pool | PoolClient) => Promise<DatabaseIdentity>;
 }
 
 /**
- * RST-3 for one process: each new connection is asked which database it is before anything is written through it, for a failover
- * ends every connection there was. So no row is settled on a database whose losses nobody has reckoned with, and what was
- * remembered of the one before is forgotten, also where another process has recorded the new one first.
+ * RST-3 for one process: each new connection is asked which database it is before anything is written through it. A failover
+ * ends every connection to the server before, and one made to a standby is given up, for it would outlive the promotion unasked.
+ * So no row is settled on a database whose losses nobody has reckoned with, and what was remembered of the one before is
+ * forgotten, also where another process has recorded the new one first.
  */
 export class DatabaseWatch {
   readonly #options: DatabaseWatchOptions;
-  #seen: (DatabaseIdentity & Pick<Recorded, 'synchronous'>) | null = null;
+  #seen: Seen | null = null;
 
   constructor(options: DatabaseWatchOptions) {
     this.#options = options;
@@ -78,31 +107,36 @@ export class DatabaseWatch {
     const { identityOf = databaseIdentity } = this.#options;
     try {
       const identity = await identityOf(client);
-      if (isSame(this.#seen, identity)) return;
-      // Before the first migration there is nothing to lose.
-      const { rows } = await client.query<{ there: boolean }>(
-        `SELECT to_regclass('known_database') IS NOT NULL AS there`,
-      );
+      if (identity.inRecovery)
+        throw new Error('this database server is in recovery: nothing can be written through it');
+      if (this.#seen !== null && isSame(this.#seen, identity)) return;
+      // Before this build's migrations nothing is done here but saying that they are missing.
+      const { rows } = await client.query<{ there: boolean }>(thereSql);
       if (rows[0]?.there !== true) return;
-      this.#saw(identity, await transactionOn(client, (tx) => recorded(tx, identity)));
+      this.#saw(identity, await transactionOn(client, (tx) => recorded(tx, identity, this.#seen)));
     } catch (err) {
       if (!(err instanceof DatabaseRightsMissing)) throw err;
       this.#options.log.warn({ err }, 'the database was not asked who it is');
     }
   }
 
+  /** Now and then: whether a standby acknowledges commits can change without a new connection. */
+  async look(pool: Pool): Promise<void> {
+    const { identityOf = databaseIdentity } = this.#options;
+    const identity = await identityOf(pool);
+    this.#saw(identity, await inTransaction(pool, (tx) => recorded(tx, identity, this.#seen)));
+  }
+
   #saw(identity: DatabaseIdentity, { restored, synchronous }: Recorded): void {
-    const before = this.#seen;
-    // Another connection of this process was first.
-    if (isSame(before, identity)) return;
     this.#seen = { ...identity, synchronous };
-    const goesOn = before === null || (before.synchronous && before.systemIdentifier === identity.systemIdentifier);
-    if (restored || !goesOn) this.#options.onLost();
+    if (restored) this.#options.onLost();
   }
 }
 
-const isSame = (seen: DatabaseIdentity | null, { systemIdentifier, timeline }: DatabaseIdentity): boolean =>
-  seen?.systemIdentifier === systemIdentifier && seen.timeline === timeline;
+const isSame = (
+  before: Pick<DatabaseIdentity, 'systemIdentifier' | 'timeline'>,
+  { systemIdentifier, timeline }: DatabaseIdentity,
+): boolean => before.systemIdentifier === systemIdentifier && before.timeline === timeline;
 
 /**
  * For a copy put back in the place of the database, which looks like the one known: from here on every recipient of this

@@ -147,7 +147,7 @@ export class ConsumerSession implements GroupHooks {
     );
     const [low, high] = await Promise.all(asked).catch(async (error: unknown) => {
       // Nobody fetches meanwhile, which is when kafkajs looks again who leads: it would be asked of the old leader for ever.
-      await cluster.refreshMetadata();
+      await cluster.refreshMetadata().catch((err: unknown) => this.options.log.debug({ err }, 'metadata not read'));
       throw error;
     });
     const found = new Map<string, OffsetRange>();

@@ -42,12 +42,12 @@ function viewOf(vector: ConsentChanged['vector'], recipientsOf: RecipientsOf): V
 }
 
 async function changes(pool: Pool, recipientsOf: RecipientsOf): Promise<HistoryEvent[]> {
-  const { rows } = await pool.query<{ entry: string; committed_ms: number; numbered: boolean }>(
-    `SELECT e.entry, extract(epoch FROM pg_xact_commit_timestamp(e.xmin)) * 1000 AS committed_ms, c.number IS NOT NULL AS numbered
+  const { rows } = await pool.query<{ entry: string; committed_ms: number; number: number | null }>(
+    `SELECT e.entry, extract(epoch FROM pg_xact_commit_timestamp(e.xmin)) * 1000 AS committed_ms, c.number
      FROM consent.ledger_entry e LEFT JOIN consent.ledger_chain c ON c.entry_id = e.id ORDER BY e.id`,
   );
   const before = new Map<string, Vector>();
-  return rows.flatMap(({ entry, committed_ms, numbered }) => {
+  return rows.flatMap(({ entry, committed_ms, number }) => {
     const { controller, subjectKey: subject, version, vector, ...change } = JSON.parse(entry) as ConsentChanged;
     const after = viewOf(vector, recipientsOf);
     const earlier = before.get(subject);
@@ -58,7 +58,8 @@ async function changes(pool: Pool, recipientsOf: RecipientsOf): Promise<HistoryE
       ...{ direction: change.direction, catalogue: change.catalogue, recipients: change.recipients, after },
       ...(earlier === undefined ? {} : { before: earlier }),
     };
-    const numbers: HistoryEvent[] = numbered ? [{ kind: 'db.ledger', at, controller, subject, version }] : [];
+    const numbers: HistoryEvent[] =
+      number === null ? [] : [{ kind: 'db.ledger', at, controller, subject, version, number }];
     return [event, ...numbers];
   });
 }
