@@ -232,7 +232,9 @@ describe('REC-8: erasure', () => {
     await runtime.erase(person, 2);
     await told(person, 'confirmed@2');
     const mine = erased.filter(({ subjectKey }) => subjectKey === person.subjectKey);
-    expect(mine.map(({ identifiers }) => identifiers)).toEqual([[person.identifiers], [person.identifiers]]);
+    // And once more where a window of exposure was open when it began (DLV-3).
+    expect(mine.length).toBeGreaterThanOrEqual(2);
+    for (const { identifiers } of mine) expect(identifiers).toEqual([person.identifiers]);
     expect(await runtime.question(person)).toMatchObject({ state: 'confirmed', sealed: [] });
   });
 
