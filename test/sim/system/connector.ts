@@ -199,6 +199,16 @@ export class Connector {
         setTimeout(reconcile, reconcileRetryMs);
       });
     };
+    const goOnComparing = (): void =>
+      void comparisonOwed(pool).then(
+        (owed) => {
+          if (owed !== null) reconcile();
+        },
+        (err: unknown) => {
+          log.warn({ err }, 'whether a comparison is owed was not read; trying again');
+          setTimeout(goOnComparing, reconcileRetryMs);
+        },
+      );
     const keeper = new CatalogueKeeper({ pool, controller: acme, clock, log, fetchCatalogue, wake, reconcile });
     const receiver = new ChangeReceiver({
       ...{ pool, controller: acme, audience: audience(name), recipients: [id], log, metrics, clock, wake },
@@ -226,8 +236,8 @@ export class Connector {
         log.warn({ err }, 'the database was not asked who it is');
       }
     };
-    if ((await comparisonOwed(pool)) !== null) reconcile();
     await look();
+    goOnComparing();
     setInterval(() => void look(), lookMs);
     this.#parts = { gate, pipeline };
     relay.start();

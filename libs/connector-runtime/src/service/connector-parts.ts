@@ -204,9 +204,8 @@ export class ConnectorParts {
     const pending = await this.pendingMigrations();
     if (pending.length > 0)
       throw new Error(`schema ${schema} lacks migrations ${pending.join(', ')}: run entente migrate`);
-    // A process that ended before it had compared leaves it to us.
-    if ((await comparisonOwed(this.pool)) !== null) this.reconcile();
     await this.#look();
+    this.#goOnComparing();
     this.#timer = setInterval(() => void this.#look(), lookMs);
     this.#timer.unref();
     this.relay.start();
@@ -229,6 +228,22 @@ export class ConnectorParts {
       });
     };
     attempt();
+  }
+
+  /** A process that ended before it had compared leaves it to us. */
+  #goOnComparing(): void {
+    const { log } = this.#options;
+    comparisonOwed(this.pool).then(
+      (owed) => {
+        if (owed !== null) this.reconcile();
+      },
+      (err: unknown) => {
+        log.warn({ err }, 'whether a comparison is owed was not read; trying again');
+        setTimeout(() => {
+          if (!this.#stopped.signal.aborted) this.#goOnComparing();
+        }, reconcileRetryMs).unref();
+      },
+    );
   }
 
   async #compare(signal: AbortSignal): Promise<void> {
