@@ -58,7 +58,7 @@ export class SimServer implements ServerState {
   around: (text: string, handler: Handler) => Handler = (_text, handler) => handler;
   /** Hears each commit in the instant in which it becomes visible. */
   onCommit: (writes: readonly Write[]) => void = () => {};
-  /** Hears what a crash or a failover took back. */
+  /** Hears what a crash or a failover took back, the newest write first. */
   onLost: (writes: readonly Write[]) => void = () => {};
   #journal: Commit[] = [];
   /** How many of them are on disk. */
@@ -200,8 +200,9 @@ export class SimServer implements ServerState {
   }
 
   #undo(lost: readonly (readonly Write[])[]): void {
-    for (const writes of [...lost].reverse()) {
-      for (const { table, key, before } of [...writes].reverse()) {
+    for (const made of [...lost].reverse()) {
+      const writes = [...made].reverse();
+      for (const { table, key, before } of writes) {
         if (before === undefined) this.table(table).delete(key);
         else this.table(table).set(key, before);
       }
