@@ -21,7 +21,7 @@ export async function system(client: EntenteClient): Promise<Check[]> {
     attempt(
       'system',
       'every recipient is seen and takes work',
-      'docs/operations.md, “Reading the status word”',
+      'docs/operations.md, “When withdrawals do not arrive”',
       async () => {
         const { recipients } = await client.ops<Status>('/v1/status');
         const ill = recipients.filter(({ status }) => notAlive.has(status));
@@ -39,22 +39,27 @@ export async function system(client: EntenteClient): Promise<Check[]> {
       const leaks = recipients.reduce((sum, one) => sum + one.leaks, 0);
       return { ok: leaks === 0, detail: String(leaks) };
     }),
-    attempt('system', 'canaries are well', 'set CANARIES (docs/canaries.md), then `entente canary run`', async () => {
-      const canaries = (await client.ops<Canaries>('/v1/canaries')).canaries.filter(({ configured }) => configured);
-      const last = canaries.map(({ name, runs }) => ({
-        name,
-        result: runs.find(({ result }) => result !== null)?.result,
-      }));
-      const ill = last.filter(({ result }) => result !== 'ok');
-      return {
-        ok: canaries.length > 0 && ill.length === 0,
-        detail:
-          canaries.length === 0
-            ? 'none is configured'
-            : ill.length === 0
-              ? `${canaries.length} recipients`
-              : ill.map(({ name, result = 'no run yet' }) => `${name} ${result}`).join(', '),
-      };
-    }),
+    attempt(
+      'system',
+      'canaries are well',
+      'docs/canaries.md: CANARIES where none is configured, else what a lost one means',
+      async () => {
+        const canaries = (await client.ops<Canaries>('/v1/canaries')).canaries.filter(({ configured }) => configured);
+        const last = canaries.map(({ name, runs }) => ({
+          name,
+          result: runs.find(({ result }) => result !== null)?.result,
+        }));
+        const ill = last.filter(({ result }) => result !== 'ok');
+        return {
+          ok: canaries.length > 0 && ill.length === 0,
+          detail:
+            canaries.length === 0
+              ? 'none is configured'
+              : ill.length === 0
+                ? `${canaries.length} recipients`
+                : ill.map(({ name, result = 'no run yet' }) => `${name} ${result}`).join(', '),
+        };
+      },
+    ),
   ]);
 }

@@ -140,7 +140,7 @@ interface Status {
 const meanings: Readonly<Record<string, string>> = {
   OK: 'withdrawals are on their way, none late',
   QUIET: 'nothing is waiting there, every withdrawal has been carried out',
-  SLOW: 'the oldest waits ever longer, or more than 10 s, or is parked',
+  SLOW: 'the oldest waits ever longer, or more than 10 s, or is parked: then waiting does not help, `parked ls` says why',
   PARTNER_DOWN: 'the partner answers nothing or errors; our gate is closed all the same',
   STALLED: 'its connector lives and has taken no work for 2 minutes',
   STOPPED: 'its connector has ended or is silent',
@@ -157,7 +157,7 @@ const statusLines = ({ allEnforced, recipients }: Status): string[] => [
   allEnforced ? 'every withdrawal is enforced everywhere' : 'some withdrawals are not enforced yet',
   ...recipients.map(
     ({ name, status, unenforced, parked, oldestUnenforcedS, documentedDelay }) =>
-      `  ${name.padEnd(24)} ${status.padEnd(13)} ${unenforced} waiting (oldest ${oldestUnenforcedS.toFixed(1)} s), ${parked} parked${documentedDelay === null ? '' : `; the partner itself: ${documentedDelay.en}`}`,
+      `  ${name.padEnd(24)} ${status.padEnd(13)} ${unenforced} not enforced (oldest ${oldestUnenforcedS.toFixed(1)} s), ${parked} of them parked${documentedDelay === null ? '' : `; the partner itself: ${documentedDelay.en}`}`,
   ),
   ...explained(recipients.map(({ status }) => status)),
 ];
