@@ -17,6 +17,7 @@ export const exposureAfterSend: Mutations['register'] = (register) =>
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       }
       return (...[recipient, intended, windowMs]: Parameters<ExposureRegister['record']>) => {
+        // Nobody waits for what is written too late, nor hears that it was not: that is the planted bug.
         setTimeout(() => void target.record(recipient, intended, windowMs).catch(() => {}), lateMs);
         const inFlightUntil = Date.now() + windowMs;
         return Promise.resolve(

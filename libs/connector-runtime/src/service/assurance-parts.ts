@@ -105,6 +105,7 @@ function inTurn<T>(ask: () => Promise<T>): () => Promise<T> {
   let next: Promise<T> | undefined;
   return () =>
     (next ??= running
+      // Its failure is told to those who asked it.
       .catch(() => undefined)
       .then(() => {
         next = undefined;

@@ -54,7 +54,7 @@ async function groupsAtWork(kafka: Kafka): Promise<readonly Group[]> {
   } catch {
     return [];
   } finally {
-    await admin.disconnect().catch(() => undefined);
+    await gone(admin);
   }
 }
 
@@ -76,13 +76,20 @@ async function comeAndGo(
       await consumer.connect();
       await consumer.subscribe({ topics: [...topics] });
       await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
-      await pause(random.between(...staysMs), undefined, { signal }).catch(() => undefined);
+      await stays(random.between(...staysMs), signal);
     } catch {
       // Another fault has taken its broker: a member that goes without a word is a storm too. What counts is how often it joined.
-      await pause(staysMs[0], undefined, { signal }).catch(() => undefined);
+      await stays(staysMs[0], signal);
     } finally {
-      await consumer.disconnect().catch(() => undefined);
+      await gone(consumer);
     }
   }
   return joins;
 }
+
+/** The only failure of a pause is the end of the run, which is why it is over. */
+const stays = (ms: number, signal: AbortSignal): Promise<void> =>
+  pause(ms, undefined, { signal }).catch(() => undefined);
+
+/** Where its broker was taken from it there is nobody left to take leave of. */
+const gone = (client: { disconnect(): Promise<void> }): Promise<void> => client.disconnect().catch(() => undefined);
