@@ -178,7 +178,12 @@ export class ConsentParts {
     const isCrowded = () => isUrgentLaneCrowded(importPool);
     const importer = new Importer({
       ...{ pool: importPool, store: importStore, ledger, clock, log, onCommitted },
-      pace: new Pace({ rowsPerSecond: config.importRowsPerSecond, clock, isCrowded }),
+      pace: new Pace({
+        rowsPerSecond: config.importRowsPerSecond,
+        clock,
+        isCrowded,
+        isLive: () => this.recorder.isLive(),
+      }),
     });
     this.bulkExport = new BulkExport({
       ...{ pool: this.#snapshotPool, identifierKeys, adminLog: this.adminLog, log },

@@ -39,7 +39,7 @@ export interface Upload {
   readonly context: RowContext;
 }
 
-/** REC-2: an import's transactions are no larger than this, in rows. */
+/** REC-2: an import's transactions are no larger than this, in rows; beside live traffic `Pace` makes them smaller. */
 const transactionRows = 200;
 /** Transactions of one import at once; each person's rows are all in the same one, in the order of the file. */
 const lanes = 2;
@@ -107,6 +107,7 @@ export class Importer {
   }
 
   async #read(claimed: ImportJob, holder: string, { body, offset, isLast, context }: Upload): Promise<ImportJob> {
+    const { pace } = this.#parts;
     const reader = new RowReader(claimed.settings);
     const start = claimed.position;
     let job = claimed;
@@ -120,7 +121,7 @@ export class Importer {
       if (text !== null && text.trim() === '') continue;
       if (reader.hasHeader && ahead.columns === null) ahead = { ...ahead, columns: columnsOf(text) };
       else rows.push({ line: ahead.lines, read: text === null ? unreadable(line) : reader.read(text, ahead.columns) });
-      if (rows.length < transactionRows * lanes) continue;
+      if (rows.length < pace.stepRows) continue;
       job = await this.#settle({ ...ahead, ...countsOf(job) }, holder, rows, context);
       ahead = { ...ahead, ...countsOf(job) };
       rows = [];
@@ -134,8 +135,9 @@ export class Importer {
     if (this.#stopping.signal.aborted) throw stopping();
     const { pool, store, pace } = this.#parts;
     const asked = rows.map(({ read }) => (isRow(read) ? rowCommands(read, context) : []));
-    if (!job.settings.dryRun && rows.length > 0) await pace.turn(rows.length);
-    const answers = await this.#answers(asked, job.settings.dryRun);
+    const { dryRun } = job.settings;
+    const judged = () => this.#answers(asked, dryRun);
+    const answers = await (dryRun || rows.length === 0 ? judged() : pace.step(rows.length, judged));
     const rejects: Reject[] = [];
     const changes = new Set<string>();
     const counts = { ...countsOf(job) };

@@ -286,6 +286,31 @@ describe('an upload', () => {
     expect(Number(again.body['recorded']) + Number(again.body['unchanged'])).toBe(1_000);
   });
 
+  test('goes in short steps while people decide for themselves', async () => {
+    const rows = Array.from({ length: 100 }, () => `${person()},,,email-marketing,`);
+    const begun = request(`${consent.url}/v1/imports?${notice}`, {
+      method: 'POST',
+      headers: {
+        ...{ 'content-type': 'text/csv', 'idempotency-key': 'beside', 'content-length': '100000' },
+        authorization: `Bearer ${await consent.token()}`,
+      },
+    });
+    const ended = new Promise((resolve) => begun.on('error', resolve));
+    try {
+      await consent.post('/v1/withdrawals', { subjectId: person() });
+      begun.write(csv(...rows));
+      // Alone it would wait for more of the file.
+      for (let settled = 0; settled < 40;) {
+        await consent.post('/v1/withdrawals', { subjectId: person() });
+        const sql = `SELECT rows FROM import_job WHERE request_key = 'beside'`;
+        settled = (await consent.pool.query<{ rows: number }>(sql)).rows[0]?.rows ?? 0;
+      }
+    } finally {
+      begun.destroy();
+    }
+    await ended;
+  });
+
   test('judged dry changes nothing, and says what would be', async () => {
     const [a, b] = [person(), person()];
     await take(csv(`${a},,,,analytics`));

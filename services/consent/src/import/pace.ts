@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as timeout } from 'node:timers/promises';
 import { Refusal } from '@entente/http';
 import type { Clock } from '@entente/observability';
 
@@ -7,12 +7,23 @@ export interface PaceParts {
   readonly clock: Clock;
   /** REC-6. */
   readonly isCrowded: () => Promise<boolean>;
+  /** Whether somebody has decided something for themselves just now. */
+  readonly isLive: () => boolean;
+  /** Milliseconds. */
+  readonly pause?: (ms: number) => Promise<unknown>;
 }
 
 /** Between two looks at a crowded lane, in milliseconds. */
 const lookAgainMs = 50;
 /** Longest wait for the relay before an import is told to come back; less than the import is its holder's. */
 const longestWaitMs = 15_000;
+
+/**
+ * Rows of one step, and the rest after it as a multiple of the time it took. Beside people who decide for themselves a step
+ * is short, because they wait for it on the event loop, in the database and on the processors; and what it leads to, the
+ * relay's, the connectors' and the tracker's work for its rows, takes three times as much again and has to fit into the rest.
+ */
+const steps = { besideLive: { rows: 40, rest: 2 }, alone: { rows: 400, rest: 0 } };
 
 /**
  * The rate of all imports of this process together. Rows that would be recorded faster wait, and with them the upload, so
@@ -26,9 +37,30 @@ export class Pace {
     this.#parts = parts;
   }
 
-  /** Resolves when this many rows may be recorded. */
-  async turn(rows: number): Promise<void> {
-    const { clock, rowsPerSecond, isCrowded } = this.#parts;
+  /** Most rows of the next step. */
+  get stepRows(): number {
+    return this.#step.rows;
+  }
+
+  /** Does the work for this many rows when its turn has come. */
+  async step<T>(rows: number, work: () => Promise<T>): Promise<T> {
+    const { clock } = this.#parts;
+    await this.#turn(rows);
+    const began = clock.monotonic();
+    try {
+      return await work();
+    } finally {
+      const now = clock.monotonic();
+      this.#nextAt = Math.max(this.#nextAt, now + (now - began) * this.#step.rest);
+    }
+  }
+
+  get #step(): { readonly rows: number; readonly rest: number } {
+    return this.#parts.isLive() ? steps.besideLive : steps.alone;
+  }
+
+  async #turn(rows: number): Promise<void> {
+    const { clock, rowsPerSecond, isCrowded, pause = timeout } = this.#parts;
     const now = clock.monotonic();
     const at = Math.max(now, this.#nextAt);
     this.#nextAt = at + (rows / rowsPerSecond) * 1_000;

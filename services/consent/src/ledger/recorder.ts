@@ -23,6 +23,8 @@ const connections = { deny: 4, grant: 3 };
 /** How long a request is retried before its caller is told to try again, in milliseconds; under usual client timeouts. */
 const deadlineMs = { deny: 8_000, grant: 4_000 };
 const maxQueued = { deny: 50_000, grant: 10_000 };
+/** People are deciding for themselves until this long after the last of them, in milliseconds. */
+const liveMs = 1_000;
 
 export interface RecorderOptions {
   readonly databaseUrl: string;
@@ -39,6 +41,8 @@ export interface RecorderOptions {
 export class Recorder {
   readonly #pools: { readonly deny: Pool; readonly grant: Pool };
   readonly #tracing: Tracing;
+  readonly #clock: Clock;
+  #lastAt = -Infinity;
   readonly #batchers: { readonly deny: Batcher<Command, Recorded>; readonly grant: Batcher<Command, Recorded> };
 
   constructor(options: RecorderOptions) {
@@ -47,13 +51,20 @@ export class Recorder {
       grant: writerPool('grant', { ...options, max: connections.grant }),
     };
     this.#tracing = options.tracing ?? noTracing;
+    this.#clock = options.clock;
     this.#batchers = {
       deny: batcher('deny', this.#pools.deny, options),
       grant: batcher('grant', this.#pools.grant, options),
     };
   }
 
+  /** Whether anybody's own decision came to this process just now; imports make way for them. */
+  isLive(): boolean {
+    return this.#clock.monotonic() - this.#lastAt < liveMs;
+  }
+
   record(command: Command): Promise<Recorded> {
+    this.#lastAt = this.#clock.monotonic();
     const kind = isDenying(command) ? 'deny' : 'grant';
     const attributes = { 'entente.controller': command.controller, 'entente.lane': kind };
     const span = this.#tracing.begin('record decision', { kind: 'internal', parent: command.traceparent, attributes });
