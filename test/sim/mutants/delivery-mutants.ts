@@ -41,8 +41,18 @@ export const grantOverAttempt = reading('DO UPDATE SET version = d.version', () 
   erasure: false,
 }));
 
+const catalogueInUse = 'FROM catalogue WHERE controller = $1 FOR SHARE';
+
+/** RST-3: a connector believes the exposures of any database. */
+export const restoreUnnoticed = reading(catalogueInUse, () => ({ restoredAt: null }));
+
+/** DLV-3: after a loss every recipient counts as preloaded, but what was under way is forgotten with its window. */
+export const windowForgotten = reading(catalogueInUse, (row) =>
+  'restoredAt' in row && row.restoredAt !== null ? { restoredAt: 0 } : {},
+);
+
 /** DLV-6: who was never shared by us is not there, whoever else fed the recipient. */
-export const preloadedForgotten = reading('AS restored FROM catalogue WHERE controller = $1 FOR SHARE', (row) => {
+export const preloadedForgotten = reading(catalogueInUse, (row) => {
   const { document } = row as { document: CatalogueDocument };
   return {
     document: { ...document, recipients: document.recipients.map((each) => ({ ...each, preloaded: false })) },

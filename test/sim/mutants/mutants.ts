@@ -61,9 +61,14 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     seeds: 80,
   },
   'restore-unnoticed': {
-    make: () => ({ database: restore.restoreUnnoticed }),
+    make: () => ({ database: delivery.restoreUnnoticed }),
     caughtBy: ['ACK-TRUTH', 'CONVERGENCE'],
     seeds: 120,
+  },
+  'window-forgotten': {
+    make: () => ({ database: delivery.windowForgotten }),
+    caughtBy: ['ACK-TRUTH'],
+    seeds: 300,
   },
   'database-unasked': {
     make: () => ({ connected: () => () => Promise.resolve() }),

@@ -1,7 +1,7 @@
 import type { Command } from '../../../services/consent/src/ledger/command.ts';
 import type { Ledger } from '../../../services/consent/src/ledger/ledger.ts';
 import type { SimServer } from '../postgres/server.ts';
-import { rowsOf, touched } from '../postgres/shapes.ts';
+import { rowsOf } from '../postgres/shapes.ts';
 import type { Handler } from '../postgres/statement.ts';
 
 /** Statements with this text are carried out by another hand. */
@@ -18,9 +18,6 @@ const instead =
 export const incarnationKept = instead({
   'UPDATE incarnation i': (handler) => (s) => (s.get('incarnation', 'one') === undefined ? handler(s) : rowsOf([])),
 });
-
-/** RST-3: a connector believes the exposures of any database. */
-export const restoreUnnoticed = instead({ 'UPDATE catalogue SET restored_at': () => () => touched(0) });
 
 /** What the restore records goes through `change`. */
 const recording =

@@ -18,12 +18,18 @@ interface KnownDatabase {
   readonly system_identifier: string;
   readonly timeline: number;
   readonly synchronous: boolean;
+  /** When newest commits may have been lost, database milliseconds (DLV-7). */
+  readonly restored_at: number | null;
   readonly comparison_owed_since: string | null;
 }
 
+const unknownDatabase: KnownDatabase = {
+  ...{ system_identifier: '', timeline: 0, synchronous: false },
+  restored_at: null,
+  comparison_owed_since: null,
+};
+
 interface StoredCatalogue {
-  /** This database was restored (DLV-7). */
-  readonly restored?: true;
   readonly number: number;
   readonly document: CatalogueDocument;
 }
@@ -47,9 +53,8 @@ const putRow = (s: Statement, row: DeliveryRow): void => s.put('delivery', keyOf
 
 const catalogue = (s: Statement) => {
   const held = s.get<StoredCatalogue>('catalogue', 'one');
-  return rowsOf(
-    held === undefined ? [] : [{ document: held.document, number: held.number, restored: held.restored ?? false }],
-  );
+  const restoredAt = s.get<KnownDatabase>('known_database', 'one')?.restored_at ?? null;
+  return rowsOf(held === undefined ? [] : [{ document: held.document, number: held.number, restoredAt }]);
 };
 
 const claimable: ReadonlySet<string> = new Set(['due', 'claimed', 'waiting', 'unclear']);
@@ -240,7 +245,7 @@ export const deliveryHandlers: Handlers = {
     return touched(1);
   },
   'INSERT INTO quarantine': () => touched(1),
-  'AS restored FROM catalogue WHERE controller = $1 FOR SHARE': catalogue,
+  'FROM catalogue WHERE controller = $1 FOR SHARE': catalogue,
   'SELECT document FROM catalogue WHERE controller = $1 FOR UPDATE': (s) => {
     s.lock('catalogue', 'one');
     return catalogue(s);
@@ -249,17 +254,17 @@ export const deliveryHandlers: Handlers = {
     s.lock('catalogue', 'one');
     const held = s.get<StoredCatalogue>('catalogue', 'one');
     if (held !== undefined && held.number >= s.value<number>(2)) return touched(0);
-    s.put('catalogue', 'one', { ...held, number: s.value(2), document: s.json(3) });
+    s.put('catalogue', 'one', { number: s.value(2), document: s.json(3) });
     return touched(1);
   },
   'SELECT number FROM catalogue WHERE controller = $1': catalogue,
   "vector IS NULL AND exposed <> '{}') AS any": (s) =>
     rowsOf([{ any: s.all<DeliveryRow>('delivery').some((r) => r.vector === null && r.exposed.length > 0) }]),
-  'UPDATE catalogue SET restored_at': (s) => {
-    s.lock('catalogue', 'one');
-    const held = s.get<StoredCatalogue>('catalogue', 'one');
-    if (held !== undefined) s.put('catalogue', 'one', { ...held, restored: true });
-    return touched(held === undefined ? 0 : 1);
+  "VALUES ('', 0, false, clock_timestamp())": (s) => {
+    s.lock('known_database', 'one');
+    const held = s.get<KnownDatabase>('known_database', 'one') ?? unknownDatabase;
+    s.put('known_database', 'one', { ...held, restored_at: s.now } satisfies KnownDatabase);
+    return touched(1);
   },
   'SELECT (SELECT system_identifier::text FROM pg_control_system()) AS "systemIdentifier"': (s) =>
     rowsOf([
@@ -275,12 +280,13 @@ export const deliveryHandlers: Handlers = {
     return rowsOf(known === undefined ? [] : [{ ...known }]);
   },
   "WHERE attrelid = to_regclass('known_database')": () => rowsOf([{ there: true }]),
-  'INSERT INTO known_database': (s) => {
+  'INSERT INTO known_database (system_identifier, timeline, synchronous, restored_at, comparison_owed_since)': (s) => {
     const synchronous = s.backend.server.synchronousStandby;
-    const before = s.get<KnownDatabase>('known_database', 'one')?.comparison_owed_since ?? null;
+    const before = s.get<KnownDatabase>('known_database', 'one') ?? unknownDatabase;
     s.put('known_database', 'one', {
       ...{ system_identifier: s.value<string>(1), timeline: s.value<number>(2), synchronous },
-      comparison_owed_since: s.value<boolean>(3) ? String(s.now) : before,
+      restored_at: s.value<boolean>(3) ? s.now : before.restored_at,
+      comparison_owed_since: s.value<boolean>(3) ? String(s.now) : before.comparison_owed_since,
     } satisfies KnownDatabase);
     return rowsOf([{ synchronous }]);
   },

@@ -179,7 +179,9 @@ export class Connector {
       log,
     });
     const register = mutations.register(new ExposureRegister({ pool, controller: acme, owner: randomUUID(), log }));
-    const claims = new Claims({ pool, controller: acme, log, policy: retryPolicy, random });
+    // No gate is embedded here: nobody asks for a longer window than a share's own.
+    const longestWindowMs = 2 * defaultAttemptTimeoutMs;
+    const claims = new Claims({ pool, controller: acme, log, policy: retryPolicy, random, longestWindowMs });
     const revoker = new Revoker({ recipient, claims, identifiers, clock, log, metrics });
     const wake = (): void => revoker.wake();
     const pipeline = new SharePipeline({

@@ -24,9 +24,9 @@ const restarted = 0.3;
 const restartMs = [50, 1_500] as const;
 /** Between two looks whether the restore has ended. */
 const watchMs = 100;
-/** A connector's first look at its database and its first catalogue: before them it cannot tell, or keep, that it was restored. */
+/** A connector's first look at its database: before it a process that starts cannot tell that it was restored. */
 const isBeginning = ({ table, before }: Pick<Write, 'table' | 'before'>): boolean =>
-  /\.(known_database|catalogue)$/.test(table) && before === undefined;
+  table.endsWith('.known_database') && before === undefined;
 /** Looks for an instant at which all that is to be lost is on the logs, milliseconds apart; so many. */
 const look = { everyMs: 15, most: 200 };
 

@@ -4,6 +4,7 @@ import { CatalogueCache } from '../../../services/consent/src/catalogue/catalogu
 import { IncarnationCheck } from '../../../services/consent/src/ledger/incarnation.ts';
 import { Ledger } from '../../../services/consent/src/ledger/ledger.ts';
 import { restore } from '../../../services/consent/src/restore/restore.ts';
+import { markSql } from '../../../libs/connector-runtime/src/store/known-database.ts';
 import { SimProcess } from '../engine/sim-process.ts';
 import { connectorNames } from './catalogue.ts';
 import { noMetrics } from './quiet.ts';
@@ -92,7 +93,7 @@ export class Operator {
   async #markRestored(schema: string): Promise<void> {
     const pool = this.#world.pool(this.process, schema, 1, readLimits);
     try {
-      await pool.query(`UPDATE catalogue SET restored_at = clock_timestamp()`);
+      await pool.query(markSql);
     } finally {
       await pool.end();
     }

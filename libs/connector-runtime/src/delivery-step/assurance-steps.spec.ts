@@ -166,7 +166,7 @@ describe('REC-8: erasure', () => {
     const due = onChanged(settled, { ...erased, catalogue: 1, now: 1_000 }, facts).delivery;
     const claimed: Delivery = { ...due, state: 'claimed', claimToken: 't', attempts: 1, attempted: true };
     const end = { token: 't', claimed, outcome: { kind: 'applied' }, sent: true, beganAt: 2_000, now: 3_000 } as const;
-    const { delivery } = onEnded(claimed, { ...end, random: 0 }, retryPolicy);
+    const { delivery } = onEnded(claimed, { ...end, lostWindowsEnd: null, random: 0 }, retryPolicy);
     expect(delivery).toMatchObject({ state: 'settled', wiped: true, exposed: [], erasure: false });
     const later = { ...erased, version: 4, erasure: false, catalogue: 1, now: 4_000 };
     expect(onChanged(delivery, later, facts).enforcements).toMatchObject([{ outcome: 'never-shared', version: 4 }]);
@@ -179,7 +179,7 @@ describe('REC-8: erasure', () => {
     const claimed: Delivery = { ...settled, state: 'claimed', claimToken: 't', attempts: 1, attempted: true };
     const meanwhile: Delivery = { ...claimed, erasure: true };
     const end = { token: 't', claimed, outcome: { kind: 'applied' }, sent: true, beganAt: 2_000, now: 3_000 } as const;
-    const { delivery } = onEnded(meanwhile, { ...end, random: 0 }, retryPolicy);
+    const { delivery } = onEnded(meanwhile, { ...end, lostWindowsEnd: null, random: 0 }, retryPolicy);
     expect(delivery).toMatchObject({ state: 'due', erasure: true, wiped: false });
   });
 });

@@ -18,6 +18,7 @@ type Move =
   | { readonly do: 'zombie' }
   | { readonly do: 'end'; readonly kind: Outcome['kind'] }
   | { readonly do: 'close' }
+  | { readonly do: 'lose' }
   | { readonly do: 'pass'; readonly ms: number };
 
 const someOf = fc.subarray(purposes);
@@ -45,17 +46,25 @@ const move: fc.Arbitrary<Move> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.constant({ do: 'close' as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'lose' as const }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat({ max: 20_000 }) }) },
 );
 
 /** Long enough to get into trouble; fast-check's own idea of size would make most of them two moves. */
 const history = fc.array(move, { minLength: 10, maxLength: 60, size: 'max' });
 
+/** What each share asks for, milliseconds. */
+const windowMs = 10_000;
+
 /** One row with a partner that does what it is told, or says it does not know. */
 class Model {
   row: Delivery = newDelivery;
   now = 1_000;
   newest = 0;
+  /** End of the newest window truly opened, whatever the row still knows of it. */
+  window: number | null = null;
+  /** RST-3: the end of the last window that may have been lost. */
+  lostWindowsEnd: number | null = null;
   catalogue = 1;
   active: PurposeId[] = purposes;
   claimed: { readonly before: Delivery; readonly row: Delivery; readonly beganAt: number } | null = null;
@@ -80,8 +89,9 @@ class Model {
           exposed: [...new Set([...this.row.exposed, next.purpose])].sort(),
           // DLV-5: what is shared again is revoked anew by whatever takes it away next.
           revoked: this.row.revoked.filter((purpose) => purpose !== next.purpose),
-          inFlightUntil: this.now + 10_000,
+          inFlightUntil: this.now + windowMs,
         };
+        this.window = this.row.inFlightUntil;
         return;
       case 'change': {
         const version = Math.max(1, this.newest + 1 - next.late);
@@ -153,7 +163,8 @@ class Model {
         const before = this.row;
         const { row, beganAt } = zombie;
         const end = { token: row.claimToken ?? '', claimed: row, outcome: { kind: 'applied' }, sent: true } as const;
-        this.step(onEnded(before, { ...end, beganAt, now: this.now, random: 0 }, retryPolicy));
+        const { lostWindowsEnd, now } = this;
+        this.step(onEnded(before, { ...end, beganAt, lostWindowsEnd, now, random: 0 }, retryPolicy));
         expect(this.row).toBe(before);
         return;
       }
@@ -174,11 +185,12 @@ class Model {
           outcome,
           sent: true,
           beganAt,
+          lostWindowsEnd: this.lostWindowsEnd,
           now: this.now,
           random: 0.5,
         };
         const count = this.told.length;
-        const window = this.row.inFlightUntil;
+        const { window } = this;
         this.step(onEnded(this.row, end, retryPolicy));
         for (const { outcome: said } of this.told.slice(count)) {
           // ACK-TRUTH: only a clean answer to an attempt begun after every earlier send had ended.
@@ -191,6 +203,11 @@ class Model {
       }
       case 'close':
         this.row = onWindowClosed(this.row, this.now);
+        this.window = this.now;
+        return;
+      case 'lose':
+        this.row = { ...this.row, inFlightUntil: null };
+        this.lostWindowsEnd = this.now + windowMs;
         return;
       case 'pass':
         this.now += next.ms;

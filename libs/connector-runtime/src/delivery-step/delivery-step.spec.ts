@@ -48,7 +48,7 @@ const end = (
   claimed: Delivery,
   now: Delivery,
   outcome: Outcome,
-  more: { beganAt?: number; sent?: boolean; before?: Delivery } = {},
+  more: { beganAt?: number; sent?: boolean; before?: Delivery; lostWindowsEnd?: number } = {},
 ): Stepped =>
   onEnded(
     now,
@@ -64,6 +64,7 @@ const end = (
       outcome,
       sent: more.sent ?? true,
       beganAt: more.beganAt ?? 2_000,
+      lostWindowsEnd: more.lostWindowsEnd ?? null,
       now: 3_000,
       random: 0.5,
     },
@@ -168,6 +169,15 @@ describe('DLV-3: again after the window in which a share may be on its way', () 
   test('an attempt begun after it settles', () => {
     const claimed = claim(deny(sharing, 2).delivery);
     expect(outcomesOf(end(claimed, claimed, applied, { beganAt: 2_500 }))).toEqual(['accepted@2']);
+  });
+
+  test('after a loss the row’s word that nothing is on its way is not believed before the longest window has run out (RST-3)', () => {
+    const claimed = claim(deny(exposed, 2).delivery);
+    const lost = { beganAt: 2_500, lostWindowsEnd: 7_000 };
+    const stepped = end(claimed, claimed, applied, lost);
+    expect(stepped.delivery).toMatchObject({ state: 'waiting', reason: 'in-flight', nextAttemptAt: 7_000 });
+    expect(outcomesOf(stepped)).toEqual([]);
+    expect(outcomesOf(end(claimed, claimed, applied, { ...lost, beganAt: 7_000 }))).toEqual(['accepted@2']);
   });
 
   test('a window closed early brings the repetition forward', () => {

@@ -194,6 +194,8 @@ export interface Ended {
   readonly sent: boolean;
   /** Database time before the attempt's first byte. */
   readonly beganAt: number;
+  /** Until then a share whose window this database lost may be on its way (RST-3), whatever the row says; null for none. */
+  readonly lostWindowsEnd: number | null;
   readonly now: number;
   readonly random: number;
 }
@@ -238,9 +240,10 @@ function acknowledged(
   outcome: Extract<NextStep, { do: 'acknowledge' }>['as'],
   overtaken: boolean,
 ): Stepped {
-  if (delivery.inFlightUntil !== null && delivery.inFlightUntil > end.beganAt) {
+  const inFlightUntil = Math.max(delivery.inFlightUntil ?? 0, end.lostWindowsEnd ?? 0);
+  if (inFlightUntil > end.beganAt) {
     // DLV-3: a share may have arrived after this revocation; only an attempt begun after the window may settle.
-    const at = Math.max(delivery.inFlightUntil, end.now);
+    const at = Math.max(inFlightUntil, end.now);
     const again: Delivery = { ...delivery, state: 'waiting', claimToken: null, nextAttemptAt: at, reason: 'in-flight' };
     return unchanged({ ...again, attempts: 0, ambiguous: false });
   }

@@ -14,10 +14,10 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+import { longestWindowMs } from '../store/exposure-register.ts';
 import { RecipientPurposeDto } from './recipient-purpose.dto.ts';
 
-/** Longest and usual time for which one registration covers what may be on its way, ms: twice an attempt's usual length. */
-const longestWindowMs = 120_000;
+/** Usual time for which one registration covers what may be on its way, ms: twice an attempt's usual length. */
 const usualWindowMs = 30_000;
 
 export class EmbeddedExposureDto extends RecipientPurposeDto {

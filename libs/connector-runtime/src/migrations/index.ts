@@ -5,6 +5,7 @@ import { Traces1700000000031 } from './3-traces.ts';
 import { DryComparisons1700000000032 } from './4-dry-comparisons.ts';
 import { Replays1700000000051 } from './5-replays.ts';
 import { ComparisonsOwed1700000000061 } from './6-comparisons-owed.ts';
+import { RestoredAt1700000000071 } from './7-restored-at.ts';
 
 /** Migrations of a connector service's schema, in order. The schema is the one of the connection's search path. */
 export const connectorMigrations = [
@@ -15,4 +16,5 @@ export const connectorMigrations = [
   DryComparisons1700000000032,
   Replays1700000000051,
   ComparisonsOwed1700000000061,
+  RestoredAt1700000000071,
 ];

@@ -271,7 +271,7 @@ describe('DLV-7: after a restore of this database', () => {
     expect([await foundRestored(pool), await foundRestored(pool)]).toEqual([true, false]);
     await pool.query(`UPDATE known_database SET system_identifier = '1', synchronous = true`);
     expect(await foundRestored(pool)).toBe(true);
-    await pool.query('UPDATE catalogue SET restored_at = NULL');
+    await pool.query('UPDATE known_database SET restored_at = NULL');
   });
 
   test('each process finds out by its own next connection, before anything is written through it (RST-3)', async () => {
@@ -282,7 +282,7 @@ describe('DLV-7: after a restore of this database', () => {
       (name) => new DatabaseWatch({ log, onLost: () => heard.push(name), identityOf: () => Promise.resolve(here) }),
     ) as [DatabaseWatch, DatabaseWatch];
     const markedAgain = async (): Promise<boolean> =>
-      (await client.query('UPDATE catalogue SET restored_at = NULL WHERE restored_at IS NOT NULL')).rowCount === 1;
+      (await client.query('UPDATE known_database SET restored_at = NULL WHERE restored_at IS NOT NULL')).rowCount === 1;
     try {
       for (const watch of [one, other]) await watch.connected(client);
       expect([heard, await markedAgain()]).toEqual([[], false]);
@@ -295,7 +295,7 @@ describe('DLV-7: after a restore of this database', () => {
     } finally {
       client.release();
       await foundRestored(runtime.pool);
-      await runtime.pool.query('UPDATE catalogue SET restored_at = NULL');
+      await runtime.pool.query('UPDATE known_database SET restored_at = NULL');
     }
   });
 
@@ -320,7 +320,7 @@ describe('DLV-7: after a restore of this database', () => {
     await watch.look(pool);
     expect(lost).toBe(1);
     await foundRestored(pool);
-    await pool.query('UPDATE catalogue SET restored_at = NULL');
+    await pool.query('UPDATE known_database SET restored_at = NULL');
   });
 
   test('the comparison that is owed after a loss outlives the process that found it (DLV-7)', async () => {
@@ -339,7 +339,7 @@ describe('DLV-7: after a restore of this database', () => {
     expect(later > owed).toBe(true);
     await comparisonMade(pool, later);
     expect(await comparisonOwed(pool)).toBe(null);
-    await pool.query('UPDATE catalogue SET restored_at = NULL');
+    await pool.query('UPDATE known_database SET restored_at = NULL');
   });
 
   test('a pool lends a connection only once that is settled, also where nothing is migrated yet', async () => {
@@ -358,14 +358,14 @@ describe('DLV-7: after a restore of this database', () => {
       seen.push(
         (
           await pool.query(
-            name === schema ? 'SELECT restored_at IS NOT NULL AS is FROM catalogue' : 'SELECT false AS is',
+            name === schema ? 'SELECT restored_at IS NOT NULL AS is FROM known_database' : 'SELECT false AS is',
           )
         ).rows,
       );
       await pool.end();
     }
     expect([heard, seen]).toEqual([1, [[{ is: false }], [{ is: true }]]]);
-    await runtime.pool.query('UPDATE catalogue SET restored_at = NULL');
+    await runtime.pool.query('UPDATE known_database SET restored_at = NULL');
   });
 
   test('a catalogue that the database lost is asked for again, and what waits for it is judged by it', async () => {
@@ -384,6 +384,37 @@ describe('DLV-7: after a restore of this database', () => {
     expect(await runtime.row(after)).toMatchObject({ version: 2, desired: [ads], catalogue: held });
     await runtime.change(person, 2, []);
     await told(person, 'accepted@2');
+  });
+
+  test('the mark outlives a catalogue that was lost too: the one fetched in its place counts everybody as preloaded', async () => {
+    const { pool, keeper } = runtime;
+    const person = planted();
+    await runtime.change(person, 1, [ads]);
+    await pool.query(elsewhere);
+    expect(await foundRestored(pool)).toBe(true);
+    await pool.query('DELETE FROM catalogue');
+    await keeper.open();
+    await runtime.change(person, 2, []);
+    await told(person, 'accepted@2');
+    await pool.query('UPDATE known_database SET restored_at = NULL');
+  });
+
+  test('a share under way whose window was lost is waited for: what began before settles nothing (DLV-3)', async () => {
+    const { pool } = runtime;
+    const person = await sharedPerson();
+    const revocations = () => revoked.filter(({ subjectKey }) => subjectKey === person.subjectKey).length;
+    await pool.query('UPDATE delivery SET in_flight_until = NULL');
+    await pool.query(elsewhere);
+    expect(await foundRestored(pool)).toBe(true);
+    await runtime.change(person, 2, []);
+    await waitFor(async () => (await runtime.row(person))?.reason === 'in-flight', { what: 'the window waited for' });
+    expect([revocations(), await runtime.enforcements(person)]).toEqual([
+      1,
+      expect.not.arrayContaining(['accepted@2']),
+    ]);
+    await told(person, 'accepted@2');
+    expect(revocations()).toBe(2);
+    await pool.query('UPDATE known_database SET restored_at = NULL');
   });
 
   test('every recipient counts as preloaded: nobody knows what was shared since the backup', async () => {

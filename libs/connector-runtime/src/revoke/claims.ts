@@ -1,4 +1,4 @@
-import type { Catalogue, ControllerId, RecipientId, SubjectKey } from '@entente/contracts';
+import type { ControllerId, RecipientId, SubjectKey } from '@entente/contracts';
 import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool } from '@entente/postgres';
 import type { Logger } from '@entente/observability';
@@ -9,7 +9,7 @@ import { onClaimed, onEnded } from '../delivery-step/delivery-step.ts';
 import type { RetryPolicy } from '../delivery-step/next-step.ts';
 import type { RevocationOutcome } from '../partner/outcome.ts';
 import { factsOf, told } from '../receive/delivery-upsert.ts';
-import { catalogueForShare } from '../store/catalogue-store.ts';
+import { catalogueForShare, type HeldCatalogue } from '../store/catalogue-store.ts';
 import { openQuestions, type OpenedQuestion } from '../store/confirmation-rows.ts';
 import {
   databaseNow,
@@ -21,6 +21,7 @@ import {
   type DeliveryRow,
 } from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
+import { longestWindowMs } from '../store/exposure-register.ts';
 
 /** Rows one worker works on, with the deadline past which it neither sends nor settles (DLV-2). */
 export interface Claim {
@@ -30,7 +31,7 @@ export interface Claim {
   readonly rows: readonly DeliveryRow[];
   /** Database time before the attempt's first byte. */
   readonly beganAt: number;
-  readonly catalogue: Catalogue;
+  readonly catalogue: HeldCatalogue;
 }
 
 export interface ClaimsOptions {
@@ -39,6 +40,8 @@ export interface ClaimsOptions {
   readonly log: Logger;
   readonly policy: RetryPolicy;
   readonly random: () => number;
+  /** The longest window of exposure anybody here writes, milliseconds. */
+  readonly longestWindowMs?: number;
   /** Pause before the first question about an accepted revocation. */
   readonly firstQuestionMs?: number;
 }
@@ -100,7 +103,11 @@ export class Claims {
    * @returns whose attempt the partner has answered for good, although a newer choice may ask for the next at once
    */
   async settle(claim: Claim, attempts: readonly Attempted[]): Promise<readonly SubjectKey[]> {
-    const { pool, controller, policy, random, log, firstQuestionMs = confirmPolicy.firstMs } = this.#options;
+    const { pool, controller, policy, random, log } = this.#options;
+    const { firstQuestionMs = confirmPolicy.firstMs, longestWindowMs: windowMs = longestWindowMs } = this.#options;
+    // By the claim's own word: a loss takes the newest, so where a claim outlived it, what the row knew before did too.
+    const { restoredAt } = claim.catalogue;
+    const lostWindowsEnd = restoredAt === null ? null : restoredAt + windowMs;
     const byKey = new Map(attempts.map((attempt) => [attempt.row.subjectKey, attempt]));
     const beforeByKey = new Map(claim.before.map((row) => [row.subjectKey, row]));
     const { announced, ended } = await inTransaction(pool, async (tx) => {
@@ -122,7 +129,8 @@ export class Claims {
           revoked: before.revoked,
         };
         const { outcome, sent } = attempt;
-        const end = { token: claim.token, claimed, outcome, sent, beganAt: claim.beganAt, now, random: random() };
+        const { token, beganAt } = claim;
+        const end = { token, claimed, outcome, sent, beganAt, lostWindowsEnd, now, random: random() };
         return [{ ...onEnded(row, end, policy), row, attempt }];
       });
       await writeRows(

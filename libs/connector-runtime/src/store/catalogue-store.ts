@@ -1,19 +1,28 @@
 import { catalogueOf, type Catalogue, type CatalogueDocument, type ControllerId } from '@entente/contracts';
 import type { Pool, PoolClient } from '@entente/postgres';
 
+/** The catalogue in use, and what a loss makes of it. */
+export interface HeldCatalogue extends Catalogue {
+  /** When this database was found to have lost newest commits (RST-3), database milliseconds, or null. */
+  readonly restoredAt: number | null;
+}
+
 /**
  * DLV-1: the catalogue in use, held still until the transaction ends. Null before the first one is stored. After a restore
  * of this database nobody knows what was shared since the backup, so every recipient counts as preloaded (DLV-7).
  */
-export async function catalogueForShare(tx: PoolClient, controller: ControllerId): Promise<Catalogue | null> {
-  const { rows } = await tx.query<{ document: CatalogueDocument; restored: boolean }>({
+export async function catalogueForShare(tx: PoolClient, controller: ControllerId): Promise<HeldCatalogue | null> {
+  const { rows } = await tx.query<{ document: CatalogueDocument; restoredAt: number | null }>({
     name: 'catalogue-share',
-    text: 'SELECT document, restored_at IS NOT NULL AS restored FROM catalogue WHERE controller = $1 FOR SHARE',
+    // The mark was committed before this connection was lent (`DatabaseWatch`), so it needs no lock.
+    text: `SELECT document, (SELECT (extract(epoch FROM restored_at) * 1000)::float8 FROM known_database) AS "restoredAt"
+             FROM catalogue WHERE controller = $1 FOR SHARE`,
     values: [controller],
   });
   const [row] = rows;
   if (row === undefined) return null;
-  return catalogueOf(row.restored ? allPreloaded(row.document) : row.document);
+  const { document, restoredAt } = row;
+  return { ...catalogueOf(restoredAt === null ? document : allPreloaded(document)), restoredAt };
 }
 
 const allPreloaded = (document: CatalogueDocument): CatalogueDocument => ({

@@ -7,6 +7,9 @@ import type { RevocationState } from '../delivery-step/delivery.ts';
 import { announceExposures, recordEnforcements } from './enforcement-outbox.ts';
 import { databaseNow, inLockOrder, lockRows, writeRows } from './delivery-rows.ts';
 
+/** The longest time for which one registration may cover what is on its way, milliseconds. */
+export const longestWindowMs = 120_000;
+
 /** One share about to leave. */
 export interface IntendedExposure {
   readonly subjectKey: SubjectKey;

@@ -16,12 +16,15 @@ interface Known {
   readonly synchronous: boolean;
 }
 
-/** Every upsert reads it with its catalogue; whoever looks at the same row waits for it. */
-const markSql = `UPDATE catalogue SET restored_at = clock_timestamp()`;
+/** For who cannot tell, or need not say, which database this is: a row that fits none, or the one that is there. */
+export const markSql = `
+  INSERT INTO known_database (system_identifier, timeline, synchronous, restored_at)
+  VALUES ('', 0, false, clock_timestamp())
+  ON CONFLICT (only_row) DO UPDATE SET restored_at = excluded.restored_at`;
 
 const thereSql = `
   SELECT EXISTS (SELECT FROM pg_attribute
-    WHERE attrelid = to_regclass('known_database') AND attname = 'comparison_owed_since') AS there`;
+    WHERE attrelid = to_regclass('known_database') AND attname = 'restored_at') AS there`;
 
 interface Recorded {
   /** The newest commits may be lost. */
@@ -46,12 +49,13 @@ async function recorded(tx: PoolClient, identity: DatabaseIdentity, seen: Seen |
     synchronous: known.synchronous,
   };
   const restored = [byRow, seen].some((before) => before && mayHaveLost(before, identity));
-  if (restored) await tx.query(markSql);
   const written = await tx.query<Known>(
-    `INSERT INTO known_database (system_identifier, timeline, synchronous, comparison_owed_since)
-     VALUES ($1, $2, current_setting('synchronous_standby_names') <> '', CASE WHEN $3::boolean THEN clock_timestamp() END)
+    `INSERT INTO known_database (system_identifier, timeline, synchronous, restored_at, comparison_owed_since)
+     SELECT $1, $2, current_setting('synchronous_standby_names') <> '', lost.at, lost.at
+       FROM (SELECT CASE WHEN $3::boolean THEN clock_timestamp() END AS at) lost
      ON CONFLICT (only_row) DO UPDATE SET system_identifier = excluded.system_identifier,
        timeline = excluded.timeline, synchronous = excluded.synchronous,
+       restored_at = coalesce(excluded.restored_at, known_database.restored_at),
        comparison_owed_since = coalesce(excluded.comparison_owed_since, known_database.comparison_owed_since)
      RETURNING synchronous`,
     [systemIdentifier, timeline, restored],
@@ -146,9 +150,7 @@ export async function markRestored(databaseUrl: string, schema: string): Promise
   const client = createClient({ url: databaseUrl, schema, name: 'entente-restore' });
   await client.connect();
   try {
-    const { rows } = await client.query<{ there: boolean }>(
-      `SELECT to_regclass('delivery') IS NOT NULL AND to_regclass('known_database') IS NOT NULL AS there`,
-    );
+    const { rows } = await client.query<{ there: boolean }>(thereSql);
     if (rows[0]?.there !== true) return false;
     await client.query(markSql);
     return true;

@@ -125,7 +125,8 @@ export class RuntimeUnderTest extends WrittenRows {
 
     const policy = { ...confirmPolicy, firstMs: 20, baseMs: 20, capMs: 100, ...options.confirmPolicy };
     const { firstMs: firstQuestionMs } = policy;
-    this.claims = new Claims({ pool, controller, log, policy: retries, random, firstQuestionMs });
+    const longestWindowMs = 2 * attemptTimeoutMs;
+    this.claims = new Claims({ pool, controller, log, policy: retries, random, firstQuestionMs, longestWindowMs });
     this.confirmations = new Confirmations({ pool, controller, vault, policy, random, log });
     const { claims, confirmations } = this;
     this.#revoking = { recipient, claims, identifiers, confirmations, clock, log, metrics, pollMs };
