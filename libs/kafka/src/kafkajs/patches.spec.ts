@@ -4,14 +4,22 @@ import { patchClient } from './patches.ts';
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, namespace: (): object => silent };
 
+/** A loop that is to end asks a handful of times; one that does not leaves no timer a turn, so nothing else could end it. */
+const mostLooks = 1_000;
+
 test('a consumer stopped while a broker comes back leaves the process its turns', async () => {
   patchClient();
   const brokers = ['1', '2'];
+  let looks = 0;
   const { promise: answered, resolve: answer } = Promise.withResolvers<Batch[]>();
   const runner = new runnerClass({
     logger: silent,
     consumerGroup: {
-      getNodeIds: () => [...brokers],
+      getNodeIds: () => {
+        looks += 1;
+        if (looks > mostLooks) throw new Error('it fetches for ever');
+        return [...brokers];
+      },
       fetch: (nodeId: string) => (nodeId === '1' ? Promise.resolve([]) : answered),
       heartbeat: () => Promise.resolve(),
     },
