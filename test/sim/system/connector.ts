@@ -12,15 +12,12 @@ import { ChangeReceiver } from '../../../libs/connector-runtime/src/receive/chan
 import { Reconciler } from '../../../libs/connector-runtime/src/receive/reconciler.ts';
 import { Claims } from '../../../libs/connector-runtime/src/revoke/claims.ts';
 import { Revoker } from '../../../libs/connector-runtime/src/revoke/revoker.ts';
+import { AfterLoss } from '../../../libs/connector-runtime/src/service/after-loss.ts';
 import { SharePipeline } from '../../../libs/connector-runtime/src/share/share-pipeline.ts';
 import type { ShareRequest, Ticket } from '../../../libs/connector-runtime/src/share/share-request.ts';
 import { ExposureRegister } from '../../../libs/connector-runtime/src/store/exposure-register.ts';
 import { IdentifierSource } from '../../../libs/connector-runtime/src/store/identifier-source.ts';
-import {
-  comparisonMade,
-  comparisonOwed,
-  DatabaseWatch,
-} from '../../../libs/connector-runtime/src/store/known-database.ts';
+import { DatabaseWatch } from '../../../libs/connector-runtime/src/store/known-database.ts';
 import { forgetPosition, storedPositions } from '../../../libs/connector-runtime/src/store/log-positions.ts';
 import type { Random } from '../engine/random.ts';
 import { SimProcess } from '../engine/sim-process.ts';
@@ -41,7 +38,6 @@ const limits = { lockMs: 2_000, statementMs: 10_000, transactionMs: 15_000 };
 /** As in run-connector-service.ts. */
 const gatherMs: Readonly<Record<string, number>> = { [topics.revocations]: 10, [topics.changes]: 50 };
 const openRetryMs = 1_000;
-const reconcileRetryMs = 5_000;
 /** As in connector-parts.ts. */
 const lookMs = 30_000;
 
@@ -131,8 +127,8 @@ export class Connector {
     const clock = systemClock;
     const metrics = noMetrics;
     const { mutations } = world;
-    let afterLoss = (): void => {};
-    const watch = new DatabaseWatch({ log, onLost: () => afterLoss() });
+    let lost = (): void => {};
+    const watch = new DatabaseWatch({ log, onLost: () => lost() });
     const connected = (client: SimClient): Promise<void> => watch.connected(client as unknown as PoolClient);
     const pool = world.pool(process, name, 10, limits, mutations.connected(connected)) as unknown as Pool;
     const opened = await Gate.open(
@@ -190,27 +186,7 @@ export class Connector {
     const fetchCatalogue = () => this.#consent.catalogue();
     const snapshot = () => this.#consent.snapshot();
     const reconciler = new Reconciler({ pool, controller: acme, recipients: [id], snapshot, log, wake });
-    const compare = async (): Promise<void> => {
-      const owed = await comparisonOwed(pool);
-      await reconciler.run(new AbortController().signal);
-      if (owed !== null) await comparisonMade(pool, owed);
-    };
-    const reconcile = (): void => {
-      compare().catch((err: unknown) => {
-        log.error({ err }, 'rows not compared with the consent service; trying again');
-        setTimeout(reconcile, reconcileRetryMs);
-      });
-    };
-    const goOnComparing = (): void =>
-      void comparisonOwed(pool).then(
-        (owed) => {
-          if (owed !== null) reconcile();
-        },
-        (err: unknown) => {
-          log.warn({ err }, 'whether a comparison is owed was not read; trying again');
-          setTimeout(goOnComparing, reconcileRetryMs);
-        },
-      );
+    const reconcile = (): void => afterLoss.compare();
     const keeper = new CatalogueKeeper({ pool, controller: acme, clock, log, fetchCatalogue, wake, reconcile });
     const receiver = new ChangeReceiver({
       ...{ pool, controller: acme, audience: audience(name), recipients: [id], log, metrics, clock, wake },
@@ -225,12 +201,14 @@ export class Connector {
         log.warn({ err }, 'catalogue not available yet');
         setTimeout(openCatalogue, openRetryMs);
       });
-    afterLoss = () => {
-      receiver.forget();
-      pipeline.forgetWindows();
-      openCatalogue();
-      reconcile();
-    };
+    const afterLoss = new AfterLoss({
+      ...{ pool, reconciler, openCatalogue, log, signal: new AbortController().signal },
+      forget: () => {
+        receiver.forget();
+        pipeline.forgetWindows();
+      },
+    });
+    lost = () => afterLoss.databaseLost();
     const look = async (): Promise<void> => {
       try {
         await watch.look(pool);
@@ -239,7 +217,7 @@ export class Connector {
       }
     };
     await look();
-    goOnComparing();
+    afterLoss.goOnComparing();
     setInterval(() => void look(), lookMs);
     this.#parts = { gate, pipeline };
     relay.start();

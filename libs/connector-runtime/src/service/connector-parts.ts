@@ -24,10 +24,10 @@ import { SharePipeline } from '../share/share-pipeline.ts';
 import { DeliveryView } from '../store/delivery-view.ts';
 import { ExposureRegister } from '../store/exposure-register.ts';
 import { IdentifierSource } from '../store/identifier-source.ts';
-import { comparisonMade, comparisonOwed } from '../store/known-database.ts';
 import { IdentifierVault } from '../store/identifier-vault.ts';
 import type { ConfiguredRecipient } from './config.ts';
 import { openGround, type ConnectorPartsOptions, type Ground, type MeasuredClock } from './connector-ground.ts';
+import { AfterLoss } from './after-loss.ts';
 import { collectAssurance } from './assurance-gauges.ts';
 import { assuranceParts, type AssuranceParts } from './assurance-parts.ts';
 import { collectBacklog } from './backlog-gauges.ts';
@@ -36,7 +36,6 @@ import { RecipientDescriptions } from './recipient-descriptions.ts';
 /** How often the database's clock is measured, and asked whether it is still the same database. */
 const lookMs = 30_000;
 const openRetryMs = 1_000;
-const reconcileRetryMs = 5_000;
 /** Running attempts may end by themselves for so long when the service stops. */
 const stopGraceMs = 2_500;
 
@@ -59,7 +58,7 @@ export class ConnectorParts {
   readonly kafkaShares: KafkaShares;
   readonly subjectKeys: SubjectKeys;
   readonly view: DeliveryView;
-  readonly reconciler: Reconciler;
+  readonly afterLoss: AfterLoss;
   readonly parked: ParkedWork;
   readonly consent: ConsentApi;
   readonly #options: ConnectorPartsOptions;
@@ -133,7 +132,7 @@ export class ConnectorParts {
         random,
         wake,
       },
-      reconcile: () => this.reconcile(),
+      reconcile: () => this.afterLoss.compare(),
     });
     const { confirmations } = this.assurance;
     this.revokers = bound.map(
@@ -152,7 +151,7 @@ export class ConnectorParts {
       log,
       fetchCatalogue: () => consent.catalogue(),
       wake,
-      reconcile: () => this.reconcile(),
+      reconcile: () => this.afterLoss.compare(),
     });
     this.receiver = new ChangeReceiver({
       pool,
@@ -177,13 +176,21 @@ export class ConnectorParts {
     this.view = new DeliveryView(pool, controller);
     this.parked = new ParkedWork(pool, controller, wake);
     const snapshot = (signal: AbortSignal) => consent.snapshot(signal);
-    this.reconciler = new Reconciler({ pool, controller, recipients: ids, snapshot, log, wake });
+    this.afterLoss = new AfterLoss({
+      ...{ pool, log, signal: this.#stopped.signal },
+      reconciler: new Reconciler({ pool, controller, recipients: ids, snapshot, log, wake }),
+      forget: () => {
+        this.receiver.forget();
+        for (const pipeline of this.pipelines.values()) pipeline.forgetWindows();
+      },
+      openCatalogue: () => void this.#openCatalogue(),
+    });
     // The logs have lost something the gate had not read: our rows may lack it as well (DLV-7).
     gate.onSeeded((why) => {
-      if (why !== null && why !== 'first') this.reconcile();
+      if (why !== null && why !== 'first') this.afterLoss.compare();
     });
     this.#database = ground.database;
-    this.#database.onLost = () => this.#afterLoss();
+    this.#database.onLost = () => this.afterLoss.databaseLost();
     collectBacklog(metrics, this.view, ids);
     collectAssurance(metrics, this.view, this.assurance.reports, bound);
   }
@@ -205,7 +212,7 @@ export class ConnectorParts {
     if (pending.length > 0)
       throw new Error(`schema ${schema} lacks migrations ${pending.join(', ')}: run entente migrate`);
     await this.#look();
-    this.#goOnComparing();
+    this.afterLoss.goOnComparing();
     this.#timer = setInterval(() => void this.#look(), lookMs);
     this.#timer.unref();
     this.relay.start();
@@ -214,42 +221,6 @@ export class ConnectorParts {
     this.descriptions.start();
     void this.#openCatalogue();
     log.info({ recipients: [...this.recipients.keys()] }, 'connector started');
-  }
-
-  /** DLV-7, until it has succeeded. */
-  reconcile(): void {
-    const { signal } = this.#stopped;
-    const { log } = this.#options;
-    const attempt = (): void => {
-      if (signal.aborted) return;
-      this.#compare(signal).catch((err: unknown) => {
-        log.error({ err }, 'rows not compared with the consent service; trying again');
-        setTimeout(attempt, reconcileRetryMs).unref();
-      });
-    };
-    attempt();
-  }
-
-  /** A process that ended before it had compared leaves it to us. */
-  #goOnComparing(): void {
-    const { log } = this.#options;
-    comparisonOwed(this.pool).then(
-      (owed) => {
-        if (owed !== null) this.reconcile();
-      },
-      (err: unknown) => {
-        log.warn({ err }, 'whether a comparison is owed was not read; trying again');
-        setTimeout(() => {
-          if (!this.#stopped.signal.aborted) this.#goOnComparing();
-        }, reconcileRetryMs).unref();
-      },
-    );
-  }
-
-  async #compare(signal: AbortSignal): Promise<void> {
-    const owed = await comparisonOwed(this.pool);
-    await this.reconciler.run(signal);
-    if (owed !== null) await comparisonMade(this.pool, owed);
   }
 
   /** No more shares: those held are given up, so that whoever waits for them is answered. */
@@ -300,16 +271,6 @@ export class ConnectorParts {
     } catch (err) {
       log.warn({ err }, 'the database was not asked who it is');
     }
-  }
-
-  /** RST-3: what was believed to be stored may be gone, the catalogue with it, and what this process remembers of it. */
-  #afterLoss(): void {
-    const { log } = this.#options;
-    log.error({}, 'this database may have lost its newest commits: every recipient counts as preloaded (DLV-7)');
-    this.receiver.forget();
-    for (const pipeline of this.pipelines.values()) pipeline.forgetWindows();
-    void this.#openCatalogue();
-    this.reconcile();
   }
 
   async #measureClock(): Promise<void> {

@@ -65,7 +65,7 @@ export async function runConnectorService(service: ConnectorService): Promise<Ru
             'stored position lies outside the log; reading from its low end',
           );
           await forgetPosition(parts.pool, tp);
-          if (tp.topic !== topics.shareRequests) parts.reconcile();
+          if (tp.topic !== topics.shareRequests) parts.afterLoss.compare();
         },
         commitAfterRecords: true,
         drainMs,

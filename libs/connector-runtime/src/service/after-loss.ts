@@ -1,0 +1,69 @@
+import type { Logger } from '@entente/observability';
+import type { Pool } from '@entente/postgres';
+import type { Reconciler } from '../receive/reconciler.ts';
+import { comparisonMade, comparisonOwed } from '../store/known-database.ts';
+
+const retryMs = 5_000;
+
+export interface AfterLossOptions {
+  readonly pool: Pool;
+  readonly reconciler: Pick<Reconciler, 'run'>;
+  /** What this process remembers of rows that may be gone. */
+  readonly forget: () => void;
+  /** The catalogue may be gone as well. */
+  readonly openCatalogue: () => void;
+  /** Ends every attempt to compare. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+/** What follows when logs or rows have lost something: forgotten is what rests on them, and all is compared (RST-3, DLV-7). */
+export class AfterLoss {
+  readonly #options: AfterLossOptions;
+
+  constructor(options: AfterLossOptions) {
+    this.#options = options;
+  }
+
+  /** RST-3: what was believed to be stored may be gone. */
+  databaseLost(): void {
+    const { log, forget, openCatalogue } = this.#options;
+    log.error({}, 'this database may have lost its newest commits: every recipient counts as preloaded (DLV-7)');
+    forget();
+    openCatalogue();
+    this.compare();
+  }
+
+  /** DLV-7, until it has succeeded. */
+  compare(): void {
+    const { signal, log } = this.#options;
+    if (signal.aborted) return;
+    this.#compared(signal).catch((err: unknown) => {
+      log.error({ err }, 'rows not compared with the consent service; trying again');
+      setTimeout(() => this.compare(), retryMs).unref();
+    });
+  }
+
+  /** A process that ended before it had compared leaves it to us. */
+  goOnComparing(): void {
+    const { pool, signal, log } = this.#options;
+    comparisonOwed(pool).then(
+      (owed) => {
+        if (owed !== null) this.compare();
+      },
+      (err: unknown) => {
+        log.warn({ err }, 'whether a comparison is owed was not read; trying again');
+        setTimeout(() => {
+          if (!signal.aborted) this.goOnComparing();
+        }, retryMs).unref();
+      },
+    );
+  }
+
+  async #compared(signal: AbortSignal): Promise<void> {
+    const { pool, reconciler } = this.#options;
+    const owed = await comparisonOwed(pool);
+    await reconciler.run(signal);
+    if (owed !== null) await comparisonMade(pool, owed);
+  }
+}
