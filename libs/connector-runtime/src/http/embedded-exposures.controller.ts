@@ -11,7 +11,8 @@ import {
   type EmbeddedExposureDto,
   type EmbeddedExposureResultDto,
 } from './embedded-exposures.dto.ts';
-import { identifiersIn, type ImportRecipient } from './exposure-import-rows.ts';
+import { identifiersIn, lackingPurpose, type ImportRecipient } from './exposure-import-rows.ts';
+import { judgedBy, mustBeNewest, type CatalogueNumbers } from './newest-catalogue.ts';
 import { embeddedExposuresToken } from './tokens.ts';
 
 /** What the hosts of embedded gates register with. */
@@ -20,10 +21,7 @@ export interface EmbeddedExposureDesk {
   /** Its windows have an owner of their own: no share of this process may close what a host has on its way. */
   readonly register: Pick<ExposureRegister, 'record'>;
   readonly vault: Pick<IdentifierVault, 'digest' | 'store'>;
-  /** Of the catalogue held here; null before the first: nobody can say yet what its recipients take. */
-  readonly catalogueNumber: () => number | null;
-  /** What the consent service itself says now: only there is known whether what is held here is the newest. */
-  readonly newestCatalogueNumber: () => Promise<number>;
+  readonly catalogue: CatalogueNumbers;
   readonly persons: Pick<KnownPersons, 'judged'>;
   recipient(id: RecipientId): ImportRecipient | undefined;
 }
@@ -84,9 +82,8 @@ export class EmbeddedExposuresController {
 
   /** What the shape of the DTO cannot say. */
   async #check(exposures: readonly EmbeddedExposureDto[]): Promise<void> {
-    const judgedBy = this.#desk.catalogueNumber();
-    if (judgedBy === null) throw catalogueUnavailable('This service has no catalogue yet.');
-    let lacksPurpose = false;
+    const { catalogue } = this.#desk;
+    const number = judgedBy(catalogue);
     const errors: FieldError[] = exposures.flatMap(({ recipient, purpose, identifiers }, index) => {
       const at = `/exposures/${index}`;
       const known = this.#desk.recipient(recipientId(recipient));
@@ -95,33 +92,15 @@ export class EmbeddedExposuresController {
       identifiersIn(identifiers, known.identifiers, (where, detail) =>
         faults.push({ pointer: `${at}${where}`, detail }),
       );
-      if (!known.purposes.some((each) => each === purpose)) {
-        lacksPurpose = true;
-        faults.push({ pointer: `${at}/purpose`, detail: 'is not a purpose of this recipient in the catalogue' });
-      }
+      if (!known.purposes.some((each) => each === purpose))
+        faults.push({ pointer: `${at}/purpose`, detail: lackingPurpose });
       return faults;
     });
-    if (lacksPurpose) await this.#mustBeNewest(judgedBy);
+    if (errors.some(({ detail }) => detail === lackingPurpose)) await mustBeNewest(number, catalogue);
     if (errors.length > 0)
       throw new Refusal('invalid-exposure', 400, 'Some exposures cannot be taken; nothing was registered.', { errors });
   }
-
-  /**
-   * REC-9: the host's gate may hold a newer catalogue than this service, which hears of a change with the next record or
-   * watermark: what is lacking here is a fault of the caller's only where the consent service has nothing newer.
-   */
-  async #mustBeNewest(judgedBy: number): Promise<void> {
-    const newest = await this.#desk.newestCatalogueNumber().catch((cause: unknown) => {
-      const refusal = catalogueUnavailable('Whether this service has the newest catalogue cannot be said now.');
-      refusal.cause = cause;
-      throw refusal;
-    });
-    if (newest > judgedBy) throw catalogueUnavailable('This service does not have the newest catalogue yet.');
-  }
 }
-
-const catalogueUnavailable = (detail: string): Refusal =>
-  new Refusal('catalogue-unavailable', 503, detail, { headers: { 'retry-after': '1' } });
 
 const askedOf = ({ subjectKey, recipient, purpose }: EmbeddedExposureDto) => ({
   subjectKey: subjectKey as SubjectKey,

@@ -28,21 +28,31 @@ export interface ImportRecipient {
 
 /** Lines of one request: a few seconds of work. */
 const maxLines = 5_000;
+/** Fault of a purpose that is not, or not here yet, the recipient's (REC-9). */
+export const lackingPurpose = 'is not a purpose of this recipient in the catalogue';
 /** Faults told of one request: whoever has more mends the export. */
 const maxErrors = 100;
 const maxIdentifierLength = 320;
 const members: ReadonlySet<string> = new Set(['recipient', 'subjectId', 'identifiers', 'purposes', 'sharedAt']);
 const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
 
+/** What an import says, and every fault of it by line and member: with any, nothing is imported. */
+export interface ReadImport {
+  readonly lines: readonly ImportLine[];
+  readonly errors: readonly FieldError[];
+  /** Some of the faults are purposes that the catalogue held here lacks. */
+  readonly lacksPurpose: boolean;
+}
+
 /**
- * The lines of an import, or one refusal that names every fault by line and member; then nothing is imported.
+ * @throws Refusal an import without a line, or with too many
  * @param now wall time in milliseconds: nothing was shared in the future
  */
 export function readImportLines(
   body: string,
   recipientOf: (id: RecipientId) => ImportRecipient | undefined,
   now: number,
-): ImportLine[] {
+): ReadImport {
   const texts = body.split('\n').map((text, index) => ({ text: text.trim(), line: index + 1 }));
   const given = texts.filter(({ text }) => text !== '');
   if (given.length === 0) throw refusal('empty-import', 'The import has no line.');
@@ -56,12 +66,13 @@ export function readImportLines(
     errors.push(...faults);
     return read !== null && faults.length === 0 ? [read] : [];
   });
-  if (errors.length > 0)
-    throw new Refusal('invalid-import', 400, 'Some lines cannot be taken; nothing was imported.', {
-      errors: errors.slice(0, maxErrors),
-    });
-  return lines;
+  return { lines, errors, lacksPurpose: errors.some(({ detail }) => detail === lackingPurpose) };
 }
+
+export const invalidImport = (errors: readonly FieldError[]): Refusal =>
+  new Refusal('invalid-import', 400, 'Some lines cannot be taken; nothing was imported.', {
+    errors: errors.slice(0, maxErrors),
+  });
 
 const refusal = (code: string, detail: string): Refusal => new Refusal(code, 400, detail);
 
@@ -132,7 +143,7 @@ function purposesIn(value: unknown, known: readonly PurposeId[], fault: Fault): 
   }
   return value.flatMap((purpose: unknown, index) => {
     if (typeof purpose === 'string' && known.some((each) => each === purpose)) return purposeId(purpose);
-    fault(`/purposes/${index}`, 'is not a purpose of this recipient in the catalogue');
+    fault(`/purposes/${index}`, lackingPurpose);
     return [];
   });
 }

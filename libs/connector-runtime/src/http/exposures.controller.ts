@@ -17,7 +17,8 @@ import { namesPerRequest } from '../consent/consent-api.ts';
 import { exposuresOf } from '../store/exposure-view.ts';
 import type { EarlierExposure, ExposureImport } from '../store/exposure-import.ts';
 import { ExposureImportDto, SubjectExposuresDto, type RejectedLineDto } from './exposures.dto.ts';
-import { readImportLines, type ImportLine, type ImportRecipient } from './exposure-import-rows.ts';
+import { invalidImport, readImportLines, type ImportLine, type ImportRecipient } from './exposure-import-rows.ts';
+import { judgedBy, mustBeNewest, type CatalogueNumbers } from './newest-catalogue.ts';
 import { exposuresToken } from './tokens.ts';
 
 /** What the exposure register's endpoints stand on. */
@@ -27,6 +28,7 @@ export interface ExposureDesk {
   readonly clock: Clock;
   readonly exposureImport: Pick<ExposureImport, 'import'>;
   readonly consent: Pick<ConsentApi, 'subjectKeys'>;
+  readonly catalogue: CatalogueNumbers;
   /** Recipients of this service, with what their partner is and what the catalogue says of them. */
   readonly recipients: ReadonlyMap<RecipientId, { readonly partner: string; readonly documentedDelay: PlainText }>;
   recipient(id: RecipientId): (ImportRecipient & { readonly preloaded: boolean }) | undefined;
@@ -76,12 +78,19 @@ export class ExposuresController {
   @ApiOkResponse({ type: ExposureImportDto })
   @ApiProblems(400, 413, 415, 503)
   async import(@Caller() caller: Caller, @Req() request: FastifyRequest): Promise<ExposureImportDto> {
-    const { controller, clock, exposureImport } = this.#desk;
+    const { controller, clock, exposureImport, catalogue } = this.#desk;
     if (caller.controller !== controller)
       throw new Refusal('wrong-controller', 403, 'This service works for another controller.');
     if (typeof request.body !== 'string')
       throw new Refusal('unsupported-media-type', 415, 'The body must be application/x-ndjson in UTF-8.');
-    const lines = readImportLines(request.body, (id) => this.#desk.recipient(id), clock.now());
+    const number = judgedBy(catalogue);
+    const { lines, errors, lacksPurpose } = readImportLines(
+      request.body,
+      (id) => this.#desk.recipient(id),
+      clock.now(),
+    );
+    if (lacksPurpose) await mustBeNewest(number, catalogue);
+    if (errors.length > 0) throw invalidImport(errors);
     const keys = await this.#keysOf(lines);
     const rejected: RejectedLineDto[] = [];
     const rows: { readonly line: number; readonly exposure: EarlierExposure }[] = [];

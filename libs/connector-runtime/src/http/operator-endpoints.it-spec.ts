@@ -147,9 +147,11 @@ beforeAll(async () => {
   const desk: ExposureDesk & EmbeddedExposureDesk = {
     register: new ExposureRegister({ pool, controller, owner: randomUUID(), log: silent }),
     vault: runtime.vault,
-    catalogueNumber: () => (away.catalogue ? null : 7),
-    newestCatalogueNumber: () =>
-      away.consent ? Promise.reject(new Error('the consent service is away')) : Promise.resolve(newestCatalogue),
+    catalogue: {
+      held: () => (away.catalogue ? null : 7),
+      newest: () =>
+        away.consent ? Promise.reject(new Error('the consent service is away')) : Promise.resolve(newestCatalogue),
+    },
     persons: new KnownPersons({
       ...{ pool, controller, gate: runtime.gate, log: silent },
       consent: {
@@ -337,6 +339,23 @@ describe('POST /v1/exposures/import', () => {
     expect((await runtime.row(person))?.exposed ?? []).toEqual([]);
   });
 
+  test('REC-9: a purpose that a newer catalogue may have is no fault of the line: ask again, whatever else is wrong', async () => {
+    known('frida');
+    const newer = line(earlier('frida', { purposes: ['newer'] }));
+    const beside = [newer, line(earlier('frida', { recipient: 'elsewhere' }))];
+    newestCatalogue = 8;
+    for (const lines of [[newer], beside]) expect(await imported(lines)).toMatchObject({ status: 503, after: '1' });
+    expect((await imported([line(earlier('frida'))])).status).toBe(200);
+    expect((await imported(beside.slice(1))).status).toBe(400);
+    newestCatalogue = 7;
+    expect((await imported([newer])).status).toBe(400);
+    away.consent = true;
+    expect(await imported([newer])).toMatchObject({ status: 503, after: '1' });
+    [away.consent, away.catalogue] = [false, true];
+    expect(await imported([line(earlier('frida'))])).toMatchObject({ status: 503, after: '1' });
+    away.catalogue = false;
+  });
+
   test.each([
     ['an empty body', '\n\n', 'empty-import'],
     ['too many lines', '{}\n'.repeat(5_001), 'import-too-long'],
@@ -469,9 +488,11 @@ describe('GATE-7 POST /v1/exposures', () => {
     const newer = one(person, { purpose: 'newer' });
     newestCatalogue = 8;
     expect(await registered([newer])).toMatchObject({ status: 503, after: '1' });
-    expect(await registered([one(person), newer])).toMatchObject({ status: 503, after: '1' });
+    const elsewhere = one(person, { recipient: 'elsewhere' });
+    for (const beside of [one(person), elsewhere])
+      expect(await registered([beside, newer])).toMatchObject({ status: 503, after: '1' });
     expect(await registered([one(person)])).toMatchObject({ status: 200 });
-    expect((await registered([one(person, { recipient: 'elsewhere' })])).status).toBe(400);
+    expect((await registered([elsewhere])).status).toBe(400);
     newestCatalogue = 7;
     expect(await registered([newer])).toMatchObject({
       status: 400,

@@ -69,8 +69,12 @@ export function assuranceParts(options: AssuranceOptions): AssuranceParts {
   );
   const schedule = new ReconciliationSchedule({ comparisons, reports, everyMs: config.reconcileEveryMs, clock, log });
   const byId = new Map(recipients.map((recipient) => [recipient.id, recipient]));
+  const catalogue = {
+    held: () => gate.catalogue?.number ?? null,
+    newest: inTurn(async () => (await consent.catalogue()).number),
+  };
   const exposures: ExposureDesk = {
-    ...{ controller, pool, clock, consent, recipients: byId },
+    ...{ controller, pool, clock, consent, catalogue, recipients: byId },
     exposureImport: new ExposureImport({ pool, controller, vault, log, wake, reconcile }),
     recipient: (id) => {
       const bound = byId.get(id);
@@ -82,9 +86,7 @@ export function assuranceParts(options: AssuranceOptions): AssuranceParts {
   return {
     ...{ confirmations, reports, schedule, exposures },
     embedded: {
-      ...{ controller, vault, recipient: (id) => exposures.recipient(id) },
-      catalogueNumber: () => gate.catalogue?.number ?? null,
-      newestCatalogueNumber: inTurn(async () => (await consent.catalogue()).number),
+      ...{ controller, vault, catalogue, recipient: (id) => exposures.recipient(id) },
       persons: new KnownPersons({ pool, controller, gate, consent, log }),
       register: new ExposureRegister({ pool, controller, owner: randomUUID(), log }),
     },
