@@ -283,16 +283,21 @@ describe('NEVER-BLOCKED', () => {
   const refused = (status: number): HistoryEvent => ({ kind: 'api.fail', at: 2205, op: 'm', status });
   const recorded: ApiOk = { ...answer, at: 2205, op: 'm' };
 
-  test('a denial refused for what stands beside it', () => {
-    expectOne([...story, mixed, refused(412)], 'NEVER-BLOCKED', [mixed, refused(412)]);
+  test.each([400, 401, 403, 409, 412, 422])('a denial refused with %i for what stands beside it', (status) => {
+    expectOne([...story, mixed, refused(status)], 'NEVER-BLOCKED', [mixed, refused(status)]);
+  });
+  test('one refused for another reason than it was meant to meet', () => {
+    const unreadable: ApiInvoke = { ...mixed, mayBeRefused: [400] };
+    expectOne([...story, unreadable, refused(403)], 'NEVER-BLOCKED', [unreadable, refused(403)]);
   });
   test('an answer that passes a denial over', () => {
     const silent: ApiOk = { ...recorded, answers: [{ ...who, version: 2, recorded: {} }] };
     expectOne([...story, mixed, silent], 'NEVER-BLOCKED', [mixed, silent]);
   });
-  test('a denial that is recorded, and a caller who may not ask', () => {
+  test('a denial that is recorded, a caller who is meant not to be let in, and a service that can do nothing', () => {
     expectClean([...story, mixed, recorded]);
-    expectClean([...story, mixed, refused(403)]);
+    expectClean([...story, { ...mixed, mayBeRefused: [403] }, refused(403)]);
+    expectClean([...story, mixed, refused(503)]);
   });
 });
 

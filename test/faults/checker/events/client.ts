@@ -11,6 +11,8 @@ export interface ApiInvoke extends At<'api.invoke'> {
   /** `record`: what was asked, purpose → granted. */
   readonly asked?: Readonly<Record<string, boolean>>;
   readonly wait?: 'none' | 'gates';
+  /** NEVER-BLOCKED: statuses it may lawfully be refused with, by what the workload did on purpose: no scope, no readable body. */
+  readonly mayBeRefused?: readonly number[];
   readonly route?: string;
   readonly idempotencyKey?: string;
   readonly bodyDigest?: string;
