@@ -68,7 +68,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'window-forgotten': {
     make: () => ({ database: delivery.windowForgotten }),
     caughtBy: ['ACK-TRUTH'],
-    seeds: 300,
+    seeds: 120,
   },
   'database-unasked': {
     make: () => ({ connected: () => () => Promise.resolve() }),

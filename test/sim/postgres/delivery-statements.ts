@@ -53,8 +53,9 @@ const putRow = (s: Statement, row: DeliveryRow): void => s.put('delivery', keyOf
 
 const catalogue = (s: Statement) => {
   const held = s.get<StoredCatalogue>('catalogue', 'one');
-  const restoredAt = s.get<KnownDatabase>('known_database', 'one')?.restored_at ?? null;
-  return rowsOf(held === undefined ? [] : [{ document: held.document, number: held.number, restoredAt }]);
+  const known = s.get<KnownDatabase>('known_database', 'one') ?? unknownDatabase;
+  const marks = { restoredAt: known.restored_at, comparisonOwed: known.comparison_owed_since !== null };
+  return rowsOf(held === undefined ? [] : [{ document: held.document, number: held.number, ...marks }]);
 };
 
 const claimable: ReadonlySet<string> = new Set(['due', 'claimed', 'waiting', 'unclear']);

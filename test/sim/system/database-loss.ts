@@ -22,6 +22,8 @@ const operatorDiesMs = 40;
 /** Part of the lossy failovers at which the connectors are started again; at the others they go on with what they remember. */
 const restarted = 0.3;
 const restartMs = [50, 1_500] as const;
+/** Part of a connector's own failovers that meet shares under way: its partner is slow from this long before until this long after. */
+const underWay = { chance: 0.5, beforeMs: [200, 1_500], afterMs: 2_000, part: 0.5 } as const;
 /** Between two looks whether the restore has ended. */
 const watchMs = 100;
 /** A connector's first look at its database: before it a process that starts cannot tell that it was restored. */
@@ -80,9 +82,22 @@ export class DatabaseLoss {
    * runs `entente restore`, and the connector goes on with what it remembers (RST-3, DLV-7).
    */
   ownFailover(): void {
-    const { server, scheduler, history } = this.#world;
+    const connector = this.#random.pick(this.#targets.connectors);
     const lostMs = this.#random.between(...tailMs.failover);
-    const { name } = this.#random.pick(this.#targets.connectors);
+    if (!this.#random.chance(underWay.chance)) return this.#failOver(connector, lostMs);
+    const { scheduler, history } = this.#world;
+    const { partner } = connector;
+    const beforeMs = this.#random.between(...underWay.beforeMs);
+    const until = scheduler.now + beforeMs + underWay.afterMs;
+    [partner.fault, partner.faultChance] = ['slow', underWay.part];
+    const target = `recipient:${partner.recipient}`;
+    history.add({ kind: 'nemesis', at: scheduler.now, to: until, fault: 'F8', what: 'partner', target });
+    scheduler.after(beforeMs, () => this.#failOver(connector, lostMs), null);
+    scheduler.at(until, () => (partner.fault = 'none'), null);
+  }
+
+  #failOver({ name }: Connector, lostMs: number): void {
+    const { server, scheduler, history } = this.#world;
     const tail = server.since(lostMs).filter(({ table }) => table.startsWith(`${name}.`));
     if (this.#healed || !server.up || tail.some(isBeginning)) return;
     server.promoteOwn(name, lostMs);

@@ -11,7 +11,8 @@ import type { PoolClient } from '@entente/postgres';
 import { newDelivery } from '../delivery-step/delivery.ts';
 import { onChanged, onUndecodable, type Enforcement, type RecipientFacts } from '../delivery-step/delivery-step.ts';
 import { isErasure } from '../delivery-step/erasure.ts';
-import { catalogueForShare } from '../store/catalogue-store.ts';
+import { tellUnheard } from '../delivery-step/unheard.ts';
+import { catalogueForShare, type HeldCatalogue } from '../store/catalogue-store.ts';
 import {
   databaseNow,
   takeRows,
@@ -97,13 +98,15 @@ export class DeliveryUpsert {
     tx: PoolClient,
     bySubject: ReadonlyMap<SubjectKey, readonly ConsentChanged[]>,
     closed: ReadonlySet<SubjectKey>,
-    catalogue: Catalogue,
+    catalogue: HeldCatalogue,
   ): Promise<ReadonlyMap<RecipientId, ReadonlySet<SubjectKey>>> {
     const plain = [...bySubject].filter(
       ([subjectKey, changes]) => changes.length === 1 && changes[0]?.direction === 'grant' && !closed.has(subjectKey),
     );
     // Beside other events all rows are locked in one order (`inLockOrder`): the other lane may hold the same persons.
     if (plain.length < bySubject.size || closed.size > 0) return new Map();
+    // What a row knew before must be seen (`tellUnheard`).
+    if (catalogue.comparisonOwed) return new Map();
     const now = await databaseNow(tx);
     const written = await writeGrants(
       tx,
@@ -140,7 +143,7 @@ export class DeliveryUpsert {
       catalogue,
       now,
       traceparentOf,
-    }: Pick<Said, 'traceparentOf'> & { readonly catalogue: Catalogue; readonly now: number },
+    }: Pick<Said, 'traceparentOf'> & { readonly catalogue: HeldCatalogue; readonly now: number },
   ): Upserted {
     const facts = factsOf(catalogue, before.recipient);
     const enforcements: Upserted['enforcements'][number][] = [];
@@ -148,7 +151,7 @@ export class DeliveryUpsert {
     if (closed) row = { ...row, ...onUndecodable(row).delivery };
     for (const change of changes) {
       if (change.version <= row.version) continue;
-      const stepped = onChanged(
+      const changed = onChanged(
         row,
         {
           version: change.version,
@@ -162,6 +165,9 @@ export class DeliveryUpsert {
         },
         facts,
       );
+      // This process has read on past what its rows have lost: nobody hands the versions between again.
+      const unheard = catalogue.comparisonOwed && change.version !== row.version + 1;
+      const stepped = unheard ? tellUnheard(row, changed) : changed;
       const traceparent = traceparentOf(change);
       const startsRevocation = stepped.delivery.revokeVersion !== row.revokeVersion;
       row = {

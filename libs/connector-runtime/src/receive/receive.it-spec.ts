@@ -399,6 +399,22 @@ describe('DLV-7: after a restore of this database', () => {
     await pool.query('UPDATE known_database SET restored_at = NULL');
   });
 
+  test('TRK-1: a denial lost with the rows, and taken back before the comparison, is told superseded', async () => {
+    const { pool } = runtime;
+    const [person, next] = [await sharedPerson(), await sharedPerson()];
+    await pool.query(elsewhere);
+    expect(await foundRestored(pool)).toBe(true);
+    // Version 2 denied; this process had read it, and its rows have lost it.
+    await runtime.change(person, 3, [ads, mail]);
+    await runtime.change(next, 2, [ads, mail]);
+    await told(person, 'nothing-to-do@3');
+    await comparisonMade(pool, (await comparisonOwed(pool)) ?? '');
+    await runtime.change(person, 5, [ads, mail]);
+    expect(await runtime.enforcements(person)).toEqual(['nothing-to-do@3']);
+    expect(await runtime.enforcements(next)).toEqual([]);
+    await pool.query('UPDATE known_database SET restored_at = NULL');
+  });
+
   test('a share under way whose window was lost is waited for: what began before settles nothing (DLV-3)', async () => {
     const { pool } = runtime;
     const person = await sharedPerson();

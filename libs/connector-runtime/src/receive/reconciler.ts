@@ -12,6 +12,7 @@ import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import { onChanged, onVanished, type Stepped } from '../delivery-step/delivery-step.ts';
 import { isPending } from '../delivery-step/delivery.ts';
 import { isErasedVector } from '../delivery-step/erasure.ts';
+import { tellUnheard } from '../delivery-step/unheard.ts';
 import { catalogueForShare } from '../store/catalogue-store.ts';
 import { addMissing, databaseNow, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
@@ -101,7 +102,7 @@ export class Reconciler {
         facts.purposes.some((purpose) => vector[purpose] !== undefined && !desired.includes(purpose));
       const direction = denies ? 'deny' : 'grant';
       const change = { version, vector, desired, direction, now, erasure, catalogue: catalogue.number } as const;
-      return heard(row, onChanged(row, { ...change, concerned: denies }, facts));
+      return tellUnheard(row, onChanged(row, { ...change, concerned: denies }, facts));
     });
   }
 
@@ -150,16 +151,4 @@ export class Reconciler {
       );
     });
   }
-}
-
-/**
- * TRK-1: a denial between the row's version and the snapshot's will not be heard of any more. Where nothing is left to revoke
- * it was taken back before it reached us (DLV-5), so the snapshot's version needs nothing and supersedes it: whoever waits
- * for its outcome is told so.
- */
-function heard(before: DeliveryRow, { delivery, enforcements }: Stepped): Stepped {
-  const { version } = delivery;
-  if (version === before.version || enforcements.length > 0 || isPending(delivery)) return { delivery, enforcements };
-  const settled = { direction: 'deny', outcome: 'nothing-to-do', reason: 'granted-again', attempts: 0 } as const;
-  return { delivery, enforcements: [{ ...settled, version }] };
 }

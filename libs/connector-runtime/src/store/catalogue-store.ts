@@ -5,6 +5,8 @@ import type { Pool, PoolClient } from '@entente/postgres';
 export interface HeldCatalogue extends Catalogue {
   /** When this database was found to have lost newest commits (RST-3), database milliseconds, or null. */
   readonly restoredAt: number | null;
+  /** What was lost has not been compared with the consent service yet (DLV-7). */
+  readonly comparisonOwed: boolean;
 }
 
 /**
@@ -12,17 +14,23 @@ export interface HeldCatalogue extends Catalogue {
  * of this database nobody knows what was shared since the backup, so every recipient counts as preloaded (DLV-7).
  */
 export async function catalogueForShare(tx: PoolClient, controller: ControllerId): Promise<HeldCatalogue | null> {
-  const { rows } = await tx.query<{ document: CatalogueDocument; restoredAt: number | null }>({
+  const { rows } = await tx.query<{
+    document: CatalogueDocument;
+    restoredAt: number | null;
+    comparisonOwed: boolean | null;
+  }>({
     name: 'catalogue-share',
     // The mark was committed before this connection was lent (`DatabaseWatch`), so it needs no lock.
-    text: `SELECT document, (SELECT (extract(epoch FROM restored_at) * 1000)::float8 FROM known_database) AS "restoredAt"
+    text: `SELECT document, (SELECT (extract(epoch FROM restored_at) * 1000)::float8 FROM known_database) AS "restoredAt",
+                  (SELECT comparison_owed_since IS NOT NULL FROM known_database) AS "comparisonOwed"
              FROM catalogue WHERE controller = $1 FOR SHARE`,
     values: [controller],
   });
   const [row] = rows;
   if (row === undefined) return null;
   const { document, restoredAt } = row;
-  return { ...catalogueOf(restoredAt === null ? document : allPreloaded(document)), restoredAt };
+  const catalogue = catalogueOf(restoredAt === null ? document : allPreloaded(document));
+  return { ...catalogue, restoredAt, comparisonOwed: row.comparisonOwed ?? false };
 }
 
 const allPreloaded = (document: CatalogueDocument): CatalogueDocument => ({
