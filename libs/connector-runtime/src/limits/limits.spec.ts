@@ -1,7 +1,7 @@
-import { ManualClock } from '@entente/observability';
+import { ManualClock, systemClock } from '@entente/observability';
 import { describe, expect, jest, test } from '@jest/globals';
 import { admit, closedCircuit, onAnswer, onFailure, type Circuit, type CircuitPolicy } from './circuit-breaker.ts';
-import { freshRate, pauseUntil, takeCall } from './rate-limiter.ts';
+import { freshRate, pauseUntil, takeCall, takeSpareCall } from './rate-limiter.ts';
 import { RecipientLimits } from './recipient-limits.ts';
 
 describe('rate limiter', () => {
@@ -16,6 +16,41 @@ describe('rate limiter', () => {
     });
     expect(waits).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 100, 200]);
     expect(takeCall(state, budget, 1_000).waitMs).toBe(0);
+  });
+
+  /** Most calls that went within one of the partner's windows, wherever it begins. */
+  const mostInOne = (went: readonly number[]): number =>
+    Math.max(...went.map((from) => went.filter((at) => at >= from && at < from + budget.perMs).length));
+
+  test('a burst after a pause comes not on top of the calls before it, which the partner still counts', () => {
+    let state = freshRate(budget, 0);
+    const went: number[] = [];
+    for (let now = 0; now < 60_000; ) {
+      const { waitMs, state: next } = takeCall(state, budget, now);
+      state = next;
+      now += waitMs;
+      went.push(now);
+      // The partner has had enough twice; a lull refills the burst.
+      if (went.length === 95 || went.length === 300) state = pauseUntil(state, now + 900);
+      if (went.length === 250) now += 2_000;
+    }
+    expect(mostInOne(went)).toBe(budget.calls);
+    expect(went.length).toBeGreaterThan(0.95 * 60 * 10 - 40);
+  });
+
+  test('what nobody waits for leaves half a burst of the window to those who hurry', () => {
+    let state = freshRate(budget, 0);
+    const went: number[] = [];
+    for (let now = 0; now < 30_000; ) {
+      const spare = takeSpareCall(state, budget, now);
+      if ('waitMs' in spare) now += spare.waitMs;
+      else {
+        state = spare.state;
+        went.push(now);
+      }
+    }
+    expect(mostInOne(went)).toBe(95);
+    expect(takeCall(state, budget, 30_000).waitMs).toBe(0);
   });
 
   test('a pause holds everyone, and a shorter one never cancels a longer', () => {
@@ -102,6 +137,17 @@ describe('slots of one recipient', () => {
       jest.useRealTimers();
     }
   }, 2_000);
+
+  test('silence asked for while a call waits for its turn holds that call too', async () => {
+    const never = new AbortController().signal;
+    const limits = new RecipientLimits({ concurrency: 2, calls: 10, perMs: 1_000 }, systemClock);
+    await limits.spendRequest(never);
+    const second = limits.spendRequest(never);
+    limits.pauseFor(300);
+    const began = systemClock.monotonic();
+    expect(await second).toBe(true);
+    expect(systemClock.monotonic() - began).toBeGreaterThanOrEqual(299);
+  });
 
   test('silence the partner asked for holds everyone', () => {
     const clock = new ManualClock();

@@ -62,8 +62,10 @@ export class RecipientLimits {
   async spendRequest(signal: AbortSignal): Promise<boolean> {
     const { waitMs, state } = takeCall(this.#rate, this.#options, this.#clock.monotonic());
     this.#rate = state;
-    if (waitMs <= 0) return !signal.aborted;
-    return pause(waitMs, true, { signal, ref: false }).catch(() => false);
+    for (let ms = waitMs; ms > 0; ms = this.#rate.pausedUntil - this.#clock.monotonic())
+      // The partner may ask for silence while a call waits for its turn.
+      if (!(await pause(ms, true, { signal, ref: false }).catch(() => false))) return false;
+    return !signal.aborted;
   }
 
   /** As `spendRequest`, of what those who hurry leave over. */
