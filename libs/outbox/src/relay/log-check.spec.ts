@@ -19,12 +19,12 @@ const record = (key: string, type: EventType, data: object | null, id = '1'): In
 });
 const idOf = (n: number): string => `0193a000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const change = (n: number) => record(keyOf(n), 'org.entente.consent.changed.v1', { subjectKey: keyOf(n) }, idOf(n));
-const mark = (incarnation: number, number: number) =>
+const mark = (incarnation: number, number: number, logEpoch = 0) =>
   record(watermarkKey, 'org.entente.relay.watermark.v1', {
     ...{
       incarnation,
       number,
-      logEpoch: 0,
+      logEpoch,
       highestAcked: '0',
       passTime: '2026-01-01T00:00:00Z',
       catalogue: 1,
@@ -40,6 +40,11 @@ describe('RST-4: the end of a partition’s logs', () => {
     { what: 'not that of a deposed relay', records: [mark(0, 5), mark(0, 4)], newest: 5 },
     { what: 'the higher incarnation', records: [mark(1, 1), mark(0, 9)], newest: 1 },
   ])('newest watermark: $what', ({ records, newest }) => expect(logEnd(records).watermark?.number).toBe(newest));
+
+  test('REL-5: the highest log epoch, whoever named it last', () => {
+    expect(logEnd([mark(0, 4, 1), mark(4, 1, 0)])).toMatchObject({ epoch: 1, watermark: { incarnation: 4 } });
+    expect(logEnd([]).epoch).toBe(0);
+  });
 
   test('every change by its id and place; what has none says nothing', () => {
     const foreign = { ...change(3), headers: { ce_type: 'something.else', ce_id: idOf(3) } };

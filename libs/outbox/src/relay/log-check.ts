@@ -15,6 +15,8 @@ const longestLook = 4_096;
 /** The end of one partition of both logs, as RST-4 wants to know it. */
 export interface LogEnd {
   readonly watermark: Watermark | null;
+  /** The highest epoch the log was told of as (REL-5); 0 where nobody has. */
+  readonly epoch: number;
   readonly changes: readonly PublishedChange[];
 }
 
@@ -50,20 +52,22 @@ function publishedIn({ headers, topic, partition, offset }: InRecord): Told {
 const newer = (a: Watermark, b: Watermark | null): boolean =>
   b === null || a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.number > b.number);
 
-/** The newest watermark among the records, and every change. */
+/** The newest watermark and the highest log epoch among the records, and every change. */
 export function logEnd(records: readonly InRecord[]): LogEnd {
   let watermark: Watermark | null = null;
+  let epoch = 0;
   const changes: PublishedChange[] = [];
   for (const record of records) {
     const what = told(record);
     if (what === null) continue;
     if ('watermark' in what) {
+      epoch = Math.max(epoch, what.watermark.logEpoch);
       if (newer(what.watermark, watermark)) watermark = what.watermark;
       continue;
     }
     changes.push(what.published);
   }
-  return { watermark, changes };
+  return { watermark, epoch, changes };
 }
 
 type Reader = Pick<Kafka, 'readRange'>;

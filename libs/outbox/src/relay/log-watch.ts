@@ -74,6 +74,8 @@ export class LogWatch {
     // Asked to hand it over meanwhile: the next owner judges it anew.
     if (owned.status === 'leaving') return;
     if (verdict.kind === 'sound') {
+      // REL-5: a database that lost its newest commits may have lost a raise of the epoch, by which gates tell this log from the one before.
+      owned.log = { ...owned.log, epoch: Math.max(owned.log.epoch, end.epoch) };
       if (owned.status === 'lost') log.info({ shard: owned.shard }, 'log and ledger agree again');
       owned.status = 'sound';
       onSound();

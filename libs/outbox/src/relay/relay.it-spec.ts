@@ -220,6 +220,25 @@ describe('trouble', () => {
     });
   }, 90_000);
 
+  test('REL-5: an epoch that the database lost is learnt from the log, and never told lower', async () => {
+    const epochsAfter = async (from: number): Promise<number[]> => {
+      await outbox.pool.query('UPDATE relay_shard SET log_epoch = $1', [from]);
+      const before = new Set((await watermarks()).map(({ partition, offset }) => `${partition}/${offset}`));
+      const relay = started();
+      const fresh = async () =>
+        (await watermarks()).filter(({ partition, offset }) => !before.has(`${partition}/${offset}`));
+      await waitFor(async () => new Set((await fresh()).map(({ partition }) => partition)).size === 12, {
+        what: 'a watermark of each shard',
+        timeoutMs: 30_000,
+      });
+      await relay.stop();
+      running.delete(relay);
+      return [...new Set((await fresh()).map(({ data }) => data.logEpoch))];
+    };
+    expect(await epochsAfter(3)).toEqual([3]);
+    expect(await epochsAfter(0)).toEqual([3]);
+  }, 90_000);
+
   test('RST-4: a ledger that does not hold what Kafka shows: no watermark, nothing published', async () => {
     await owning(started());
     await outbox.withdraw(1);
