@@ -58,7 +58,7 @@ test('the example compiles against its declarations, strictly', async () => {
   expect(await typeFaults(folder, example)).toBe('');
 }, 120_000);
 
-test('the gate opens, and what the person agreed to is sent', async () => {
+test('GATE-7: the gate opens, and what the person agreed to is sent', async () => {
   const { wiring } = world.stack;
   const [notice] = starterCatalogue.notices;
   const version = starterNotice.version + 1;

@@ -19,6 +19,20 @@ const proven = read('docs/requirements.md')
       ? []
       : [{ id, met, tests: [...(tests ?? '').matchAll(/`([^`]+)`/g)].map(([, path]) => path!) }];
   });
+/** The rules of the protocol, by how many each part has. */
+const parts = { REC: 9, REL: 5, GATE: 7, SHR: 1, DLV: 7, TRK: 1, RST: 4, SEAL: 2 };
+const rules = Object.entries(parts)
+  .flatMap(([part, count]) => Array.from({ length: count }, (_, index) => `${part}-${index + 1}`))
+  .sort();
+/** Rules of the protocol that nobody simulates, with the tests they have instead. */
+const unsimulated = read('test/sim/README.md')
+  .split('\n')
+  .flatMap((line) => {
+    const [, rule, tests] = /^\| ([A-Z]+-\d) \| [^|]+ \| (`[^|]+spec\.ts`) \|$/.exec(line) ?? [];
+    return rule === undefined
+      ? []
+      : [{ rule, tests: [...(tests ?? '').matchAll(/`([^`]+)`/g)].map(([, path]) => path!) }];
+  });
 const reasons = read('docs/adr/0026-requirements-left-out.md');
 const leftOut = [...reasons.matchAll(/^- \*\*([A-Z]-\d+)\*\* \S/gm)].map(([, id]) => id!);
 const halved = [...reasons.matchAll(/^\| ([A-Z]-\d+) \| \S/gm)].map(([, id]) => id!);
@@ -56,4 +70,21 @@ describe('docs/requirements.md and ADR 26', () => {
   test('is whole, or half with what is missing', () => {
     expect(proven.filter(({ met }) => !/^(?:whole|half: \S.+)$/.test(met ?? ''))).toEqual([]);
   });
+});
+
+describe('test/sim/README.md', () => {
+  test('every rule of the protocol is simulated, or has tests of its own', () => {
+    const simulated = read('test/sim/README.md')
+      .split('\n')
+      .flatMap((line) => /^\| ((?:[A-Z]{3,4}-\d(?:, )?)+) *\| /.exec(line)?.[1]?.split(', ') ?? []);
+    expect([...new Set(simulated)].sort()).toEqual(rules);
+  });
+
+  test.each(unsimulated)(
+    '$rule is not simulated, and has a test named after it in each file named',
+    ({ rule, tests }) => {
+      const named = new RegExp(`\\b${rule}\\b`);
+      expect(tests.filter((path) => !titlesIn(path).some((title) => named.test(title)))).toEqual([]);
+    },
+  );
 });
