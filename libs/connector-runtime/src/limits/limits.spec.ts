@@ -25,7 +25,7 @@ describe('rate limiter', () => {
   test('a burst after a pause comes not on top of the calls before it, which the partner still counts', () => {
     let state = freshRate(budget, 0);
     const went: number[] = [];
-    for (let now = 0; now < 60_000; ) {
+    for (let now = 0; now < 60_000;) {
       const { waitMs, state: next } = takeCall(state, budget, now);
       state = next;
       now += waitMs;
@@ -41,7 +41,7 @@ describe('rate limiter', () => {
   test('what nobody waits for leaves half a burst of the window to those who hurry', () => {
     let state = freshRate(budget, 0);
     const went: number[] = [];
-    for (let now = 0; now < 30_000; ) {
+    for (let now = 0; now < 30_000;) {
       const spare = takeSpareCall(state, budget, now);
       if ('waitMs' in spare) now += spare.waitMs;
       else {

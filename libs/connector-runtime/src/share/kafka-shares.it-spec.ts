@@ -92,7 +92,7 @@ async function asking(
   keys: KeyRing = audienceKeys,
 ): Promise<InRecord> {
   const { subjectKey } = person;
-  const sealed = await seal(keys, payload as object);
+  const sealed = await seal(keys, payload);
   const named = { controller, subjectKey, purpose: mail, recipient, requestId: randomUUID(), payload: sealed };
   const time = new Date(systemClock.now()).toISOString();
   const headers = cloudEventHeaders({ id: randomUUID(), source: 'urn:team', type, subject: subjectKey, time });
