@@ -42,6 +42,11 @@ let database: TestDatabase;
 let runtime: RuntimeUnderTest;
 const planted = (): TestPerson => newPerson((name) => ({ email: `${name}@example.org` }));
 
+const allAnswered = (): boolean => {
+  for (const answer of unanswered.splice(0)) answer();
+  return runtime.pipeline.load.open === 0;
+};
+
 beforeAll(async () => {
   database = await testDatabase('revocations-first');
   runtime = await RuntimeUnderTest.start({
@@ -55,13 +60,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   const stopped = runtime.stop();
-  await waitFor(
-    () => {
-      for (const answer of unanswered.splice(0)) answer();
-      return runtime.pipeline.load.open === 0;
-    },
-    { what: 'the end of the shares' },
-  );
+  await waitFor(allAnswered, { what: 'the end of the shares' });
   await stopped;
   await database.drop();
 });
@@ -93,6 +92,19 @@ describe('DENY IS NEVER BLOCKED: shares that saturate a recipient', () => {
     // While it is being claimed from its row, one share may still take the slot that came free.
     expect(journal.slice(0, 2)).toContain('revoke');
   });
+});
+
+test('GATE-5: what waits for a partner that does not answer is denied as soon as the gate is, and after it at once', async () => {
+  await waitFor(allAnswered, { what: 'the end of the shares before' });
+  const [busy, waiting] = [planted(), planted()];
+  for (const person of [busy, waiting]) await runtime.change(person, 1, [mail]);
+  for (let index = 0; index < 10; index += 1) void runtime.share(busy, mail);
+  await waitFor(() => unanswered.length === concurrency, { what: 'saturation' });
+  const share = runtime.share(waiting, mail);
+  await runtime.change(waiting, 2, []);
+  expect(await share).toEqual({ outcome: 'denied', reason: 'not-granted' });
+  expect(await runtime.share(waiting, mail)).toEqual({ outcome: 'denied', reason: 'not-granted' });
+  expect(unanswered).toHaveLength(concurrency);
 });
 
 test('turns (ADR 38): an acceptance counts for its person though a newer choice has overtaken it, not while a share is on its way', async () => {

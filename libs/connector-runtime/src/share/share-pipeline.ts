@@ -51,6 +51,8 @@ export interface OpenShare {
   held: string | null;
   holds: number;
   attempts: number;
+  /** In an attempt: what becomes of it is said by that. */
+  sending: boolean;
   ended: boolean;
   settle(result: ShareResult): void;
 }
@@ -63,7 +65,8 @@ export class SharePipeline {
   readonly #running = new Set<Promise<void>>();
   readonly #stopListening: () => void;
   readonly #queue: ShareQueue<OpenShare>;
-  #open = 0;
+  readonly #open = new Map<SubjectKey, Set<OpenShare>>();
+  #openCount = 0;
   #preparing = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #held = new Set<OpenShare>();
@@ -79,39 +82,55 @@ export class SharePipeline {
     this.#stopListening = options.gate.onDenied((subjectKey) => {
       const landed = this.#windows.denied(subjectKey, options.clock.monotonic());
       if (landed !== null) closeWindow(subjectKey, landed);
+      this.#refuse(subjectKey);
     });
   }
 
   /** Shares on their way, and those of them that are held. */
   get load(): { readonly open: number; readonly held: number } {
-    return { open: this.#open, held: this.#held.size };
+    return { open: this.#openCount, held: this.#held.size };
   }
 
   submit(request: ShareRequest): Ticket {
-    const { clock } = this.#options;
+    const { clock, gate } = this.#options;
     const { promise: done, resolve } = Promise.withResolvers<ShareResult>();
-    if (this.#stop.signal.aborted || this.#open >= maxOpen) {
-      resolve({ outcome: 'failed', reason: this.#stop.signal.aborted ? 'stopping' : 'overloaded' });
+    // Asked now, and again before each byte (GATE-5): a no need not wait for a partner that is slow or down.
+    const decision = gate.decide(this.#intent({ request }));
+    const over: ShareResult | null = this.#stop.signal.aborted
+      ? { outcome: 'failed', reason: 'stopping' }
+      : decision.kind === 'deny'
+        ? { outcome: 'denied', reason: decision.reason }
+        : this.#openCount >= maxOpen
+          ? { outcome: 'failed', reason: 'overloaded' }
+          : null;
+    if (over !== null) {
+      resolve(over);
       return { done, heldBecause: () => null };
     }
-    this.#open += 1;
     const share: OpenShare = {
       request,
       expiresAt: clock.monotonic() + shareTtlMs,
       bytes: JSON.stringify(request.fields).length,
       identifiers: request.identifiers,
-      held: null,
+      held: decision.kind === 'stale' ? decision.reason : null,
       holds: 0,
       attempts: 0,
+      sending: false,
       ended: false,
       settle: (result) => {
         if (share.ended) return;
         share.ended = true;
-        this.#open -= 1;
+        this.#openCount -= 1;
+        const own = this.#open.get(request.subjectKey);
+        own?.delete(share);
+        if (own?.size === 0) this.#open.delete(request.subjectKey);
         this.#held.delete(share);
         resolve(result);
       },
     };
+    this.#openCount += 1;
+    const own = this.#open.get(request.subjectKey) ?? new Set();
+    this.#open.set(request.subjectKey, own.add(share));
     this.#enqueue(share);
     return { done, heldBecause: () => share.held };
   }
@@ -129,6 +148,17 @@ export class SharePipeline {
     for (const share of [...this.#queue.drain(), ...this.#held])
       share.settle({ outcome: 'failed', reason: 'stopping' });
     await Promise.all(this.#running);
+  }
+
+  /** GATE-5: an applied deny refuses what of this person is not being written. */
+  #refuse(subjectKey: SubjectKey): void {
+    for (const share of this.#open.get(subjectKey) ?? []) {
+      if (share.sending) continue;
+      const decision = this.#options.gate.decide(this.#intent(share));
+      if (decision.kind !== 'deny') continue;
+      this.#queue.remove(share);
+      share.settle({ outcome: 'denied', reason: decision.reason });
+    }
   }
 
   #enqueue(share: OpenShare): void {
@@ -172,6 +202,7 @@ export class SharePipeline {
     try {
       const ready = identified.flatMap((share) => this.#decided(share));
       if (ready.length === 0) return slot.forgo();
+      for (const { share } of ready) share.sending = true;
       const { outcomes, answered: heard } = await this.#attempt.run(ready, clock.monotonic(), this.#stop.signal);
       answered = heard;
       for (const [{ share }, outcome] of outcomes) this.#concluded(share, outcome);
@@ -183,6 +214,7 @@ export class SharePipeline {
   /** Expired shares end here; so do those the gate denies outright, before anything is looked up for them. */
   #stillWanted(share: OpenShare): boolean {
     const { clock, gate } = this.#options;
+    if (share.ended) return false;
     if (clock.monotonic() >= share.expiresAt) {
       share.settle({ outcome: 'failed', reason: share.held ?? 'too-late' });
       return false;
@@ -194,7 +226,7 @@ export class SharePipeline {
     return false;
   }
 
-  #intent({ request }: OpenShare) {
+  #intent({ request }: Pick<OpenShare, 'request'>) {
     const { subjectKey, purpose, atLeastVersion } = request;
     const recipient = this.#options.recipient.id;
     return { subjectKey, purpose, recipient, ...(atLeastVersion === undefined ? {} : { atLeastVersion }) };
@@ -258,6 +290,7 @@ export class SharePipeline {
 
   #hold(share: OpenShare, reason: string, ms: number): void {
     if (share.ended) return;
+    share.sending = false;
     share.held = reason;
     share.holds += 1;
     if (this.#stop.signal.aborted) return share.settle({ outcome: 'failed', reason: 'stopping' });

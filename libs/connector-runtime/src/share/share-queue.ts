@@ -30,14 +30,31 @@ export class ShareQueue<S extends Queued> {
   }
 
   push(share: S): void {
-    const { purpose, subjectKey } = share.request;
-    const lane = this.#apart ? purpose : '';
+    const { subjectKey } = share.request;
+    const lane = this.#laneOf(share);
     const persons = this.#lanes.get(lane) ?? new Map<string, S[]>();
     this.#lanes.set(lane, persons);
     const own = persons.get(subjectKey);
     if (own) own.push(share);
     else persons.set(subjectKey, [share]);
     this.#size += 1;
+  }
+
+  /** Of one that has ended; it may be in a batch already. */
+  remove(share: S): void {
+    const lane = this.#laneOf(share);
+    const persons = this.#lanes.get(lane);
+    const own = persons?.get(share.request.subjectKey) ?? [];
+    const place = own.indexOf(share);
+    if (place === -1) return;
+    own.splice(place, 1);
+    this.#size -= 1;
+    if (own.length === 0) persons?.delete(share.request.subjectKey);
+    if (persons?.size === 0) this.#lanes.delete(lane);
+  }
+
+  #laneOf({ request }: S): string {
+    return this.#apart ? request.purpose : '';
   }
 
   /** What the partner takes in one request: as many as it allows, never above its body limit, yet at least one. */

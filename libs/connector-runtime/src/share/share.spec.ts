@@ -48,6 +48,18 @@ describe('batches', () => {
     expect([purposes(), purposes(), purposes()]).toEqual([['a', 'a'], ['b'], []]);
   });
 
+  test('one that has ended leaves the others in their order; what is gone already is gone', () => {
+    const person = someone();
+    const shares = [share('a', 10, person), share('a'), share('a', 10, person)] as const;
+    const queue = queueOf(shares);
+    queue.remove(shares[0]);
+    queue.remove(shares[0]);
+    expect(queue.size).toBe(2);
+    expect(queue.nextBatch()).toEqual([shares[2], shares[1]]);
+    queue.remove(shares[1]);
+    expect([queue.size, queue.nextBatch()]).toEqual([0, []]);
+  });
+
   test('never above the partner’s body limit, yet at least one', () => {
     const queue = queueOf([share('a', 5_000), share('a', 5_000)], 'recipient', { ...limits, shareBytes: 6_000 });
     expect(queue.nextBatch()).toHaveLength(1);
