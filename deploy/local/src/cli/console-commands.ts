@@ -50,6 +50,7 @@ interface StuckPage {
 
 interface Replay {
   readonly people: number;
+  readonly canaries: number;
   readonly superseded: number;
   readonly atMost: number;
 }
@@ -109,7 +110,7 @@ export function registerConsole(program: Command): void {
 
   withConnection(parked.command('replay <recipient>'))
     .description('tries parked work again, at most 1,000 people a call; superseded work is dropped, nothing overtakes')
-    .option('--reason <reason>', 'only what was parked for this reason')
+    .option('--reason <reason>', 'only what was parked for this reason, as `parked ls` names it')
     .option('--dry-run', 'only say what would be tried again')
     .action(async (recipient: string, options: CommonOptions & { reason?: string; dryRun?: boolean }) => {
       const { reason, dryRun = false } = options;
@@ -117,7 +118,7 @@ export function registerConsole(program: Command): void {
       const done = await (await client(options)).ops<Replay>('/v1/parked/replay', body);
       result(done, options, () =>
         [
-          `${done.people} people ${dryRun ? 'would be' : 'are being'} tried again, each with their newest choice`,
+          `${done.people} people ${dryRun ? 'would be' : 'are being'} tried again, each with their newest choice${done.canaries > 0 ? `; ${done.canaries} of them are canaries, which \`parked ls\` does not count` : ''}`,
           `${done.superseded} parked withdrawals are superseded by a newer one and dropped`,
           ...(done.people >= done.atMost ? [`one call takes ${done.atMost} at most: call again for the rest`] : []),
         ].join('\n'),

@@ -2,7 +2,13 @@ import type { EntenteClient } from '../client/entente-client.ts';
 import { attempt, type Check } from './check.ts';
 
 interface Status {
-  readonly recipients: readonly { readonly name: string; readonly status: string; readonly leaks: number }[];
+  readonly recipients: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly reason: string;
+    readonly parked: number;
+    readonly leaks: number;
+  }[];
 }
 
 interface Canaries {
@@ -13,6 +19,8 @@ interface Canaries {
   }[];
 }
 
+/** The partner refuses our own. */
+const credentials = 'credentials-refused';
 const notAlive = new Set(['BLIND', 'STOPPED', 'STALLED', 'PARTNER_DOWN']);
 
 /** What the running system says of itself: seen everywhere, proven by canaries, without a leak. */
@@ -31,6 +39,24 @@ export async function system(client: EntenteClient): Promise<Check[]> {
             ill.length > 0
               ? ill.map(({ name, status }) => `${name} ${status}`).join(', ')
               : `${recipients.length} recipients`,
+        };
+      },
+    ),
+    attempt(
+      'system',
+      'nothing is parked',
+      '`entente parked ls` says why; once that is mended, `entente parked replay`',
+      async () => {
+        const { recipients } = await client.ops<Status>('/v1/status');
+        const parked = recipients.filter((one) => one.parked > 0);
+        return {
+          ok: parked.length === 0,
+          detail: parked
+            .map(
+              ({ name, parked: count, reason }) =>
+                `${name} ${count}${reason === credentials ? ', our credentials' : ''}`,
+            )
+            .join('; '),
         };
       },
     ),

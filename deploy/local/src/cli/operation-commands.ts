@@ -129,6 +129,7 @@ interface Status {
     readonly recipient: string;
     readonly name: string;
     readonly status: string;
+    readonly reason: string;
     readonly unenforced: number;
     readonly parked: number;
     readonly oldestUnenforcedS: number;
@@ -147,6 +148,13 @@ const meanings: Readonly<Record<string, string>> = {
   BLIND: 'cannot be seen now: treat it as bad',
 };
 
+/** Whose turn it is, where ops can tell. */
+const whose: Readonly<Record<string, string>> = {
+  'credentials-refused': ': the partner refuses our own credentials; renew them, then `parked replay`',
+  'partner-fails': '; the partner answers nothing, or errors',
+  'no-progress': '; our connector takes no work',
+};
+
 const explained = (statuses: readonly string[]): string[] =>
   [...new Set(statuses)].flatMap((status) => {
     const meaning = meanings[status];
@@ -156,8 +164,8 @@ const explained = (statuses: readonly string[]): string[] =>
 const statusLines = ({ allEnforced, recipients }: Status): string[] => [
   allEnforced ? 'every withdrawal is enforced everywhere' : 'some withdrawals are not enforced yet',
   ...recipients.map(
-    ({ name, status, unenforced, parked, oldestUnenforcedS, documentedDelay }) =>
-      `  ${name.padEnd(24)} ${status.padEnd(13)} ${unenforced} not enforced (oldest ${oldestUnenforcedS.toFixed(1)} s), ${parked} of them parked${documentedDelay === null ? '' : `; the partner itself: ${documentedDelay.en}`}`,
+    ({ name, status, reason, unenforced, parked, oldestUnenforcedS, documentedDelay }) =>
+      `  ${name.padEnd(24)} ${status.padEnd(13)} ${unenforced} not enforced (oldest ${oldestUnenforcedS.toFixed(1)} s), ${parked} of them parked${whose[reason] ?? ''}${documentedDelay === null ? '' : `; the partner itself: ${documentedDelay.en}`}`,
   ),
   ...explained(recipients.map(({ status }) => status)),
 ];

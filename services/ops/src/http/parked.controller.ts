@@ -67,7 +67,7 @@ export class ParkedController {
   async replay(@Caller() caller: Caller, @Body() request: ReplayRequest): Promise<ReplayView> {
     const { recipient, dryRun } = request;
     const reason = request.reason ?? null;
-    const { known, superseded } = await parkedAt(this.pool, {
+    const { known, superseded, canaries, reasons } = await parkedAt(this.pool, {
       controller: caller.controller,
       recipient,
       reason,
@@ -86,6 +86,16 @@ export class ParkedController {
       throw error;
     });
     await done({ people, superseded });
-    return { recipient, reason, dryRun, people, superseded, atMost };
+    // A misspelt reason would look like work that is done.
+    if (reason !== null && people === 0 && reasons.length > 0 && !reasons.includes(reason))
+      throw new Refusal(
+        'unknown-reason',
+        404,
+        `Nothing there is parked for “${reason}”, but for: ${reasons.join(', ')}.`,
+        {
+          errors: [{ pointer: '/reason', detail: `is none of ${reasons.join(', ')}` }],
+        },
+      );
+    return { recipient, reason, dryRun, people, canaries: Math.min(canaries, people), superseded, atMost };
   }
 }

@@ -47,20 +47,42 @@ export async function parkedGroups(
   };
 }
 
-/** Whether such a recipient was ever named, and how many of its oldest parked changes a newer one has replaced. */
+export interface ParkedAt {
+  /** Such a recipient was named once. */
+  readonly known: boolean;
+  /** How many of its oldest parked changes a newer one has replaced. */
+  readonly superseded: number;
+  /** Canaries among those parked: the connector tries them again too, and no list of people shows them. */
+  readonly canaries: number;
+  /** Why anything is parked there, canaries' work too. */
+  readonly reasons: readonly string[];
+}
+
+/** What is parked at one recipient, for whoever is about to have it tried again. */
 export async function parkedAt(
   pool: Pool,
   question: { controller: ControllerId; recipient: string; reason: string | null; atMost: number },
-): Promise<{ readonly known: boolean; readonly superseded: number }> {
-  const { rows } = await pool.query<{ known: boolean; superseded: number }>(
-    `SELECT EXISTS (SELECT FROM recipient WHERE controller = $1 AND id = $2) AS known,
+): Promise<ParkedAt> {
+  const { rows } = await pool.query<ParkedAt>(
+    // Canaries have no part in the lists' indexes: they are looked up one by one.
+    `WITH canaries AS (
+       SELECT p.subject_key, p.reason FROM canary k
+       JOIN propagation p ON p.controller = k.controller AND p.subject_key = k.subject_key AND p.recipient = $2
+       WHERE k.controller = $1 AND p.state = 'parked' AND p.settled_at IS NULL)
+     SELECT EXISTS (SELECT FROM recipient WHERE controller = $1 AND id = $2) AS known,
        (SELECT count(*)::int FROM (
           SELECT p.subject_key, p.version FROM propagation p
           WHERE p.controller = $1 AND p.recipient = $2 AND p.state = 'parked' AND p.settled_at IS NULL AND NOT p.canary
             AND ($3::text IS NULL OR p.reason = $3) ORDER BY p.committed_at LIMIT $4) AS parked
         WHERE EXISTS (SELECT FROM propagation n WHERE n.controller = $1 AND n.recipient = $2
-          AND n.subject_key = parked.subject_key AND n.version > parked.version)) AS superseded`,
-    [question.controller, question.recipient, question.reason, question.atMost],
+          AND n.subject_key = parked.subject_key AND n.version > parked.version)) AS superseded,
+       (SELECT count(DISTINCT subject_key)::int FROM canaries WHERE $3::text IS NULL OR reason = $3) AS canaries,
+       (SELECT coalesce(array_agg(DISTINCT reason ORDER BY reason), '{}') FROM (
+          SELECT reason FROM canaries UNION ALL (
+            SELECT p.reason FROM propagation p
+            WHERE p.controller = $1 AND p.recipient = $2 AND p.state = 'parked' AND p.settled_at IS NULL AND NOT p.canary
+            ORDER BY p.committed_at LIMIT $5)) AS parked WHERE reason IS NOT NULL) AS reasons`,
+    [question.controller, question.recipient, question.reason, question.atMost, countedUpTo],
   );
-  return rows[0] ?? { known: false, superseded: 0 };
+  return rows[0] ?? { known: false, superseded: 0, canaries: 0, reasons: [] };
 }

@@ -1,7 +1,7 @@
 import { contradictionReasons, partitionCount, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { lookForgottenMs } from '../tracker/backlog-pace.ts';
-import { statusOf } from '../tracker/track.ts';
+import { credentialReasons, statusOf } from '../tracker/track.ts';
 import type { PlainText, RecipientSummary } from './views.ts';
 
 /** Counting stops here, so that a backlog of millions costs no more to look at than one of thousands. */
@@ -18,6 +18,7 @@ interface Row {
   failing_ms: number | null;
   parked: number;
   parked_ms: number | null;
+  credentials_refused: boolean;
   beat_ms: number | null;
   has_left: boolean;
   accepted_ms: number | null;
@@ -45,6 +46,15 @@ const failing = `
     WHERE coalesce(reason, '') NOT LIKE 'throttled%' AND coalesce(reason, '') <> ALL ($4)
   ) AS failing`;
 
+/** Of the oldest parked ones: whether the partner refuses our credentials. */
+const refused = `
+  CROSS JOIN LATERAL (
+    SELECT coalesce(bool_or(reason = ANY ($6)), false) AS credentials
+    FROM (SELECT p.reason FROM propagation p
+      WHERE p.controller = r.controller AND p.recipient = r.id AND p.state = 'parked' AND p.settled_at IS NULL AND NOT p.canary
+      ORDER BY p.committed_at LIMIT $3) AS first
+  ) AS refused`;
+
 /** Reasons to try again that say nothing against the partner's being up: it asks for patience, did not keep its word, or the lack is ours. */
 const answeredReasons = ['over-quota', 'partner-busy', 'identifiers-unreachable', ...contradictionReasons];
 /** Of the oldest, as many as tell whether a partner is down. */
@@ -53,6 +63,7 @@ const failingLooked = 100;
 const sql = `
   SELECT r.id, r.name, r.kind, waiting.count AS waiting, waiting.oldest_ms AS waiting_ms, retrying.count AS retrying,
     retrying.oldest_ms AS retrying_ms, failing.oldest_ms AS failing_ms, parked.count AS parked, parked.oldest_ms AS parked_ms,
+    refused.credentials AS credentials_refused,
     (SELECT (extract(epoch FROM clock_timestamp() - max(s.last_beat_at)) * 1000)::float8 FROM gate_start s
       WHERE s.controller = r.controller AND r.id = ANY (s.recipients)) AS beat_ms,
     EXISTS (SELECT FROM gate_left g WHERE g.controller = r.controller AND g.recipient = r.id) AS has_left,
@@ -63,7 +74,7 @@ const sql = `
     coalesce((SELECT b.rises FROM recipient_pace b WHERE b.controller = r.controller AND b.recipient = r.id
       AND b.looked_at > clock_timestamp() - make_interval(secs => $5 / 1000.0)), 0) AS rises,
     (SELECT d.documented_delay FROM recipient_description d WHERE d.controller = r.controller AND d.recipient = r.id) AS documented_delay
-  FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')} ${failing}
+  FROM recipient r ${open('waiting')} ${open('retrying')} ${open('parked')} ${failing} ${refused}
   WHERE r.controller = $1 AND (r.active OR waiting.count + retrying.count + parked.count > 0) ORDER BY r.id`;
 
 /** The oldest of the partitions' horizons; null while one of them has none (ADR 32). */
@@ -96,6 +107,7 @@ export async function recipientSummaries(
     failingLooked,
     answeredReasons,
     lookForgottenMs,
+    credentialReasons,
   ]);
   return rows.map((row) => summary(row, trackerSees && fresh));
 }
@@ -113,6 +125,7 @@ function summary(row: Row, trackerSees: boolean): RecipientSummary {
     ...statusOf({
       unenforced,
       parked,
+      credentialsRefused: row.credentials_refused,
       oldestUnenforcedMs: oldestMs,
       oldestFailingMs: Math.max(0, row.failing_ms ?? 0),
       oldestUnheardMs: unheardMs,

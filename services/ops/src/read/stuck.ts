@@ -83,5 +83,5 @@ const lineOf = (row: Row): StuckLine => ({
   reason: row.reason,
   attempts: row.attempts,
   gateClosed: row.gate_closed,
-  blame: blameSoFar(row.age_ms, row.consumed_ms),
+  blame: blameSoFar(row.age_ms, row.consumed_ms, row.state === 'parked' ? row.reason : null),
 });

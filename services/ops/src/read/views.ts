@@ -13,6 +13,7 @@ export type StatusReason =
   | 'falling-behind'
   | 'late'
   | 'parked'
+  | 'credentials-refused'
   | 'no-progress'
   | 'partner-fails'
   | 'connector-left'
@@ -197,6 +198,8 @@ export interface ReplayView {
   readonly dryRun: boolean;
   /** People whose newest state is sent again (or would be): the connector keeps one row for each. */
   readonly people: number;
+  /** How many of them are canaries, which no list of people shows. */
+  readonly canaries: number;
   /** Parked changes that a newer one of the same person has replaced: they are not sent on their own. */
   readonly superseded: number;
   /** Most that one call takes; with as many, ask again afterwards. */

@@ -11,6 +11,7 @@ interface Due {
   version: number;
   settled_ms: number | null;
   consumed_ms: number | null;
+  parked_for: string | null;
 }
 
 export interface Judged extends Judgement {
@@ -34,11 +35,12 @@ export async function judgeDeadline(
      UPDATE propagation p SET deadlines_judged = $1 + 1 FROM due WHERE p.ctid = due.ctid
      RETURNING p.controller, p.subject_key, p.recipient, p.version,
                (extract(epoch FROM p.settled_at - p.committed_at) * 1000)::float8 AS settled_ms,
-               (extract(epoch FROM p.consumed_at - p.committed_at) * 1000)::float8 AS consumed_ms`,
+               (extract(epoch FROM p.consumed_at - p.committed_at) * 1000)::float8 AS consumed_ms,
+               CASE WHEN p.state = 'parked' THEN p.reason END AS parked_for`,
     [limit.index, limit.ms + limit.graceMs, pageSize],
   );
   if (rows.length === 0) return [];
-  const judged = rows.map((row) => ({ ...row, ...judge(limit.ms, row.settled_ms, row.consumed_ms) }));
+  const judged = rows.map((row) => ({ ...row, ...judge(limit.ms, row.settled_ms, row.consumed_ms, row.parked_for) }));
   await count(tx, limit.within, judged);
   await keepMisses(
     tx,

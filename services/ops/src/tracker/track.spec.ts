@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { allEnforced, judge, settle, statusOf, type StatusFacts } from './track.ts';
+import { allEnforced, blameSoFar, judge, settle, statusOf, type StatusFacts } from './track.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
 
@@ -102,7 +102,17 @@ describe('deadlines are judged with blame', () => {
     [10_000, null, 2_001, { result: 'missed', blame: 'pipeline' }],
     [10_000, null, null, { result: 'missed', blame: 'pipeline' }],
   ] as const)('limit %s, settled after %s, consumed after %s', (limit, settled, consumed, expected) => {
-    expect(judge(limit, settled, consumed)).toEqual(expected);
+    expect(judge(limit, settled, consumed, null)).toEqual(expected);
+  });
+
+  test.each([
+    ['authentication', 'pipeline'],
+    ['permission', 'pipeline'],
+    ['missing-identifier', 'partner'],
+  ])('parked for %s it is late because of the %s: our credentials are ours', (parkedFor, blame) => {
+    expect(judge(10_000, null, 100, parkedFor)).toEqual({ result: 'missed', blame });
+    expect(blameSoFar(10_001, 100, parkedFor)).toBe(blame);
+    expect(blameSoFar(9_999, 100, parkedFor)).toBe('none');
   });
 });
 
@@ -110,6 +120,7 @@ describe('status word', () => {
   const fine: StatusFacts = {
     unenforced: 0,
     parked: 0,
+    credentialsRefused: false,
     oldestUnenforcedMs: 0,
     oldestFailingMs: 0,
     oldestUnheardMs: 0,
@@ -134,6 +145,12 @@ describe('status word', () => {
     ['late, and later at each look', { unenforced: 3, oldestUnenforcedMs: 12_000, rises: 9 }, 'SLOW', 'falling-behind'],
     ['parked work ages too, and needs a person', { unenforced: 1, parked: 1, rises: 9 }, 'SLOW', 'parked'],
     ['parked', { unenforced: 1, parked: 1 }, 'SLOW', 'parked'],
+    [
+      'parked for our own credentials',
+      { unenforced: 1, parked: 1, credentialsRefused: true },
+      'SLOW',
+      'credentials-refused',
+    ],
     ['never heard of', { sinceBeatMs: null }, 'BLIND', 'never-heard'],
     ['signed off', { sinceBeatMs: null, hasLeft: true }, 'STOPPED', 'connector-left'],
     ['a late beat', { sinceBeatMs: 3_001 }, 'BLIND', 'connector-silent'],

@@ -94,21 +94,35 @@ export interface Judgement {
   readonly blame: Blame;
 }
 
-/** @param consumedMs t3 − t1, null when the connector has not reported it */
-export function judge(limitMs: number, settledMs: number | null, consumedMs: number | null): Judgement {
+/** Reasons by which a partner refuses our own credentials: it waits for whoever runs this system, whatever took how long. */
+export const credentialReasons: readonly string[] = ['authentication', 'permission'];
+
+/**
+ * @param consumedMs t3 − t1, null when the connector has not reported it
+ * @param parkedFor why it is parked, null when it is not
+ */
+export function judge(
+  limitMs: number,
+  settledMs: number | null,
+  consumedMs: number | null,
+  parkedFor: string | null,
+): Judgement {
   if (settledMs !== null && settledMs <= limitMs) return { result: 'met', blame: 'none' };
   const late = consumedMs === null || consumedMs > limitMs * pipelineShare;
-  return { result: 'missed', blame: late ? 'pipeline' : 'partner' };
+  const ours = late || (parkedFor !== null && credentialReasons.includes(parkedFor));
+  return { result: 'missed', blame: ours ? 'pipeline' : 'partner' };
 }
 
 /** Whose fault it is that a withdrawal is still open: nobody's until the first limit has passed. */
-export const blameSoFar = (ageMs: number, consumedMs: number | null): Blame =>
-  ageMs <= deadlines[0].ms ? 'none' : judge(deadlines[0].ms, null, consumedMs).blame;
+export const blameSoFar = (ageMs: number, consumedMs: number | null, parkedFor: string | null): Blame =>
+  ageMs <= deadlines[0].ms ? 'none' : judge(deadlines[0].ms, null, consumedMs, parkedFor).blame;
 
 /** What a recipient's status is judged by. Ages in milliseconds; 0 where there is nothing of that kind. */
 export interface StatusFacts {
   readonly unenforced: number;
   readonly parked: number;
+  /** Some of it because the partner refuses our credentials. */
+  readonly credentialsRefused: boolean;
   readonly oldestUnenforcedMs: number;
   /** Of those whose last attempt got no answer, or an error of the partner's own: what its circuit breaker counts. */
   readonly oldestFailingMs: number;
@@ -149,6 +163,7 @@ export function statusOf(facts: StatusFacts): { readonly status: RecipientStatus
   const answeredSince = facts.sinceAcceptedMs !== null && facts.sinceAcceptedMs < facts.oldestFailingMs;
   if (facts.oldestFailingMs > lateAfterMs && !answeredSince) return { status: 'PARTNER_DOWN', reason: 'partner-fails' };
   if (facts.oldestUnheardMs > stalledAfterMs) return { status: 'STALLED', reason: 'no-progress' };
+  if (facts.parked > 0 && facts.credentialsRefused) return { status: 'SLOW', reason: 'credentials-refused' };
   if (facts.parked > 0) return { status: 'SLOW', reason: 'parked' };
   if (facts.rises >= risesToSlow) return { status: 'SLOW', reason: 'falling-behind' };
   if (facts.oldestUnenforcedMs > lateAfterMs) return { status: 'SLOW', reason: 'late' };

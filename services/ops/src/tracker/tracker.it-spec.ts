@@ -23,6 +23,8 @@ import { opsMigrations } from '../migrations/index.ts';
 import { registerGauges } from '../metrics/gauges.ts';
 import { sealedCursors } from '../read/cursors.ts';
 import { leaks } from '../read/leaks.ts';
+import { ParkedController } from '../http/parked.controller.ts';
+import { parkedAt } from '../read/parked.ts';
 import { recipientSummaries } from '../read/recipients.ts';
 import { latestPropagations, propagation } from './read-model.ts';
 import { Sweeper } from './sweeper.ts';
@@ -330,6 +332,63 @@ describe('TRK-1: the tracker', () => {
       gateClosedMs: 2000,
       state: 'waiting',
     });
+  });
+
+  test('parked: whose credentials, for what reasons, and how many of them canaries, is told before anything is tried again', async () => {
+    const other = recipientId('other-crm');
+    const at = { controller: acme, recipient: other, atMost: 1_000 };
+    await pool.query(
+      `INSERT INTO recipient (controller, id, name, kind, active) VALUES ($1, $2, 'Other', 'crm', true)`,
+      [acme, other],
+    );
+    await pool.query(
+      `INSERT INTO gate_start (start_id, gate, controller, recipients, first_beat_at, last_beat_at)
+       VALUES ('other', 'other-1', $1, ARRAY[$2::text], clock_timestamp(), clock_timestamp())`,
+      [acme, other],
+    );
+    const parked = async (reason: string, canary = false): Promise<void> => {
+      const key = person();
+      if (canary)
+        await pool.query(
+          `INSERT INTO canary (controller, recipient, subject_id, subject_key) VALUES ($1, $2, 'c', $3)`,
+          [acme, other, key],
+        );
+      await pool.query(
+        `INSERT INTO propagation (controller, subject_key, version, recipient, committed_at, state, reason, canary, attempts)
+         VALUES ($1, $2, 1, $3, clock_timestamp() - interval '20 s', 'parked', $4, $5, 1)`,
+        [acme, key, other, reason, canary],
+      );
+    };
+    const summary = async () => {
+      // As if watermarks were read.
+      await pool.query(`INSERT INTO log_horizon (partition, known_until) SELECT n, clock_timestamp() FROM generate_series(0, 11) AS n
+                        ON CONFLICT (partition) DO UPDATE SET known_until = excluded.known_until`);
+      return (await summaries()).find(({ recipient }) => recipient === other);
+    };
+    await parked('missing-identifier');
+    await parked('missing-identifier', true);
+    expect(await parkedAt(pool, { ...at, reason: null })).toMatchObject({ known: true, canaries: 1 });
+    expect(await summary()).toMatchObject({ parked: 1, status: 'SLOW', reason: 'parked' });
+    await parked('authentication');
+    expect(await summary()).toMatchObject({ parked: 2, status: 'SLOW', reason: 'credentials-refused' });
+    const { canaries, reasons } = await parkedAt(pool, { ...at, reason: 'authentication' });
+    expect([canaries, reasons]).toEqual([0, ['authentication', 'missing-identifier']]);
+
+    const audit = { begin: () => Promise.resolve(() => Promise.resolve()) };
+    const connector = { replay: (_: string, reason: string | null) => Promise.resolve(reason === null ? 3 : 0) };
+    const desk = new ParkedController(pool, connector as never, audit as never, undefined as never);
+    const replay = (reason?: string) =>
+      desk.replay({ controller: acme } as never, { recipient: other, dryRun: true, ...(reason ? { reason } : {}) });
+    expect(await replay()).toMatchObject({ people: 3, canaries: 1 });
+    expect(await replay('authentication')).toMatchObject({ people: 0 });
+    await expect(replay('authentification')).rejects.toMatchObject({
+      detail: expect.stringContaining('authentication, missing-identifier'),
+    });
+    for (const table of ['log_horizon', `gate_start WHERE start_id = 'other'`])
+      await pool.query(`DELETE FROM ${table}`);
+    for (const table of ['propagation', 'canary'])
+      await pool.query(`DELETE FROM ${table} WHERE recipient = $1`, [other]);
+    await pool.query('DELETE FROM recipient WHERE id = $1', [other]);
   });
 
   test('parked work stays unenforced, ages, and is never shown as done', async () => {

@@ -83,6 +83,7 @@ function Preview({ view }: { view: ReplayView }) {
   return (
     <div role="status">
       <p>{dialog.people(format.counted(view.people, words.units.people))}</p>
+      {view.canaries > 0 && <p>{dialog.canaries(String(view.canaries))}</p>}
       <p>{dialog.superseded(format.counted(view.superseded, words.units.withdrawals))}</p>
       {view.people >= view.atMost && <p>{dialog.atMost(format.counted(view.atMost, words.units.people))}</p>}
     </div>

@@ -71,6 +71,7 @@ export const en = {
     'falling-behind': 'Work waits longer and longer',
     late: 'Some work is late',
     parked: 'Parked work needs a person',
+    'credentials-refused': 'The partner refuses our credentials: ours to renew',
     'no-progress': 'The connector beats but takes no work',
     'partner-fails': 'The partner accepts nothing',
     'connector-left': 'The connector was stopped',
@@ -93,6 +94,8 @@ export const en = {
       'never-heard': (name: string) => `The connector of ${name} was never heard of, so nothing is known of it.`,
       'no-progress': (name: string, waiting: string, age: string) =>
         `The connector of ${name} takes no work: ${waiting}, the oldest for ${age}.`,
+      'credentials-refused': (name: string, waiting: string, age: string) =>
+        `${name} refuses our credentials, which are ours to renew: ${waiting}, the oldest for ${age}.`,
       parked: (name: string, waiting: string, age: string) =>
         `${name} has parked work that needs a person: ${waiting}, the oldest for ${age}.`,
       'falling-behind': (name: string, waiting: string, age: string) =>
@@ -275,6 +278,7 @@ export const en = {
         'The connector has nothing of this kind to try again. What is shown here may have been settled meanwhile.',
       run: 'Try again now',
       running: 'Running…',
+      canaries: (count: string) => `Of these, canaries, which no list of people shows: ${count}.`,
       done: (people: string) => `Being tried again: ${people}. What the partner answers appears in the lists.`,
       close: 'Close',
       cancel: 'Cancel',

@@ -75,6 +75,7 @@ export const fr: Words = {
     'partner-fails': 'Le partenaire n’accepte rien',
     'connector-left': 'Le connecteur a été arrêté',
     'connector-silent': 'Le connecteur est muet',
+    'credentials-refused': 'Le partenaire refuse nos identifiants : à nous de les renouveler',
     'never-heard': 'Son connecteur ne s’est jamais manifesté',
     'tracker-blind': 'Ce service ne peut pas lire ses topics',
   },
@@ -92,6 +93,8 @@ export const fr: Words = {
       'never-heard': (name) => `Le connecteur de ${name} ne s’est jamais manifesté : on n’en sait rien.`,
       'no-progress': (name, waiting, age) =>
         `Le connecteur de ${name} ne prend rien : ${waiting}, le plus ancien depuis ${age}.`,
+      'credentials-refused': (name, waiting, age) =>
+        `${name} refuse nos identifiants, à nous de les renouveler : ${waiting}, le plus ancien depuis ${age}.`,
       parked: (name, waiting, age) =>
         `${name} a du travail qui attend un humain : ${waiting}, le plus ancien depuis ${age}.`,
       'falling-behind': (name, waiting, age) =>
@@ -272,6 +275,7 @@ export const fr: Words = {
       nothing: 'Le connecteur n’a rien de tel à réessayer. Ce qui est affiché a peut-être été réglé entre-temps.',
       run: 'Réessayer maintenant',
       running: 'En cours…',
+      canaries: (count) => `Dont des canaris, absents de toute liste de personnes : ${count}.`,
       done: (people) => `En cours de nouvel essai : ${people}. La réponse du partenaire apparaîtra dans les listes.`,
       close: 'Fermer',
       cancel: 'Annuler',
