@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { idPattern, maskedSubject } from '@entente/contracts';
+import { systemClock } from '@entente/observability';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Propagation, RecordedChange } from '../client/entente-client.ts';
 import { propagationOf } from '../demo/withdrawals.ts';
 import { starterNotice } from '../stack/starter-catalogue.ts';
 import { connectionFromEnvironment } from './config.ts';
 import { exitCode } from './exit.ts';
+import { nextAttempts } from './next-attempts.ts';
 import { result, say } from './output.ts';
-import { connect, type ConnectionOptions } from './running-stack.ts';
+import { connect, connectorsRunning, type ConnectionOptions } from './running-stack.ts';
+import { parseSeconds } from './seconds.ts';
 
 export interface CommonOptions extends ConnectionOptions {
   readonly json?: boolean;
@@ -47,12 +50,6 @@ const whatIsAChange =
 function parseChangeId(text: string): string {
   if (!changeIdPattern.test(text)) throw new InvalidArgumentError(whatIsAChange);
   return text;
-}
-
-function parseSeconds(text: string): number {
-  const seconds = Number(text);
-  if (!(seconds > 0)) throw new InvalidArgumentError('give a number of seconds');
-  return seconds;
 }
 
 const waits = ['gates', 'none'] as const;
@@ -129,18 +126,25 @@ export function registerData(program: Command): void {
     .action(async (changeId: string | undefined, options: CommonOptions & { timeout: number }, trace: Command) => {
       if (changeId === undefined) trace.error(`error: ${whatIsAChange}`);
       const client = await connect(connection(options));
-      const end = await follow(() => propagationOf(client, changeId), options.timeout * 1_000);
+      const connectors = await connectorsRunning();
+      const next = (of: Propagation) => nextAttempts(client, connectors, of, systemClock.now());
+      const end = await follow(() => propagationOf(client, changeId), next, options.timeout * 1_000);
       if (!end) {
         process.stderr.write(`entente: the ops service knows no change ${changeId}\n`);
         process.exitCode = exitCode.failure;
         return;
       }
-      result(end, options, () => lines(end).join('\n'));
+      const attempts = await next(end);
+      result(end, options, () => lines(end, attempts).join('\n'));
       if (!end.allAccepted) process.exitCode = exitCode.checkFailed;
     });
 }
 
-async function follow(read: () => Promise<Propagation | null>, timeoutMs: number): Promise<Propagation | null> {
+async function follow(
+  read: () => Promise<Propagation | null>,
+  next: (of: Propagation) => Promise<ReadonlyMap<string, string>>,
+  timeoutMs: number,
+): Promise<Propagation | null> {
   const deadline = performance.now() + timeoutMs;
   let latest: Propagation | null = null;
   let told = '';
@@ -149,20 +153,24 @@ async function follow(read: () => Promise<Propagation | null>, timeoutMs: number
     const now = latest ? lines(latest).join('\n') : 'the ops service has not heard of it yet; waiting';
     // The end is the result, which stands on stdout.
     if (latest?.allAccepted) return latest;
-    if (now !== told) say(now.replaceAll('\n', '\n          '));
+    if (now !== told) {
+      const text = latest ? lines(latest, await next(latest)).join('\n') : now;
+      say(text.replaceAll('\n', '\n          '));
+    }
     told = now;
     await new Promise((resolve) => setTimeout(resolve, 200));
   } while (performance.now() < deadline);
   return latest;
 }
 
-const lines = (propagation: Propagation): string[] => [
+/** @param next when each recipient is tried next, in words */
+const lines = (propagation: Propagation, next: ReadonlyMap<string, string> = new Map()): string[] => [
   `${propagation.direction === 'deny' ? 'withdrawal' : 'grant'} ${propagation.changeId} of ${propagation.subject}, version ${propagation.version}, committed ${propagation.committedAt}`,
   ...(propagation.direction === 'grant'
     ? ['  grants are not tracked to partners: each is shared with when a share asks']
     : []),
   ...propagation.recipients.map(
-    ({ name, state, reason, gateClosedMs, acceptedMs, documentedDelay }) =>
-      `  ${name.padEnd(24)} ${state.padEnd(14)} gate ${gateClosedMs === undefined ? '–' : `${gateClosedMs} ms`}, accepted ${acceptedMs === undefined ? '–' : `${acceptedMs} ms`}${reason ? ` (${reason})` : ''}${documentedDelay === undefined ? '' : `; the partner itself: ${documentedDelay.en}`}`,
+    ({ recipient, name, state, reason, gateClosedMs, acceptedMs, documentedDelay }) =>
+      `  ${name.padEnd(24)} ${state.padEnd(14)} gate ${gateClosedMs === undefined ? '–' : `${gateClosedMs} ms`}, accepted ${acceptedMs === undefined ? '–' : `${acceptedMs} ms`}${reason ? ` (${reason})` : ''}${next.has(recipient) ? `; ${next.get(recipient)}` : ''}${documentedDelay === undefined ? '' : `; the partner itself: ${documentedDelay.en}`}`,
   ),
 ];

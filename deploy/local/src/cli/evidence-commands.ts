@@ -38,19 +38,21 @@ export function registerEvidence(program: Command): void {
     .option('--consent-url <url>', 'consent service (ENTENTE_CONSENT_URL); default: the stack running here')
     .option('--ops-url <url>', 'ops service (ENTENTE_OPS_URL)')
     .option('--token <token>', 'bearer token with consent:read, ops:read and audit:read (ENTENTE_TOKEN)')
+    .option('--json', 'one line of JSON on stdout: the bundle, or with -o where it stands')
     .action(async (what: string, options: EvidenceOptions & { person?: boolean; output?: string }) => {
       const connection = { ...connectionFromEnvironment(), ...options };
       const ids = options.person ? await changesOf(what, connection) : [what];
       const evidence = await gathered(ids, connection, await connect(connection));
-      const text = `${JSON.stringify(evidence, null, 2)}\n`;
-      if (options.output === undefined) process.stdout.write(text);
+      const unsigned = evidence.changes.filter(({ inclusion }) => inclusion === null).length;
+      const text = JSON.stringify(evidence, null, 2);
+      if (options.output === undefined) result(evidence, options, () => text);
       else {
-        await writeFile(options.output, text, { mode: 0o600 });
+        await writeFile(options.output, `${text}\n`, { mode: 0o600 });
+        if (options.json) result({ file: options.output, changes: ids.length, unsigned }, options, () => '');
         say(
           `${ids.length} changes stand in ${options.output}; verify: npm run entente -- export verify ${options.output}`,
         );
       }
-      const unsigned = evidence.changes.filter(({ inclusion }) => inclusion === null).length;
       if (unsigned === 0) return;
       say(`${unsigned} of them stand under no signed checkpoint yet: export again in a moment`);
       process.exitCode = exitCode.checkFailed;

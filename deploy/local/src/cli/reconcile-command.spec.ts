@@ -12,23 +12,32 @@ const asked: unknown[] = [];
 let connector: Server;
 let url: string;
 let counts: Record<string, Record<string, number>>;
-const [write, exitCodeBefore] = [process.stdout.write.bind(process.stdout), process.exitCode];
+const [write, complain] = [process.stdout.write.bind(process.stdout), process.stderr.write.bind(process.stderr)];
+const exitCodeBefore = process.exitCode;
+/** What people are told meanwhile. */
+const said: string[] = [];
+/** How long a comparison runs, milliseconds. */
+let runsMs = 0;
 
 /** A connector whose comparisons end at once. */
 beforeEach(async () => {
-  written.length = asked.length = 0;
+  written.length = asked.length = said.length = runsMs = 0;
   counts = { 'hubspot-crm': { ...clean }, 'klaviyo-crm': { ...clean } };
+  let endsAt = 0;
   connector = createServer((request, response) => {
     let body = '';
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
       const [, recipient] = /^\/v1\/reconciliations\/(.+)$/.exec(request.url ?? '') ?? [];
-      if (request.method === 'POST') asked.push(JSON.parse(body));
+      if (request.method === 'POST') {
+        asked.push(JSON.parse(body));
+        endsAt = performance.now() + runsMs;
+      }
       const report = {
         id: 'r',
         recipient,
         dryRun: false,
-        state: 'done',
+        state: performance.now() < endsAt ? 'running' : 'done',
         reason: null,
         counts: counts[recipient ?? ''],
       };
@@ -46,9 +55,11 @@ beforeEach(async () => {
   await once(connector, 'listening');
   url = `http://127.0.0.1:${(connector.address() as AddressInfo).port}`;
   process.stdout.write = (text: string | Uint8Array): boolean => written.push(String(text)) > 0;
+  process.stderr.write = (text: string | Uint8Array): boolean => said.push(String(text)) > 0;
 });
 afterEach(() => {
   process.stdout.write = write;
+  process.stderr.write = complain;
   process.exitCode = exitCodeBefore;
   connector.close();
 });
@@ -81,6 +92,13 @@ describe('entente reconcile', () => {
     expect(await reconcile('klaviyo-crm', '--dry-run')).toBe(3);
     expect(asked).toEqual([{ recipient: 'klaviyo-crm', dryRun: true }]);
     expect(written.join('')).toMatch(/klaviyo-crm +3 +1 +1 +0 +0 +0 {2}done/);
+  });
+
+  test('says how far it is while it waits, on stderr', async () => {
+    runsMs = 2_300;
+    expect(await reconcile('klaviyo-crm', '--json')).toBe(0);
+    expect(said.join('')).toContain('klaviyo-crm: 3 people checked so far, 0 of them served against their choice');
+    expect(written).toHaveLength(1);
   });
 
   test('1 for a recipient that cannot be read, 4 for a service that does not answer', async () => {

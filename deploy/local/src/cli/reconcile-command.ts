@@ -4,7 +4,8 @@ import { ProblemAnswer, type EntenteClient } from '../client/entente-client.ts';
 import { connectionFromEnvironment } from './config.ts';
 import { exitCode } from './exit.ts';
 import { result, say } from './output.ts';
-import { connect, runningStack, type ConnectionOptions } from './running-stack.ts';
+import { connect, connectorsRunning, type ConnectionOptions } from './running-stack.ts';
+import { parseSeconds } from './seconds.ts';
 
 interface ReconcileOptions extends ConnectionOptions {
   readonly connectorUrl: readonly string[];
@@ -25,6 +26,8 @@ interface Report {
 
 const columns = ['checked', 'extra', 'repaired', 'stale', 'missing', 'unreadable'] as const;
 const lookEveryMs = 500;
+/** Who waits hears how far it is this often. */
+const sayEveryMs = 2_000;
 
 export function registerReconcile(program: Command): void {
   program
@@ -58,16 +61,9 @@ const collected = (url: string, before: readonly string[]): readonly string[] =>
   return [...before, url];
 };
 
-function parseSeconds(text: string): number {
-  const seconds = Number(text);
-  if (!(seconds > 0)) throw new InvalidArgumentError('give a number of seconds');
-  return seconds;
-}
-
 async function connectorUrls({ connectorUrl }: ReconcileOptions): Promise<readonly string[]> {
   if (connectorUrl.length > 0) return connectorUrl;
-  const { urls = {} } = (await runningStack()) ?? {};
-  return Object.entries(urls).flatMap(([name, url]) => (name.endsWith('-connector') ? [url] : []));
+  return connectorsRunning();
 }
 
 interface Target {
@@ -106,10 +102,16 @@ async function compared(
 ): Promise<Report> {
   const { id } = await client.post<{ id: string }>(`${url}/v1/reconciliations`, { recipient, dryRun });
   say(`${recipient} is being compared${dryRun ? ', nothing will be changed' : ''}`);
+  let sayAt = performance.now() + sayEveryMs;
   for (;;) {
     const report = await client.get<Report>(`${url}/v1/reconciliations/${encodeURIComponent(recipient)}`);
     if (report.id !== id || report.state !== 'running') return report;
     if (performance.now() > deadline) return { ...report, reason: 'still running' };
+    if (performance.now() >= sayAt) {
+      sayAt += sayEveryMs;
+      const { checked, extra } = report.counts;
+      say(`${recipient}: ${checked} people checked so far, ${extra} of them served against their choice`);
+    }
     await pause(lookEveryMs);
   }
 }

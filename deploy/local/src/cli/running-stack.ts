@@ -143,3 +143,9 @@ function tokenSource(options: ConnectionOptions, note: Note | null): TokenSource
   const { tokenEndpoint, clientId, clientSecret } = credentials;
   return new TokenSource({ tokenEndpoint, clientId, clientSecret });
 }
+
+/** Connector services of the stack that runs here. */
+export async function connectorsRunning(): Promise<readonly string[]> {
+  const { urls = {} } = (await runningStack()) ?? {};
+  return Object.entries(urls).flatMap(([name, url]) => (name.endsWith('-connector') ? [url] : []));
+}

@@ -213,6 +213,7 @@ function tableOf(partners: readonly PartnerResult[]): string[] {
           .join(', '),
       ]),
     ),
+    '  spoilt: answers of the partner that a fault of the demo held back or bent, by its own log; p50, max: until it accepted',
   ];
 }
 
