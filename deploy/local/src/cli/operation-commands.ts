@@ -142,7 +142,8 @@ const meanings: Readonly<Record<string, string>> = {
   OK: 'withdrawals are on their way, none late',
   QUIET: 'nothing is waiting there, every withdrawal has been carried out',
   SLOW: 'the oldest waits ever longer, or more than 10 s, or is parked: then waiting does not help, `parked ls` says why',
-  PARTNER_DOWN: 'the partner answers nothing or errors; our gate is closed all the same',
+  PARTNER_DOWN:
+    'the partner answers nothing or errors; our gate is closed all the same, and it is tried again by itself: `trace` says when',
   STALLED: 'its connector lives and has taken no work for 2 minutes',
   STOPPED: 'its connector has ended or is silent',
   BLIND: 'cannot be seen now: treat it as bad',

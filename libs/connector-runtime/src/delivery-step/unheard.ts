@@ -12,3 +12,10 @@ export function tellUnheard(before: Delivery, { delivery, enforcements }: Steppe
   const settled = { direction: 'deny', outcome: 'nothing-to-do', reason: 'granted-again', attempts: 0 } as const;
   return { delivery, enforcements: [{ ...settled, version }] };
 }
+
+/**
+ * RST-3, DLV-6: what a restored row says of somebody wiped is not believed across a gap in the versions: they may have come back and
+ * been shared before the loss, and nobody will say so again.
+ */
+export const doubtWiped = <D extends Delivery>(row: D, version: number): D =>
+  row.wiped && version > row.version + 1 ? { ...row, wiped: false } : row;

@@ -11,7 +11,7 @@ import type { PoolClient } from '@entente/postgres';
 import { newDelivery } from '../delivery-step/delivery.ts';
 import { onChanged, onUndecodable, type Enforcement, type RecipientFacts } from '../delivery-step/delivery-step.ts';
 import { isErasure } from '../delivery-step/erasure.ts';
-import { tellUnheard } from '../delivery-step/unheard.ts';
+import { doubtWiped, tellUnheard } from '../delivery-step/unheard.ts';
 import { catalogueForShare, type HeldCatalogue } from '../store/catalogue-store.ts';
 import {
   databaseNow,
@@ -151,6 +151,7 @@ export class DeliveryUpsert {
     if (closed) row = { ...row, ...onUndecodable(row).delivery };
     for (const change of changes) {
       if (change.version <= row.version) continue;
+      if (catalogue.restoredAt !== null) row = doubtWiped(row, change.version);
       const changed = onChanged(
         row,
         {

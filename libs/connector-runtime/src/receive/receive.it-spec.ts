@@ -415,6 +415,23 @@ describe('DLV-7: after a restore of this database', () => {
     await pool.query('UPDATE known_database SET restored_at = NULL');
   });
 
+  test('DLV-6: somebody erased who may have come back before the loss counts as shared; who was heard of all along does not', async () => {
+    const { pool } = runtime;
+    const [returned, heard] = [await sharedPerson(), await sharedPerson()];
+    for (const person of [returned, heard]) {
+      await runtime.erase(person, 2);
+      await told(person, 'accepted@2');
+    }
+    await pool.query(elsewhere);
+    expect(await foundRestored(pool)).toBe(true);
+    // Version 3 granted, and was shared: the rows have lost both.
+    await runtime.change(returned, 4, []);
+    await runtime.change(heard, 3, []);
+    await told(heard, 'never-shared@3');
+    await told(returned, 'accepted@4');
+    await pool.query('UPDATE known_database SET restored_at = NULL, comparison_owed_since = NULL');
+  });
+
   test('a share under way whose window was lost is waited for: what began before settles nothing (DLV-3)', async () => {
     const { pool } = runtime;
     const person = await sharedPerson();

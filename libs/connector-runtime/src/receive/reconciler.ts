@@ -1,6 +1,5 @@
 import {
   allowedPurposes,
-  type Catalogue,
   type ControllerId,
   type RecipientId,
   type SnapshotLine,
@@ -12,8 +11,8 @@ import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import { onChanged, onVanished, type Stepped } from '../delivery-step/delivery-step.ts';
 import { isPending } from '../delivery-step/delivery.ts';
 import { isErasedVector } from '../delivery-step/erasure.ts';
-import { tellUnheard } from '../delivery-step/unheard.ts';
-import { catalogueForShare } from '../store/catalogue-store.ts';
+import { doubtWiped, tellUnheard } from '../delivery-step/unheard.ts';
+import { catalogueForShare, type HeldCatalogue } from '../store/catalogue-store.ts';
 import { addMissing, databaseNow, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
 import { factsOf, told } from './delivery-upsert.ts';
@@ -87,9 +86,10 @@ export class Reconciler {
     const { recipients } = this.#options;
     const bySubject = new Map(subjects.map((subject) => [subject.subjectKey, subject]));
     const keys = recipients.flatMap((recipient) => subjects.map(({ subjectKey }) => ({ recipient, subjectKey })));
-    await this.#step(keys, true, (row, catalogue, now) => {
-      const subject = bySubject.get(row.subjectKey);
+    await this.#step(keys, true, (stored, catalogue, now) => {
+      const subject = bySubject.get(stored.subjectKey);
       if (subject === undefined) return null;
+      const row = catalogue.restoredAt === null ? stored : doubtWiped(stored, subject.version);
       const { version, vector } = subject;
       const facts = factsOf(catalogue, row.recipient);
       const desired = allowedPurposes(vector, catalogue, row.recipient, now);
@@ -125,7 +125,7 @@ export class Reconciler {
   async #step(
     keys: readonly { readonly recipient: RecipientId; readonly subjectKey: SubjectKey }[],
     add: boolean,
-    step: (row: DeliveryRow, catalogue: Catalogue, now: number) => Stepped | null,
+    step: (row: DeliveryRow, catalogue: HeldCatalogue, now: number) => Stepped | null,
   ): Promise<void> {
     const { pool, controller } = this.#options;
     if (keys.length === 0) return;
