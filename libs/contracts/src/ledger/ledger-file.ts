@@ -1,4 +1,4 @@
-import { hashBytes } from './tree.ts';
+import { hashBytes, saltBytes } from './digests.ts';
 import { LedgerCheck } from './verify-ledger.ts';
 import type { LedgerAnchors, LedgerLine, LedgerVerdict } from './verify-ledger.ts';
 
@@ -28,6 +28,7 @@ export async function verifyLedgerFile(
   anchors: LedgerAnchors,
 ): Promise<LedgerVerdict> {
   const check = new LedgerCheck(anchors);
+  const reader = new LineReader();
   let [lines, ended] = [0, false];
   for await (const some of linesOf(chunks))
     for (const line of some) {
@@ -43,7 +44,7 @@ export async function verifyLedgerFile(
           return unreadable(check, 'the last line names another number of entries');
         continue;
       }
-      const read = readLine(line);
+      const read = reader.read(line);
       if (read === null) return unreadable(check, 'its line cannot be read');
       if (check.take(read) !== null) return check.end();
     }
@@ -55,52 +56,67 @@ function unreadable(check: LedgerCheck, detail: string): LedgerVerdict {
   return check.end();
 }
 
-/** Lines of each chunk together: a promise for each line would cost more than its hashes. */
+/** Lines of each chunk together: a promise for each line would cost more than its hashes. They are views of the chunk. */
 async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Buffer[], void, void> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {
-    const bytes = Buffer.concat([rest, chunk]);
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     const lines: Buffer[] = [];
     let from = 0;
     for (let to = bytes.indexOf(newline); to !== -1; to = bytes.indexOf(newline, from)) {
-      lines.push(bytes.subarray(from, to));
+      lines.push(from === 0 ? Buffer.concat([rest, bytes.subarray(0, to)]) : bytes.subarray(from, to));
       from = to + 1;
     }
-    rest = bytes.subarray(from);
+    rest = from === 0 ? Buffer.concat([rest, bytes]) : Buffer.from(bytes.subarray(from));
     yield lines;
   }
   if (rest.length > 0) yield [rest];
 }
 
-function readLine(line: Buffer): LedgerLine | null {
-  const [number, commitment, link, salt, text] = fieldsOf(line);
-  if (!number || !commitment || !link || !salt || !text) return null;
-  const count = Number(number.toString('latin1'));
-  const [commits, links] = [fromHex(commitment), fromHex(link)];
-  const salted = isNone(salt) ? null : fromHex(salt);
-  if (!Number.isSafeInteger(count) || String(count) !== number.toString('latin1')) return null;
-  if (commits?.length !== hashBytes || links?.length !== hashBytes || salted === undefined) return null;
-  return { number: count, commitment: commits, link: links, content: isNone(text) ? null : { text, salt: salted } };
+/** The value of each lower-case hex digit, and more than fifteen for any other byte. */
+const hexValues = new Uint8Array(256).fill(0xff);
+for (const [value, digit] of Buffer.from('0123456789abcdef').entries()) hexValues[digit] = value;
+
+/** Reads entries' lines. What it gives stands in its own memory, which the next line takes. */
+class LineReader {
+  readonly #commitment = Buffer.alloc(hashBytes);
+  readonly #link = Buffer.alloc(hashBytes);
+  readonly #salt = Buffer.alloc(saltBytes);
+
+  /** Null for what is no line, or not as `ledgerFileLine` would write it: a flipped bit never reads the same. */
+  read(line: Buffer): LedgerLine | null {
+    const numberEnd = line.indexOf(tab);
+    const number = numberIn(line.subarray(0, numberEnd));
+    const linkAt = numberEnd + 1 + 2 * hashBytes + 1;
+    const saltAt = linkAt + 2 * hashBytes + 1;
+    if (number === null || line[linkAt - 1] !== tab || line[saltAt - 1] !== tab) return null;
+    if (!readHex(line, numberEnd + 1, this.#commitment) || !readHex(line, linkAt, this.#link)) return null;
+    const isSalted = line[saltAt] !== dash;
+    const textAt = saltAt + (isSalted ? 2 * saltBytes : 1) + 1;
+    if (line[textAt - 1] !== tab) return null;
+    if (isSalted && !readHex(line, saltAt, this.#salt)) return null;
+    const text = line.subarray(textAt);
+    const content = isNone(text) ? null : { text, salt: isSalted ? this.#salt : null };
+    return { number, commitment: this.#commitment, link: this.#link, content };
+  }
 }
 
-/** The first four tabs separate; what follows is the text. */
-function fieldsOf(line: Buffer): Buffer[] {
-  const fields: Buffer[] = [];
-  let from = 0;
-  for (let field = 0; field < 4; field += 1) {
-    const to = line.indexOf(tab, from);
-    if (to === -1) return [];
-    fields.push(line.subarray(from, to));
-    from = to + 1;
-  }
-  return [...fields, line.subarray(from)];
+function numberIn(field: Buffer): number | null {
+  const text = field.toString('latin1');
+  const number = Number(text);
+  return Number.isSafeInteger(number) && String(number) === text ? number : null;
 }
 
 const isNone = (field: Buffer): boolean => field.length === 1 && field[0] === dash;
 
-/** Undefined for anything but lower-case hex: one text for one value, so that no flipped bit reads the same. */
-function fromHex(field: Buffer): Buffer | undefined {
-  const text = field.toString('latin1');
-  const bytes = Buffer.from(text, 'hex');
-  return bytes.toString('hex') === text ? bytes : undefined;
+/** As many bytes as `to` holds. @returns whether they stand there, in lower-case hex: there is one text for one value */
+function readHex(line: Buffer, at: number, to: Buffer): boolean {
+  let next = at;
+  for (let byte = 0; byte < to.length; byte += 1, next += 2) {
+    const high = hexValues[line[next]!]!;
+    const low = hexValues[line[next + 1]!]!;
+    if ((high | low) > 15) return false;
+    to[byte] = (high << 4) | low;
+  }
+  return true;
 }

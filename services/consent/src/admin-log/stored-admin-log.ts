@@ -2,7 +2,7 @@ import { firstOf, LedgerCheck } from '@entente/contracts';
 import type { BadEntry } from '@entente/contracts';
 import { copyRows } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
-import { objectIn } from '../ledger-proofs/read-ledger.ts';
+import { objectIn } from '../ledger-proofs/canonical-json.ts';
 
 const chainSql = `
   SELECT number, commitment, hash, entry, COALESCE(controller, '') FROM admin_entry ORDER BY number`;

@@ -17,7 +17,7 @@ import {
 } from '@entente/contracts';
 import type { ControllerId, LedgerAnchors } from '@entente/contracts';
 import { createLogger, createMetrics } from '@entente/observability';
-import { createPool, migrate } from '@entente/postgres';
+import { copyRows, createPool, migrate } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
 import { testDatabase } from '@entente/test-support';
 import { ConsentSchema1763700000000 } from '../migrations/1763700000000-consent-schema.ts';
@@ -28,6 +28,7 @@ import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
 import { CheckpointDirectory } from './checkpoint-directory.ts';
 import { Checkpointer } from './checkpointer.ts';
+import { isOfWalked } from './entry-row.ts';
 import { parseLogKeys } from './log-keys.ts';
 import { ledgerText, StoredLedger } from './read-ledger.ts';
 
@@ -245,8 +246,11 @@ describe('L-5 F19 what a superuser does in SQL is named', () => {
     await checkpointerIn(directory).checkpoint();
     for (const column of [
       `purposes = '{}'`,
+      `purposes = purposes || '{another}'`,
+      `purposes = ARRAY[purposes]`,
       `version = version + 7`,
       `committed_at = committed_at + interval '1 microsecond'`,
+      `committed_at = 'infinity'`,
       `subject_key = 'k1.AAAAAAAAAAAAAAAAAAAAAA'`,
       `controller = 'other'`,
       `change_id = gen_random_uuid()`,
@@ -258,6 +262,24 @@ describe('L-5 F19 what a superuser does in SQL is named', () => {
     expect(
       (await tampered(`DELETE FROM ledger_chain WHERE number = (SELECT max(number) FROM ledger_chain)`)).stray,
     ).toMatchObject({ fault: 'stored' });
+  });
+
+  test('an entry as the server wrote it is never parsed to be compared with its row', async () => {
+    await consent.post('/v1/consents', grantAll('walked'), { headers: { 'idempotency-key': 'walked' } });
+    await withdrawals(2);
+    let entries = 0;
+    const columns = 'change_id, controller, subject_key, version, committed_at, purposes';
+    const written = `SELECT entry, ${columns} FROM ledger_entry WHERE entry IS NOT NULL`;
+    await copyRows(consent.pool, written, ([text, ...row]) => {
+      const [changeId, controller, subjectKey, version, committedAt, purposes] = row as Buffer[];
+      const columns = { changeId: changeId!, controller: controller!, subjectKey: subjectKey!, version: version! };
+      entries += 1;
+      expect([
+        text!.toString(),
+        isOfWalked({ ...columns, committedAt: committedAt!, purposes: purposes! }, text!),
+      ]).toEqual([text!.toString(), true]);
+    });
+    expect(entries).toBeGreaterThan(2);
   });
 
   /** The statements of somebody who rewrites entry n and chains everything after it anew. */

@@ -2,25 +2,23 @@ import { LedgerCheck, ledgerFileEnd, ledgerFileStart } from '@entente/contracts'
 import type { BadEntry, ControllerId, LedgerAnchors, LedgerVerdict } from '@entente/contracts';
 import { copyRows } from '@entente/postgres';
 import type { BinaryRow, Pool } from '@entente/postgres';
+import { isOfText } from './entry-row.ts';
+import type { EntryRow } from './entry-row.ts';
 
 /** Entries per statement of a text: about 2 MB of it. */
 const textPage = 2_000;
 /** Entries per statement of a verification; they are looked at one by one while they come. */
 const checkPage = 20_000;
 
-/** As entries write instants. */
-const committedAt = `to_char(e.committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-
-/** What a row's columns, by which the service looks things up, say of its entry. */
-const columns = `concat_ws(E'\\t', e.change_id, e.controller, e.subject_key, e.version, ${committedAt},
-  array_to_json(e.purposes))`;
+/** Those by which the service looks things up: they should say of an entry what its text says. */
+const columns = 'e.change_id, e.controller, e.subject_key, e.version, e.committed_at, e.purposes';
 
 /**
  * In binary, which costs the server a tenth of making text. Each entry is looked up by its id, in the order of the chain:
  * left to choose, the server reads the whole table for every page and sorts what it found (OFFSET keeps it from choosing).
  */
-const pageSql = (last: string, after: number, entries: number): string => `
-  SELECT c.number, c.commitment, c.hash, e.salt, e.entry, e.erased_at IS NOT NULL, ${last}
+const pageSql = (more: string, after: number, entries: number): string => `
+  SELECT c.number, c.commitment, c.hash, e.salt, e.entry, e.erased_at IS NOT NULL, ${more}
     FROM (SELECT number, entry_id, commitment, hash FROM ledger_chain
            WHERE number > ${after} ORDER BY number LIMIT ${entries}) c
          LEFT JOIN LATERAL (SELECT * FROM ledger_entry WHERE id = c.entry_id OFFSET 0) e ON true
@@ -34,15 +32,23 @@ interface Entry {
   readonly text: Buffer | null;
   /** Its row or text is gone without having been erased. */
   readonly isLost: boolean;
-  /** The last column of the page. */
-  readonly more: Buffer | null;
 }
 
-function entryOf([number, commitment, link, salt = null, text = null, erased, more = null]: BinaryRow): Entry {
+/** How many columns a page has before those asked for. */
+const ownColumns = 6;
+
+function entryOf([number, commitment, link, salt = null, text = null, erased]: BinaryRow): Entry {
   if (!number || !commitment || !link)
     throw new Error('a column of the ledger’s chain is empty, which its table forbids');
   const isLost = text === null && erased?.[0] !== 1;
-  return { number: Number(number.readBigInt64BE()), commitment, link, salt, text, isLost, more };
+  return { number: Number(number.readBigInt64BE()), commitment, link, salt, text, isLost };
+}
+
+/** Of a page that was asked for `columns`; null where one is empty, which their table forbids. */
+function rowOf(row: BinaryRow): EntryRow | null {
+  const [, , , , , , changeId, controller, subjectKey, version, committedAt, purposes] = row;
+  if (!changeId || !controller || !subjectKey || !version || !committedAt || !purposes) return null;
+  return { changeId, controller, subjectKey, version, committedAt, purposes };
 }
 
 /**
@@ -59,7 +65,7 @@ export async function* ledgerText(pool: Pool, controller: ControllerId | null): 
       const entry = entryOf(row);
       page.entries += 1;
       page.last = entry.number;
-      writeLine(page.lines, entry, own === null || entry.more?.equals(own) === true);
+      writeLine(page.lines, entry, own === null || row[ownColumns]?.equals(own) === true);
     });
     return page;
   };
@@ -145,7 +151,7 @@ export class StoredLedger {
         if (isBad) return;
         const entry = entryOf(row);
         after = entry.number;
-        isBad = this.#isBad(check, entry);
+        isBad = this.#isBad(check, entry, row);
       });
     }
     const verdict = check.end();
@@ -154,11 +160,13 @@ export class StoredLedger {
     return verdict;
   }
 
-  #isBad(check: LedgerCheck, { number, commitment, link, salt, text, isLost, more }: Entry): boolean {
+  #isBad(check: LedgerCheck, { number, commitment, link, salt, text, isLost }: Entry, row: BinaryRow): boolean {
     if (isLost) return check.unreadable('its row or text is gone without having been erased') !== null;
     const content = text === null ? null : { text, salt };
     if (check.take({ number, commitment, link, content }) !== null) return true;
-    if (text !== null && this.#stray === null && more?.toString() !== columnsIn(text.toString()))
+    if (text === null || this.#stray !== null) return false;
+    const columns = rowOf(row);
+    if (columns === null || !isOfText(columns, text))
       this.#stray = { number, fault: 'stored', detail: 'its row says something else than its text' };
     return false;
   }
@@ -174,27 +182,5 @@ export class StoredLedger {
           fault: 'stored',
           detail: `the change ${rows[0].changeId} has no number and waits for none`,
         };
-  }
-}
-
-/** What the columns of an entry with this text are; null for what is no entry. */
-function columnsIn(text: string): string | null {
-  const entry = objectIn(text);
-  if (entry === null) return null;
-  const { changeId, controller, subjectKey, version, committedAt: at, changes } = entry;
-  const purposes = Array.isArray(changes)
-    ? changes.map((change: { purpose?: unknown } | null) => change?.purpose)
-    : null;
-  return [changeId, controller, subjectKey, version, at, JSON.stringify(purposes)].join('\t');
-}
-
-/** The JSON object that a text is, if it is one. */
-export function objectIn(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
-  } catch {
-    // Not JSON: its commitment says so too, with the better name for it.
-    return null;
   }
 }
