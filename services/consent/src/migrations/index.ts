@@ -9,6 +9,7 @@ import { RecipientDescriptions1763850000000 } from './1763850000000-recipient-de
 import { ProofRetention1763860000000 } from './1763860000000-proof-retention.ts';
 import { AdminLog1763870000000 } from './1763870000000-admin-log.ts';
 import { AdminActs1763880000000 } from './1763880000000-admin-acts.ts';
+import { QueueWithoutReference1763890000000 } from './1763890000000-queue-without-reference.ts';
 
 export { CONSENT_SCHEMA } from './schema.ts';
 
@@ -24,4 +25,5 @@ export const consentMigrations: readonly MigrationClass[] = [
   ProofRetention1763860000000,
   AdminLog1763870000000,
   AdminActs1763880000000,
+  QueueWithoutReference1763890000000,
 ];

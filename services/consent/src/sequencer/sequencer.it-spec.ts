@@ -79,6 +79,24 @@ describe('REC-5 the sequencer', () => {
     expect(await port.holdsHead(client, { ...ledger, number: ledger.number + 1 }, 0)).toBe(false);
   });
 
+  test('what waits for a number is nothing a writer looks up or locks, and an id without an entry holds no other up', async () => {
+    const { rows } = await consent.pool.query(
+      `SELECT tgname FROM pg_trigger WHERE tgrelid = 'ledger_pending'::regclass AND tgtype & 4 = 4`,
+    );
+    expect(rows).toEqual([]);
+    await consent.pool.query('INSERT INTO ledger_pending (entry_id) VALUES (0)');
+    try {
+      const { body } = await consent.post('/v1/withdrawals', { subjectId: 'behind-nothing' });
+      expect(await new Sequencer(consent.parts.pool, log).numberPending()).toBe(1);
+      const { rows: numbered } = await consent.pool.query(
+        `SELECT e.change_id AS id FROM ledger_chain c JOIN ledger_entry e ON e.id = c.entry_id ORDER BY c.number DESC LIMIT 1`,
+      );
+      expect(numbered).toEqual([{ id: String(body['changeId']).slice('chg_'.length) }]);
+    } finally {
+      await consent.pool.query('DELETE FROM ledger_pending WHERE entry_id = 0');
+    }
+  });
+
   test('the ledger is append-only', async () => {
     for (const statement of [
       'UPDATE ledger_entry SET version = 9',
