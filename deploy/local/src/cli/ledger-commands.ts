@@ -85,7 +85,8 @@ async function verdictOn(
   try {
     const verdict = await ledger.verify(anchors);
     const bad = firstOf(verdict.bad, await ledger.firstStrayRow());
-    return { ...verdict, bad, adminLog: await ledger.verifyAdminLog() };
+    const heads = anchors.checkpoints.flatMap(({ adminLog }) => adminLog ?? []);
+    return { ...verdict, bad, adminLog: await ledger.verifyAdminLog(heads) };
   } finally {
     await ledger.close();
   }
@@ -134,7 +135,7 @@ const linesOf = (
   ...(adminLog === undefined ? [] : [lineOf(adminLog)]),
 ];
 
-const lineOf = ({ bad, entries }: AdminLogVerdict): string =>
+const lineOf = ({ bad, entries, signed }: AdminLogVerdict): string =>
   bad === null
-    ? `the log of what was done to the record: ${entries} entries, as they were numbered`
+    ? `the log of what was done to the record: ${entries} entries, as they were numbered; ${signed} of them are signed`
     : `entry ${bad.number} of the log of what was done to the record is bad (${bad.fault}): ${bad.detail}`;

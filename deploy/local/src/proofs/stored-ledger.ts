@@ -1,4 +1,4 @@
-import type { BadEntry, LedgerAnchors, LedgerVerdict } from '@entente/contracts';
+import type { BadEntry, LedgerAnchors, LedgerVerdict, LogHead } from '@entente/contracts';
 import { createPool } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
 import { builtFile } from '../stack/paths.ts';
@@ -7,6 +7,7 @@ import { builtFile } from '../stack/paths.ts';
 export interface AdminLogVerdict {
   readonly bad: BadEntry | null;
   readonly entries: number;
+  readonly signed: number;
 }
 
 /** What the consent service offers for reading its ledger; services are no packages, so it is loaded by path. */
@@ -18,7 +19,7 @@ interface LedgerReading {
 }
 
 interface AdminLogReading {
-  readonly verifyAdminLog: (pool: Pool) => Promise<AdminLogVerdict>;
+  readonly verifyAdminLog: (pool: Pool, heads: readonly LogHead[]) => Promise<AdminLogVerdict>;
 }
 
 /** The ledger as it stands in the database, every controller's. */
@@ -27,7 +28,7 @@ export interface StoredLedger {
   /** To be asked after it was verified. */
   readonly firstStrayRow: () => Promise<BadEntry | null>;
   /** AUDIT: the log of what was done to the record. */
-  readonly verifyAdminLog: () => Promise<AdminLogVerdict>;
+  readonly verifyAdminLog: (heads: readonly LogHead[]) => Promise<AdminLogVerdict>;
   readonly close: () => Promise<void>;
 }
 
@@ -39,7 +40,7 @@ export async function storedLedger(databaseUrl: string): Promise<StoredLedger> {
   return {
     verify: (anchors) => ledger.verify(anchors),
     firstStrayRow: () => ledger.firstStrayRow(),
-    verifyAdminLog: () => adminLog.verifyAdminLog(pool),
+    verifyAdminLog: (heads) => adminLog.verifyAdminLog(pool, heads),
     close: () => pool.end(),
   };
 }

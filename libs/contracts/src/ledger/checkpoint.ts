@@ -12,6 +12,14 @@ export interface Checkpoint {
   readonly origin: string;
   readonly size: number;
   readonly root: Buffer;
+  /** The end of the log of what was done to the record, as it stood then. Checkpoints of earlier versions say none. */
+  readonly adminLog?: LogHead;
+}
+
+/** Number and link of a chain's newest entry. */
+export interface LogHead {
+  readonly number: number;
+  readonly hash: Buffer;
 }
 
 /** Verifies notes of one signer. `text` is its form in files: `name+key id+base64 of 0x01 and the public key`. */
@@ -38,6 +46,8 @@ const keyName = /^[^\s+]+$/u;
 const verifierText = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/u;
 const signatureLine = /^— (\S+) ([A-Za-z0-9+/]+={0,2})$/u;
 const decimal = /^(0|[1-9][0-9]{0,15})$/;
+/** An extension line of the format, which other readers pass over. */
+const adminPrefix = 'admin ';
 
 /** First four bytes of SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key). */
 const keyIdOf = (name: string, rawKey: Buffer): Buffer =>
@@ -99,9 +109,10 @@ export function newNoteKeys(name: string): { readonly signer: string; readonly v
   return { signer: `${signerPrefix}${name}+${verifier.keyId.toString('hex')}+${secret}`, verifier: verifier.text };
 }
 
-/** The signed note of a tree's size and root; its origin is the signer's name. */
-export function signCheckpoint({ verifier, key }: NoteSigner, size: number, root: Buffer): string {
-  const text = `${verifier.name}\n${size}\n${root.toString('base64')}\n`;
+/** The signed note of a tree's size and root, and of the admin log's end; its origin is the signer's name. */
+export function signCheckpoint({ verifier, key }: NoteSigner, size: number, root: Buffer, adminLog?: LogHead): string {
+  const more = adminLog && `${adminPrefix}${adminLog.number} ${adminLog.hash.toString('base64')}\n`;
+  const text = `${verifier.name}\n${size}\n${root.toString('base64')}\n${more ?? ''}`;
   const signature = Buffer.concat([verifier.keyId, sign(null, Buffer.from(text), key)]);
   return `${text}\n— ${verifier.name} ${signature.toString('base64')}\n`;
 }
@@ -139,10 +150,22 @@ function fromBase64(text: string): Buffer | null {
 }
 
 function checkpointIn(text: string, name: string): Checkpoint {
-  const [origin, size, encoded] = text.split('\n');
+  const [origin, size = '', encoded = '', ...more] = text.split('\n');
   if (origin !== name) throw new BadNote('the checkpoint is of another log');
-  const root = fromBase64(encoded ?? '');
-  if (size === undefined || !decimal.test(size) || root?.length !== hashBytes)
-    throw new BadNote('not a checkpoint: origin, size and root expected');
-  return { origin, size: Number(size), root };
+  const root = sha256In(encoded);
+  if (!decimal.test(size) || root === null) throw new BadNote('not a checkpoint: origin, size and root expected');
+  const admin = more.find((line) => line.startsWith(adminPrefix));
+  return { origin, size: Number(size), root, ...(admin === undefined ? {} : { adminLog: adminHeadIn(admin) }) };
+}
+
+function adminHeadIn(line: string): LogHead {
+  const [, number = '', encoded = ''] = line.split(' ');
+  const hash = sha256In(encoded);
+  if (!decimal.test(number) || hash === null) throw new BadNote('the end of the admin log cannot be read');
+  return { number: Number(number), hash };
+}
+
+function sha256In(encoded: string): Buffer | null {
+  const hash = fromBase64(encoded);
+  return hash?.length === hashBytes ? hash : null;
 }

@@ -1,3 +1,4 @@
+import { sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
@@ -126,6 +127,34 @@ describe('L-4 checkpoints', () => {
     expect(openCheckpoint(note, verifies)).toEqual({ origin, size: 8, root: rootOf(leaves) });
     expect(signs.verifier.text).toBe(verifier);
   });
+
+  test('the end of the admin log is signed with it; readers pass over lines they do not know', () => {
+    const hash = leaves[3]!;
+    const signed = signCheckpoint(signs, 8, rootOf(leaves), { number: 17, hash });
+    expect(signed.split('\n')[3]).toBe(`admin 17 ${hash.toString('base64')}`);
+    expect(openCheckpoint(signed, verifies)).toEqual({
+      ...{ origin: signs.verifier.name, size: 8, root: rootOf(leaves) },
+      adminLog: { number: 17, hash },
+    });
+    expect(() => openCheckpoint(signed.replace('admin 17', 'admin 16'), verifies)).toThrow('does not fit');
+    for (const [line, fault] of [
+      ['admin 17', 'admin log'],
+      [`admin 017 ${hash.toString('base64')}`, 'admin log'],
+      [`admin 17 ${hash.toString('hex')}`, 'admin log'],
+      ['another 17 x', null],
+    ] as const) {
+      const other = resigned(note.replace('\n\n', `\n${line}\n\n`));
+      if (fault === null) expect(openCheckpoint(other, verifies)).not.toHaveProperty('adminLog');
+      else expect(() => openCheckpoint(other, verifies)).toThrow(fault);
+    }
+  });
+
+  /** The same text under a signature that fits it. */
+  function resigned(changed: string): string {
+    const text = changed.slice(0, changed.lastIndexOf('\n\n') + 1);
+    const signature = Buffer.concat([signs.verifier.keyId, sign(null, Buffer.from(text), signs.key)]);
+    return `${text}\n— ${signs.verifier.name} ${signature.toString('base64')}\n`;
+  }
 
   test('the notes of the Go implementation are read', () => {
     // golang.org/x/mod/sumdb/note, example of its documentation.

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { chainLink, commitmentTo } from '@entente/contracts';
+import type { LogHead } from '@entente/contracts';
 import { createLogger } from '@entente/observability';
 import { createPool, migrate } from '@entente/postgres';
 import type { Pool } from '@entente/postgres';
@@ -7,6 +9,7 @@ import { testDatabase } from '@entente/test-support';
 import { consentMigrations } from '../migrations/index.ts';
 import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
+import { adminLogHead } from './admin-log-head.ts';
 import { keysInUse } from './keys-in-use.ts';
 import { verifyAdminLog } from './stored-admin-log.ts';
 
@@ -244,7 +247,9 @@ describe('AUDIT the log is append-only, and what a superuser does to it is named
     },
   );
 
-  async function tampered(...statements: string[]) {
+  const tampered = (...statements: string[]) => tamperedAgainst([], ...statements);
+
+  async function tamperedAgainst(heads: readonly LogHead[], ...statements: string[]) {
     const client = await consent.pool.connect();
     const query = client.query.bind(client);
     const within = { query, connect: () => Promise.resolve({ query, release: () => undefined }) } as unknown as Pool;
@@ -252,7 +257,7 @@ describe('AUDIT the log is append-only, and what a superuser does to it is named
       await client.query('BEGIN');
       await client.query('ALTER TABLE admin_entry DISABLE TRIGGER ALL');
       for (const statement of statements) await client.query(statement);
-      return (await verifyAdminLog(within)).bad;
+      return (await verifyAdminLog(within, heads)).bad;
     } finally {
       await client.query('ROLLBACK');
       client.release();
@@ -261,7 +266,7 @@ describe('AUDIT the log is append-only, and what a superuser does to it is named
 
   test('AUDIT edited, removed, inserted, reordered, emptied, cut', async () => {
     await change('once more');
-    const { bad, entries } = await verifyAdminLog(consent.pool);
+    const { bad, entries } = await verifyAdminLog(consent.pool, []);
     expect({ bad, enough: entries > 5 }).toEqual({ bad: null, enough: true });
     expect(
       await tampered(`UPDATE admin_entry SET entry = replace(entry, 'test-client', 'nobody') WHERE number = 2`),
@@ -288,5 +293,49 @@ describe('AUDIT the log is append-only, and what a superuser does to it is named
     expect(await tampered(`DELETE FROM admin_entry WHERE number = ${entries}`)).toMatchObject({
       ...{ number: entries, fault: 'truncated' },
     });
+  });
+
+  /** The statements of somebody who says something else in entry n and chains everything after it anew. */
+  async function rewrite(from: number): Promise<string[]> {
+    const { rows } = await consent.pool.query<{ number: number; entry: string; hash: Buffer }>(
+      'SELECT number, entry, hash FROM admin_entry ORDER BY number',
+    );
+    let link = rows[from - 2]!.hash;
+    return rows.slice(from - 1).map(({ number, entry }) => {
+      const text = number === from ? entry.replace('"role": "', '"role": "not ') : entry;
+      const commitment = commitmentTo({ text: Buffer.from(text), salt: null })!;
+      link = chainLink(link, commitment);
+      const [commits, hash] = [commitment, link].map((bytes) => `'\\x${bytes.toString('hex')}'`);
+      return `UPDATE admin_entry SET entry = '${text}', commitment = ${commits}, hash = ${hash} WHERE number = ${number}`;
+    });
+  }
+
+  test('AUDIT L-4 a log rewritten or cut under all its traces shows against the checkpoints that signed its end', async () => {
+    const heads: LogHead[] = [];
+    for (const role of ['one', 'two', 'three']) {
+      await consent.pool.query(`SELECT append_admin_entry(NULL, 'rights-granted', '{"to": "${role}"}')`);
+      heads.push((await adminLogHead(consent.pool))!);
+    }
+    const [first, second, third] = heads.map(({ number }) => number);
+    expect(await verifyAdminLog(consent.pool, heads.toReversed())).toEqual({
+      bad: null,
+      entries: third,
+      signed: third,
+    });
+    expect(await verifyAdminLog(consent.pool, heads.slice(0, 2))).toMatchObject({ bad: null, signed: second });
+    // Well chained, and nothing else in the database says otherwise.
+    expect(await tampered(...(await rewrite(second!)))).toBeNull();
+    expect(await tamperedAgainst(heads, ...(await rewrite(second!)))).toMatchObject({
+      ...{ number: first! + 1, fault: 'forked' },
+    });
+    expect(await tamperedAgainst(heads, ...(await rewrite(2)))).toMatchObject({ number: 1, fault: 'forked' });
+    const cut = `DELETE FROM admin_entry WHERE number >= ${second}`;
+    expect(await tampered(cut)).toBeNull();
+    expect(await tamperedAgainst(heads, cut)).toMatchObject({ number: second, fault: 'truncated' });
+    // Cut, and as long as before.
+    const filled = [second, third].map(() => `SELECT append_admin_entry(NULL, 'rights-granted', '{"to": "nobody"}')`);
+    expect(await tamperedAgainst(heads, cut, ...filled)).toMatchObject({ number: second, fault: 'forked' });
+    const other = { number: second!, hash: heads[0]!.hash };
+    expect((await verifyAdminLog(consent.pool, [...heads, other])).bad).toMatchObject({ fault: 'forked' });
   });
 });

@@ -1,7 +1,9 @@
 import { BadNote, consistencyRanges, isConsistent, signCheckpoint } from '@entente/contracts';
+import type { Checkpoint } from '@entente/contracts';
 import type { Logger, Metrics } from '@entente/observability';
 import { inTransaction } from '@entente/postgres';
 import type { Pool, PoolClient } from '@entente/postgres';
+import { adminLogHead, adminLogHolds } from '../admin-log/admin-log-head.ts';
 import { chainHead } from '../sequencer/sequencer.ts';
 import type { CheckpointDirectory } from './checkpoint-directory.ts';
 import { keepCheckpoint, newestCheckpoint } from './checkpoint-store.ts';
@@ -26,7 +28,7 @@ export interface CheckpointerParts {
 
 /**
  * L-4: signs the ledger's tree every few seconds while it grows, far from the write path, and publishes it outside the
- * database. A tree that does not continue what was signed or published before is never signed.
+ * database, and with it the end of the admin log. What does not continue what was signed or published before is never signed.
  */
 export class Checkpointer {
   readonly #parts: CheckpointerParts;
@@ -88,8 +90,12 @@ export class Checkpointer {
       const [root] = await treeHashes(tx, [{ from: 0, to: size }]);
       if (root === undefined) throw new Error('a tree without a root');
       await this.#mustContinue(tx, before, { size, root });
-      await this.#mustContinue(tx, await this.#published(), { size, root });
-      await keepCheckpoint(tx, { size, root, note: signCheckpoint(this.#parts.keys.signer, size, root) });
+      const published = await this.#published();
+      await this.#mustContinue(tx, published, { size, root });
+      if (published?.adminLog !== undefined && !(await adminLogHolds(tx, published.adminLog)))
+        throw new LedgerContradiction('the log of what was done to the record is not the one that was signed');
+      const note = signCheckpoint(this.#parts.keys.signer, size, root, await adminLogHead(tx));
+      await keepCheckpoint(tx, { size, root, note });
       return 'done';
     });
   }
@@ -104,7 +110,7 @@ export class Checkpointer {
   }
 
   /** What the directory says, which no access to the database can change. */
-  async #published(): Promise<SizedRoot | null> {
+  async #published(): Promise<Checkpoint | null> {
     const note = await this.#parts.directory?.newest();
     if (note === undefined || note === null) return null;
     try {

@@ -340,6 +340,15 @@ describe('L-5 F19 what a superuser does in SQL is named', () => {
       expect(await attempt(`DELETE FROM ledger_chain WHERE number >= ${signed!.size}`, forgetful)).toBe(
         'LedgerContradiction',
       );
+      // The log of what was done to the record is signed with it.
+      const { adminLog } = openCheckpoint(signed!.note, parseNoteVerifier(verifier));
+      expect(adminLog?.number).toBeGreaterThan(0);
+      const unguarded = 'ALTER TABLE admin_entry DISABLE TRIGGER ALL';
+      for (const change of [
+        `DELETE FROM admin_entry WHERE number = ${adminLog!.number}`,
+        `UPDATE admin_entry SET hash = sha256(hash) WHERE number = ${adminLog!.number}`,
+      ])
+        expect(await attempt(unguarded, change)).toBe('LedgerContradiction');
     } finally {
       client.release();
     }
