@@ -1,6 +1,6 @@
 import { controllerId, type ConsentVector } from '@entente/contracts';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { acme, catalogueDocument, crm, email, subject, vector } from '../testing/consent-fixtures.ts';
@@ -128,4 +128,10 @@ describe('replica', () => {
     ).toThrow();
     expect(replica.get(subject(1))).toBeUndefined();
   });
+});
+
+test('a disk without room ends no process: LMDB maps no page of its lock file that has none of its own', async () => {
+  const { size, blocks } = await stat(join(directory, 'replica.mdb-lock'));
+  expect(size).toBeGreaterThan(0);
+  expect(blocks * 512).toBeGreaterThanOrEqual(size);
 });

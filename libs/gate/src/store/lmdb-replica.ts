@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Held } from '../step/decision.ts';
 import type { SharedVector } from '../step/shared-vector.ts';
 import { dropAfterHostRestart, hostBoot } from './host-boot.ts';
+import { reserveLockFile } from './lock-file.ts';
 import { NameTable } from './name-table.ts';
 import type { Batch, Replica, Resumed, StoredPartition } from './replica.ts';
 import { SharedVectors } from './shared-vectors.ts';
@@ -13,6 +14,8 @@ import { toRow, type SubjectRow } from './subject-row.ts';
 /** Layout of the store; another number means: empty it and seed again. */
 export const layout = 2;
 export const replicaFile = 'replica.mdb';
+/** LMDB's own, beside it. */
+const lockFile = `${replicaFile}-lock`;
 /** Enough for an operator to see what is wrong; more of the same is only counted. */
 const maxQuarantined = 10_000;
 const maxQuarantinedBytes = 65_536;
@@ -59,7 +62,8 @@ export class LmdbReplica implements Replica {
     this.controller = controller;
     this.#index = new SubjectIndex(limits.subjects);
     this.#vectorLimit = limits.vectors;
-    dropAfterHostRestart(directory, [replicaFile, `${replicaFile}-lock`], boot);
+    dropAfterHostRestart(directory, [replicaFile, lockFile], boot);
+    reserveLockFile(join(directory, lockFile));
     this.#root = open({ path: join(directory, replicaFile), maxDbs: 8, noSync: true, overlappingSync: false });
     this.#subjects = this.#root.openDB<SubjectRow, string>({ name: 'subjects', encoding: 'msgpack' });
     this.#closed = this.#root.openDB<string, string>({ name: 'closed', encoding: 'msgpack' });
