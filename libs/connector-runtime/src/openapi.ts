@@ -1,3 +1,4 @@
+import { Gate } from '@entente/gate';
 import { AuthModule, buildOpenApi, createHttpApp } from '@entente/http';
 import { createLogger } from '@entente/observability';
 import { Module, type DynamicModule } from '@nestjs/common';
@@ -13,7 +14,7 @@ import { ReconciliationReports } from './store/reconciliation-reports.ts';
 /** What the controllers stand on; nothing of it is asked while routes are only described. */
 const ground = [
   ...[controllerToken, embeddedExposuresToken, exposuresToken],
-  ...[DeliveryView, ParkedWork, ReconciliationReports, ReconciliationSchedule, ShareIntake, SubjectKeys],
+  ...[DeliveryView, Gate, ParkedWork, ReconciliationReports, ReconciliationSchedule, ShareIntake, SubjectKeys],
 ];
 
 /** The routes of every connector service over no ground at all: no database, no gate, no partner. */

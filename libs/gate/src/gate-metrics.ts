@@ -28,7 +28,8 @@ export class GateMetrics {
     const opened = clock.monotonic();
     metrics?.collect(() => {
       this.#flush(metrics);
-      const heard = partitions().map((partition) => partition.heard?.monotonic ?? opened);
+      // One that an unreadable record has closed hears everything and lets nothing out: it is as stale as one that never heard.
+      const heard = partitions().map(({ closed, heard: last }) => (closed ? opened : (last?.monotonic ?? opened)));
       const oldest = Math.min(...heard, clock.monotonic());
       for (const connector of recipients)
         metrics.gauge('consent_gate_staleness_seconds').set((clock.monotonic() - oldest) / 1000, { connector });

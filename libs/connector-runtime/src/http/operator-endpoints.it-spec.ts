@@ -1,4 +1,5 @@
 import { purposeId, recipientId, type Scope, type SubjectKey } from '@entente/contracts';
+import { Gate, type GateStatus } from '@entente/gate';
 import { AuthModule, createHttpApp } from '@entente/http';
 import { answersDescribedIn } from '@entente/http/testing';
 import { createLogger, systemClock } from '@entente/observability';
@@ -50,6 +51,18 @@ const partner = definePartner<MemorySettings>({
   readBack: (batch) => Promise.resolve(batch.map(() => ({ kind: 'read', served: [] }))),
 });
 
+/** A gate that two records nobody can read have closed, for one person and for a partition. */
+const gate = {
+  closed: true,
+  status(): Partial<GateStatus> {
+    const counts = { subjects: 4, closedKeys: this.closed ? 1 : 0, quarantined: 2 };
+    return { phase: 'following', open: !this.closed, closedPartitions: this.closed ? [7] : [], counts };
+  },
+  reseed(): void {
+    this.closed = false;
+  },
+};
+
 @Module({})
 class OperatorModule {
   static with(runtime: RuntimeUnderTest, desk: ExposureDesk & EmbeddedExposureDesk, jwk: JWK): DynamicModule {
@@ -78,6 +91,7 @@ class OperatorModule {
             catalogue: () => runtime.gate.catalogue,
           }),
         },
+        { provide: Gate, useValue: gate },
         { provide: SubjectKeys, useValue: new SubjectKeys(desk.consent) },
         { provide: exposuresToken, useValue: desk },
         { provide: embeddedExposuresToken, useValue: desk },
@@ -570,4 +584,12 @@ describe('AUDIT parked work that was tried again', () => {
     expect((await replays('', ['ops:read'])).status).toBe(403);
     for (const query of ['?limit=0', '?limit=201', '?below=x']) expect((await replays(query)).status).toBe(400);
   });
+});
+
+test('F10 what a record nobody can read has closed is told, and opened by whoever may operate', async () => {
+  const closed = { phase: 'following', open: false, closedPartitions: [7], closedPeople: 1, quarantined: 2 };
+  expect(await call('GET', '/v1/gate', ['ops:read'])).toEqual({ status: 200, body: closed });
+  expect((await call('POST', '/v1/gate/reseed', ['ops:read'])).status).toBe(403);
+  expect((await call('GET', '/v1/gate', ['ops:read'])).body).toEqual(closed);
+  expect(await call('POST', '/v1/gate/reseed', ['ops:operate'])).toMatchObject({ status: 202, body: { open: true } });
 });

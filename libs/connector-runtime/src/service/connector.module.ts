@@ -1,4 +1,5 @@
 import { controllerId } from '@entente/contracts';
+import { Gate } from '@entente/gate';
 import { AuthModule, HealthModule, LOCAL_ISSUER, MetricsModule } from '@entente/http';
 import type { EventSource } from '@entente/kafka';
 import type { Metrics } from '@entente/observability';
@@ -6,6 +7,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { ReconciliationSchedule } from '../compare/reconciliation-schedule.ts';
 import { SubjectKeys } from '../consent/subject-keys.ts';
 import { DeliveriesController } from '../http/deliveries.controller.ts';
+import { GateController } from '../http/gate.controller.ts';
 import { ParkedController } from '../http/parked.controller.ts';
 import { SharesController } from '../http/shares.controller.ts';
 import { EmbeddedExposuresController } from '../http/embedded-exposures.controller.ts';
@@ -36,6 +38,7 @@ export const httpControllers = [
   SharesController,
   DeliveriesController,
   ParkedController,
+  GateController,
   ReconciliationsController,
   ExposuresController,
   EmbeddedExposuresController,
@@ -61,6 +64,7 @@ export class ConnectorModule {
       controllers: [...httpControllers, ConsentEventsController],
       providers: [
         { provide: controllerToken, useValue: controllerId(config.controller) },
+        { provide: Gate, useValue: parts.gate },
         { provide: ShareIntake, useValue: parts.intake },
         { provide: SubjectKeys, useValue: parts.subjectKeys },
         { provide: DeliveryView, useValue: parts.view },
