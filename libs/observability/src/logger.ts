@@ -45,6 +45,21 @@ export function createLogger({ service, level = 'info', destination }: LoggerOpt
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: redactedPaths, censor: '[redacted]' },
   };
+  return pino(options, destination ?? linesInto(standardOutput));
+}
+
+const standardOutput = 1;
+/** Of lines that wait for room where they go; what comes beyond is dropped. */
+const waitingBytes = 1_048_576;
+
+/**
+ * Lines go into a file descriptor, and where it takes none (a full disk, a pipe nobody reads) they wait for it: a service that
+ * records a withdrawal must not end because it cannot say so.
+ */
+export function linesInto(descriptor: number): DestinationStream {
   // Synchronous, so that the last line before an exit is not lost.
-  return pino(options, destination ?? fileDestination({ dest: 1, sync: true }));
+  const lines = fileDestination({ dest: descriptor, sync: true, maxLength: waitingBytes });
+  // There is nowhere to say it. The next line tries again, with all that waits before it.
+  lines.on('error', () => undefined);
+  return lines;
 }

@@ -1,5 +1,10 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
+import { linesInto } from './logger.ts';
 import { ManualClock, createLogger, createMetrics, metricCatalogue, systemClock } from './index.ts';
 
 describe('logger', () => {
@@ -39,6 +44,25 @@ describe('logger', () => {
     ]);
     expect(text).not.toContain('alice@example.com');
     expect(text).toContain('[redacted]');
+  });
+
+  test('F13 a full disk under the log ends nobody, and what waited is written once there is room', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'entente-log-'));
+    // Always full (Linux, full(4)).
+    const descriptor = openSync('/dev/full', 'w');
+    try {
+      const log = createLogger({ service: 'consent', destination: linesInto(descriptor) });
+      for (let line = 1; line <= 3; line += 1) log.info({ line }, 'recorded');
+      closeSync(descriptor);
+      // The lowest free descriptor: the same.
+      expect(openSync(join(directory, 'log'), 'w')).toBe(descriptor);
+      log.info({ line: 4 }, 'recorded');
+      const lines = readFileSync(join(directory, 'log'), 'utf8').trim().split('\n');
+      expect(lines.map((text) => (JSON.parse(text) as { line: number }).line)).toEqual([1, 2, 3, 4]);
+    } finally {
+      closeSync(descriptor);
+      await rm(directory, { recursive: true });
+    }
   });
 
   test('an error is logged with its stack', () => {
