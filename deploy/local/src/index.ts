@@ -1,5 +1,12 @@
 export { InfrastructureError, javaCommand, startInfrastructure } from './infrastructure/index.ts';
-export type { Broker, Infrastructure, InfrastructureOptions, KafkaInfo, PostgresInfo } from './infrastructure/index.ts';
+export type {
+  Broker,
+  DatabaseServer,
+  Infrastructure,
+  InfrastructureOptions,
+  KafkaInfo,
+  PostgresInfo,
+} from './infrastructure/index.ts';
 export { EntenteClient, ProblemAnswer, Unreachable } from './client/entente-client.ts';
 export type { Propagation, RecordedChange, ShareResult, ShareToSend } from './client/entente-client.ts';
 export { importPeople } from './client/import-people.ts';

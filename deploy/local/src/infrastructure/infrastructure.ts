@@ -16,6 +16,21 @@ export interface PostgresInfo {
   version: string;
   /** Of the postmaster, where we started one. */
   pid?: number;
+  /** What a test needs to break it, where it is a process of this machine. */
+  server?: DatabaseServer;
+}
+
+/** A PostgreSQL that we started as a process of this machine. */
+export interface DatabaseServer {
+  readonly port: number;
+  /** Of its postmaster now; undefined while it is down. */
+  readonly pid: number | undefined;
+  /** What it has said, over all its starts. */
+  readonly log: string;
+  /** Sends a signal; after SIGKILL, SIGINT or SIGTERM it resolves when the postmaster is gone. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Starts it again with the same port and data; resolves when it answers queries. */
+  start(): Promise<void>;
 }
 
 export interface KafkaInfo {
@@ -40,6 +55,8 @@ export interface Broker {
   clientPort?: number | undefined;
   /** Where clients come in that log in, as asked for by `login`. */
   loginPort?: number | undefined;
+  /** Where it keeps its logs, when it is a process of this machine. */
+  logDirectory?: string;
   /** Of the broker's process now; undefined while it is down, or when it is not a process of this machine. */
   readonly pid?: number | undefined;
   /** Sends a signal; after SIGKILL or SIGTERM it resolves when the broker is gone. */

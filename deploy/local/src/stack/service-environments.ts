@@ -24,6 +24,8 @@ export interface Wiring {
   readonly more: readonly (MorePartner & { readonly url: string })[];
   readonly runDirectory: string;
   readonly logLevel: string;
+  /** Given to every service beside its own. */
+  readonly nodeOptions?: string;
   readonly canaries: boolean;
   readonly demoWorld?: { readonly url: string; readonly token: string };
 }
@@ -47,7 +49,7 @@ const common = (wiring: Wiring, name: string, port: number): NodeJS.ProcessEnv =
   PATH: process.env['PATH'],
   NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
   NODE_ENV: 'development',
-  NODE_OPTIONS: serviceNodeOptions,
+  NODE_OPTIONS: [serviceNodeOptions, wiring.nodeOptions ?? ''].join(' ').trim(),
   TZ: 'UTC',
   INSTANCE: `${name}-1`,
   LOG_LEVEL: wiring.logLevel,

@@ -17,6 +17,7 @@ const readyTimeoutMs = 60_000;
 /** One of our services as a process of its own, with what a test or a demo does to it: kill it, stop it, start it again. */
 export class ServiceProcess {
   private server: Server | undefined;
+  private logFile: string | undefined;
 
   constructor(
     readonly definition: ServiceDefinition,
@@ -31,8 +32,14 @@ export class ServiceProcess {
     return this.server?.pid;
   }
 
+  /** What it has said, over all its starts; undefined before the first. */
   get log(): string | undefined {
-    return this.server?.log;
+    return this.logFile;
+  }
+
+  /** Added to its environment from the next start on. */
+  reconfigure(environment: NodeJS.ProcessEnv): void {
+    Object.assign(this.definition.env, environment);
   }
 
   /** Starts the process; resolves when it runs, not yet when it is ready. */
@@ -47,6 +54,7 @@ export class ServiceProcess {
       abandon: 'SIGKILL',
     });
     this.server = server;
+    this.logFile = server.log;
     void server.exited.then(() => {
       if (this.server === server) this.server = undefined;
     });

@@ -61,6 +61,8 @@ export interface StackOptions {
   readonly logLevel?: string;
   /** Added to a service's environment, for tests. */
   readonly environment?: Partial<Record<ServiceName, NodeJS.ProcessEnv>>;
+  /** Added to what Node is started with in every service, for tests. */
+  readonly nodeOptions?: string;
   /** Runs the relay as a process of its own beside a consent service that has none, so that each can be stopped alone. */
   readonly separateRelay?: boolean;
   /** A process that answers `POST /v1/decisions:check` from a gate replica of its own. */
@@ -200,6 +202,7 @@ async function bringUp(options: StackOptions, ground: Ground): Promise<Omit<Stac
     more,
     runDirectory: supervisor.runDirectory,
     logLevel: options.logLevel ?? 'info',
+    ...(options.nodeOptions === undefined ? {} : { nodeOptions: options.nodeOptions }),
     canaries: options.canaries ?? false,
     ...(demoWorld ? { demoWorld: { url: demoWorld.url, token: demoToken } } : {}),
   };
