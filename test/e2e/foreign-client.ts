@@ -1,4 +1,9 @@
-import { Consumer, ListOffsetTimestamps, MessagesStreamModes } from '@platformatic/kafka';
+import {
+  Consumer,
+  ListOffsetTimestamps,
+  MessagesStreamModes,
+  type TopicWithPartitionAndOffset,
+} from '@platformatic/kafka';
 import { topicSettings } from '@entente/contracts';
 import { uuidv7 } from '@entente/contracts';
 import { systemClock } from '@entente/observability';
@@ -24,22 +29,44 @@ export async function readTopics(bootstrap: readonly string[]): Promise<ForeignR
   return records;
 }
 
-/** As `readTopics`, one by one: a long run's logs are larger than what has to be kept of them. */
-export async function eachRecord(bootstrap: readonly string[], take: (record: ForeignRecord) => void): Promise<void> {
+/** The offset after the last record of each partition that has any, by `topic/partition`. */
+export type Ends = ReadonlyMap<string, bigint>;
+
+type Offsets = ReadonlyMap<string, bigint[]>;
+
+const everyTopic = topicSettings.map(({ name }) => name);
+
+interface WhatToRead {
+  readonly topics?: readonly string[] | undefined;
+  /** Only so many of each partition. */
+  readonly newest?: number;
+}
+
+/**
+ * As `readTopics`, one by one: a long run's logs are larger than what has to be kept of them.
+ * @returns up to where they were read
+ */
+export async function eachRecord(
+  bootstrap: readonly string[],
+  take: (record: ForeignRecord) => void,
+  { topics = everyTopic, newest = Infinity }: WhatToRead = {},
+): Promise<Ends> {
   const consumer = new Consumer({
     groupId: `foreign-${uuidv7(systemClock.now())}`,
     clientId: 'foreign-reader',
     bootstrapBrokers: [...bootstrap],
   });
-  const topics = topicSettings.map(({ name }) => name);
   try {
     // Beats and watermarks never cease: what counts is what stood in the logs now.
-    const ends = endsOf(
-      await consumer.listOffsets({ topics, timestamp: ListOffsetTimestamps.EARLIEST }),
-      await consumer.listOffsets({ topics, timestamp: ListOffsetTimestamps.LATEST }),
-    );
+    const first = await consumer.listOffsets({ topics: [...topics], timestamp: ListOffsetTimestamps.EARLIEST });
+    const last = await consumer.listOffsets({ topics: [...topics], timestamp: ListOffsetTimestamps.LATEST });
+    const ends = endsOf(first, last);
+    const read = new Map(ends);
     const stream = await consumer.consume({
-      ...{ topics, mode: MessagesStreamModes.EARLIEST, autocommit: false, maxWaitTime: 200 },
+      ...{ topics: [...topics], autocommit: false, maxWaitTime: 200 },
+      ...(newest === Infinity
+        ? { mode: MessagesStreamModes.EARLIEST }
+        : { mode: MessagesStreamModes.MANUAL, offsets: beginnings(first, last, newest) }),
     });
     await new Promise<void>((resolve, reject) => {
       const stuck = (): void => reject(new Error(`the reader got nothing for ${stuckMs} ms before ${ends.size} ends`));
@@ -59,11 +86,11 @@ export async function eachRecord(bootstrap: readonly string[], take: (record: Fo
           topic: message.topic,
           partition: message.partition,
           offset: message.offset,
-          key: message.key.toString('utf8'),
+          key: textOf(message.key),
           headers: Object.fromEntries(
             [...message.headers].map(([name, value]) => [name.toString('utf8'), value.toString('utf8')]),
           ),
-          value: message.value.toString('utf8'),
+          value: textOf(message.value),
           timestamp: Number(message.timestamp),
         });
         if (message.offset !== end - 1n) return;
@@ -73,13 +100,25 @@ export async function eachRecord(bootstrap: readonly string[], take: (record: Fo
       if (ends.size === 0) done();
     });
     await stream.close();
+    return read;
   } finally {
     await consumer.close(true);
   }
 }
 
-/** The offset after the last record of each partition that has any, by `topic/partition`. */
-function endsOf(first: ReadonlyMap<string, bigint[]>, last: ReadonlyMap<string, bigint[]>): Map<string, bigint> {
+const beginnings = (first: Offsets, last: Offsets, newest: number): TopicWithPartitionAndOffset[] =>
+  [...last].flatMap(([topic, offsets]) =>
+    offsets.map((end, partition) => {
+      const [low, high] = [first.get(topic)?.[partition] ?? 0n, end];
+      const offset = high - low > newest ? high - BigInt(newest) : low;
+      return { topic, partition, offset };
+    }),
+  );
+
+/** What somebody wrote without one reads as empty. */
+const textOf = (bytes: Buffer | null | undefined): string => bytes?.toString('utf8') ?? '';
+
+function endsOf(first: Offsets, last: Offsets): Map<string, bigint> {
   const places = [...last].flatMap(([topic, offsets]) =>
     offsets.flatMap((end, partition) =>
       end > (first.get(topic)?.[partition] ?? 0n) ? [[`${topic}/${partition}`, end] as const] : [],

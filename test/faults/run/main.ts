@@ -3,18 +3,20 @@ import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { stackRecipients, starterCatalogue } from '@entente/local';
+import { stackRecipients } from '@entente/local';
 import { systemClock } from '@entente/observability';
 import { check, defaultSettings, writeHistory, type HistoryEvent } from '../checker/index.ts';
 import { Random } from '../../sim/engine/random.ts';
 import { monotonicMs } from './clock.ts';
 import { readDatabase } from './evidence/database.ts';
 import { readSends } from './evidence/journals.ts';
+import { withoutRestored } from './evidence/lost-changes.ts';
 import { readPartnerStates } from './evidence/partner-states.ts';
-import { readLogs, type GateStart } from './evidence/topics.ts';
+import { gateStarts } from './evidence/gate-starts.ts';
 import { faultMenu } from './faults/menu.ts';
 import { judgementOf } from './judgement.ts';
 import { harass } from './nemesis.ts';
+import { Operator } from './operator.ts';
 import { parseOptions, type RunOptions } from './options.ts';
 import { quiesce } from './quiesce.ts';
 import { OpsWatch } from './ops-watch.ts';
@@ -31,12 +33,17 @@ const noFault = 'none';
 const restWithinMs = 300_000;
 const progressMs = 15_000;
 
+const onMenu =
+  ({ only }: RunOptions) =>
+  (id: string): boolean =>
+    only.length === 0 || only.includes(id);
+
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 async function main(options: RunOptions): Promise<number> {
   const recording = new Recording();
   const began = performance.now();
-  const world = await startWorld(options, recording, say);
+  const world = await startWorld({ ...options, onMenu: onMenu(options) }, recording, say);
   try {
     say(`the system stands after ${((performance.now() - began) / 1000).toFixed(0)} s; seed ${options.seed}`);
     return await run(world, recording, options);
@@ -49,12 +56,12 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   const random = new Random(options.seed);
   const workload = new Workload(world, recording, random);
   await workload.begin();
-  const menu = faultMenu(world, recording, random).filter(
-    ({ id }) => options.only.length === 0 || options.only.includes(id),
-  );
+  const menu = faultMenu(world, recording, random).filter(({ id }) => onMenu(options)(id));
+  for (const [what, why] of world.impossible) say(`left out: ${what}: ${why}`);
   if (menu.length === 0 && !options.only.includes(noFault))
-    throw new Error(`no fault is called ${options.only.join(' or ')}`);
-  const [asking, striking] = [new AbortController(), new AbortController()];
+    throw new Error(`no fault is called ${options.only.join(' or ')}, or none of it is possible here`);
+  const [asking, striking, watched] = [new AbortController(), new AbortController(), new AbortController()];
+  const operating = new Operator(world, recording).run(watched.signal);
   const watch = new OpsWatch(world, recording);
   const watching = watch.run(asking.signal);
   const running = workload.run(paceOf(options.rate), asking.signal);
@@ -83,7 +90,9 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   if (typeof rest === 'number') recording.add({ kind: 'mark', at: monotonicMs(), what: 'quiesced' });
   else say(`not at rest: ${JSON.stringify(rest)}`);
   await watch.atRest();
-  const events = [recording.events, await evidenceOf(world, recording, workload)].flat();
+  watched.abort();
+  await operating;
+  const events = withoutRestored([recording.events, await evidenceOf(world, recording, workload)].flat());
   say(`judging ${events.length} events`);
   const judgement = judgementOf(check({ settings: defaultSettings, events }));
   await mkdir(options.out, { recursive: true });
@@ -94,7 +103,9 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
     ...{
       counts: workload.counts,
       misses: recording.misses,
+      impossible: world.impossible,
       unending: recording.unending,
+      crashed: recording.crashed,
       events,
       judgement,
       convergedMs,
@@ -103,7 +114,8 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   await writeFile(join(options.out, 'report.md'), report);
   process.stdout.write(report);
   const { broken, late } = judgement;
-  const isClean = broken.length === 0 && recording.unending.length === 0 && convergedMs !== null && hasShared(events);
+  const behaved = recording.unending.length + recording.crashed.length === 0;
+  const isClean = broken.length === 0 && behaved && convergedMs !== null && hasShared(events);
   if (!hasShared(events)) say('nothing was shared: a system that sends nothing proves nothing');
   if (!isClean || late.length > 0) {
     await writeHistory(join(options.out, 'history.jsonl'), { settings: defaultSettings, events });
@@ -134,31 +146,13 @@ async function keepLogs({ stack, tapFile }: World, to: string): Promise<void> {
 
 /** The final reads, past every proxy. */
 async function evidenceOf(world: World, recording: Recording, workload: Workload): Promise<HistoryEvent[]> {
-  const recipientsOf = (purpose: string): string[] =>
-    starterCatalogue.recipients
-      .filter(({ purposes }) => (purposes as readonly string[]).includes(purpose))
-      .map(({ id }) => id);
   // Held shares may still go out: each of these must have happened before what follows is read, so that its proof is there.
   const partners = await readPartnerStates(world, workload.keys);
   const sends = await readSends(world, workload.keys);
-  const { events: logs, starts } = await readLogs(world.infrastructure.bootstrap);
-  const database = await readDatabase(world.infrastructure.databaseUrl, recipientsOf);
-  return [database, logs, sends, partners, gateStarts(world, recording, starts)].flat();
-}
-
-/** Which start of a gate belongs to which start of its process: the first to beat after it. */
-function gateStarts(world: World, recording: Recording, starts: readonly GateStart[]): HistoryEvent[] {
-  return world.connectors.flatMap(({ name, gate }) => {
-    const began = recording.events.flatMap((event) =>
-      event.kind === 'process.started' && event.process === name ? [event.at] : [],
-    );
-    return starts
-      .filter((start) => start.gate === gate)
-      .flatMap(({ start, at }): HistoryEvent[] => {
-        const since = began.findLast((from) => from <= at);
-        return since === undefined ? [] : [{ kind: 'process.started', at: since, process: name, start }];
-      });
-  });
+  await world.topics.read();
+  const { events: logs, starts } = world.topics;
+  const database = await readDatabase(world.databaseUrl());
+  return [database, [...logs], sends, partners, gateStarts(world.connectors, recording.events, starts)].flat();
 }
 
 process.exitCode = await main(parseOptions(process.argv.slice(2)));

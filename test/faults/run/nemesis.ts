@@ -39,10 +39,14 @@ export async function harass(
 
 /**
  * What must not be struck twice at once. One of three brokers at a time, and none while two are down: a cluster without
- * quorum is a fault of its own. Whoever kills processes one by one wants them all for itself.
+ * quorum is a fault of its own. Whoever kills processes one by one wants them all for itself, and whoever takes a log away must
+ * first have read it: no broker, process or member may hide anything meanwhile.
  */
 function groupsOf(target: string): readonly string[] {
+  if (target === 'log') return ['process', 'broker', 'group', 'records', 'line-kafka'];
   if (target.startsWith('broker')) return ['broker'];
-  if (target === 'group' || target.startsWith('line-') || target.startsWith('partner-')) return [target];
+  if (ofItsOwn.has(target) || target.startsWith('line-') || target.startsWith('partner-')) return [target];
   return ['process'];
 }
+
+const ofItsOwn: ReadonlySet<string> = new Set(['group', 'database', 'records', 'clock']);

@@ -25,8 +25,8 @@ const replayMs = 5_000;
  * Waits until nothing is on its way any more. What was parked meanwhile is tried again, as a person who was alerted would do
  * once the fault is gone. @returns milliseconds it took, or what was left after `withinMs`
  */
-export async function quiesce({ infrastructure, stack }: World, withinMs: number): Promise<number | Unfinished> {
-  const pool = createPool({ url: infrastructure.databaseUrl, schema: 'public', name: 'fault-run', max: 1 });
+export async function quiesce({ databaseUrl, stack }: World, withinMs: number): Promise<number | Unfinished> {
+  const pool = createPool({ url: databaseUrl(), schema: 'public', name: 'fault-run', max: 1 });
   const operator = stack.client('operator');
   const began = performance.now();
   let replayAt = began;

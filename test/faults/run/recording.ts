@@ -7,6 +7,8 @@ export class Recording {
   readonly misses = new Map<string, number>();
   /** Processes that did not end when told to: never right, on any machine. */
   readonly unending: string[] = [];
+  /** Processes that ended by themselves where they should have waited: never right either. */
+  readonly crashed: string[] = [];
   #ops = 0;
 
   add(...events: readonly HistoryEvent[]): void {

@@ -9,7 +9,10 @@ export interface Outcome {
   readonly infrastructure: string;
   readonly counts: Counts;
   readonly misses: ReadonlyMap<string, number>;
+  /** Faults that this host cannot produce, and why. */
+  readonly impossible: readonly (readonly [what: string, why: string])[];
   readonly unending: readonly string[];
+  readonly crashed: readonly string[];
   readonly events: readonly HistoryEvent[];
   readonly judgement: Judgement;
   readonly date: string;
@@ -21,7 +24,16 @@ const percentile = (sorted: readonly number[], part: number): number =>
   Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN);
 
 /** A page of Markdown: what was done, what was broken meanwhile, what was found. */
-export function reportOf({ counts, misses, unending, events, judgement, ...run }: Outcome): string {
+export function reportOf({
+  counts,
+  misses,
+  impossible,
+  unending,
+  crashed,
+  events,
+  judgement,
+  ...run
+}: Outcome): string {
   const of = <K extends HistoryEvent['kind']>(kind: K): EventOf<K>[] =>
     events.filter((event): event is EventOf<K> => event.kind === kind);
   const strikes = new Map<string, { times: number; ms: number; hits: number | null }>();
@@ -59,6 +71,7 @@ export function reportOf({ counts, misses, unending, events, judgement, ...run }
     `| limits of time missed${byRule(judgement.late)} | ${judgement.late.length} |`,
     `| sends of a process that was stopped between decision and first byte | ${judgement.paused.length} |`,
     `| processes that did not end when told to | ${[unending.length, ...unending].join(', ')} |`,
+    `| processes that ended instead of waiting | ${[crashed.length, ...crashed].join(', ')} |`,
     '',
     `Gate closed after the commit: p50 ${percentile(closed, 0.5)} ms, p99 ${percentile(closed, 0.99)} ms, max ${percentile(closed, 1)} ms.`,
     run.convergedMs === null
@@ -72,6 +85,7 @@ export function reportOf({ counts, misses, unending, events, judgement, ...run }
       .map(([name, { times, ms, hits }]) => `| ${name} | ${times} | ${(ms / 1000).toFixed(0)} | ${hits ?? ''} |`),
     '',
     ...[...misses].map(([name, times]) => `${name}: its moment did not come ${times} times.`),
+    ...impossible.map(([what, why]) => `Left out: ${what}: ${why}.`),
     '',
     ...[...judgement.broken.slice(0, 20), ...judgement.late.slice(0, 5)].map(
       (violation) => `\`\`\`\n${excerpt(violation)}\n\`\`\``,

@@ -63,8 +63,7 @@ export class Workload {
     held: 0,
     queued: 0,
   };
-  /** subjectId → subjectKey, known from the first answer. */
-  readonly keys = new Map<string, string>();
+  readonly keys: Map<string, string>;
   readonly #world: World;
   readonly #recording: Recording;
   readonly #random: Random;
@@ -77,6 +76,7 @@ export class Workload {
 
   constructor(world: World, recording: Recording, random: Random) {
     this.#world = world;
+    this.keys = world.keys;
     this.#recording = recording;
     this.#random = random;
     this.#people = world.consentUrls.map(

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@entente/observability';
@@ -16,8 +16,12 @@ import {
   type Stack,
 } from '@entente/local';
 import { monotonicMs } from './clock.ts';
+import { TopicReader } from './evidence/topics.ts';
 import { LineHost, type Line } from './lines/line-host.ts';
 import type { Recording } from './recording.ts';
+import { RunDatabase } from './run-database.ts';
+import { canLimitFiles } from './file-limit.ts';
+import { SmallDisk } from './small-disk.ts';
 
 const brokers = 3;
 export const everyPurpose = starterCatalogue.purposes.map(({ id }): string => id);
@@ -33,6 +37,8 @@ export interface Victim {
 export interface Connector extends Victim {
   readonly recipient: string;
   readonly partner: PartnerName;
+  /** Whose keys it opens events with. */
+  readonly audience: string;
   readonly url: string;
   readonly tap: Line;
   /** As it names its gate. */
@@ -50,11 +56,27 @@ export interface World {
   /** Before each broker, in the order of `infrastructure.kafka.brokers`. */
   readonly toBrokers: readonly Line[];
   readonly toPostgres: Line;
+  /** What the topics tell, past every line. */
+  readonly topics: TopicReader;
+  /** Null where it is none of ours to break. */
+  readonly database: RunDatabase | null;
+  /** Of the primary as it is now, past every line. */
+  readonly databaseUrl: () => string;
+  /** Where the wall clock of each service can be set wrong (`own-clock.ts`); null where nobody wants that. */
+  readonly clocks: string | null;
+  /** On which one gate keeps its replica; null where it cannot be made, or is not wanted. */
+  readonly smallDisk: SmallDisk | null;
+  /** Whether a process can be given less room than the disk has. */
+  readonly limitsFiles: boolean;
+  /** Faults that were asked for and that this host cannot produce, and why. */
+  readonly impossible: readonly (readonly [what: string, why: string])[];
   /** Between the other services and the consent service. */
   readonly toConsent: Line;
   /** What the taps saw. */
   readonly tapFile: string;
   readonly people: readonly Person[];
+  /** subjectId → subjectKey, known from the first answer. */
+  readonly keys: Map<string, string>;
   stop(): Promise<void>;
 }
 
@@ -66,10 +88,12 @@ export interface WorldOptions {
   readonly people: number;
   /** Of each service; with one, the CRM connector alone has a second. */
   readonly instances: 1 | 2;
+  /** Whether a fault may be chosen: what it alone needs is started for it alone. */
+  readonly onMenu: (id: string) => boolean;
 }
 
 export async function startWorld(
-  { people, instances }: WorldOptions,
+  { people, instances, onMenu }: WorldOptions,
   recording: Recording,
   say: (line: string) => void,
 ): Promise<World> {
@@ -85,10 +109,13 @@ export async function startWorld(
   try {
     const directory = await mkdtemp(join(tmpdir(), 'entente-tap-'));
     stops.push(() => rm(directory, { recursive: true, force: true }));
+    const clocks = onMenu('F12') ? join(directory, 'clocks') : null;
+    if (clocks !== null) await mkdir(clocks);
     const tapFile = join(directory, 'tap.jsonl');
     // Three processes, so that none of them has to carry all there is.
     const toBrokers = await host(Array.from({ length: brokers }, (_, index) => `kafka-${index + 1}`));
-    const [toPostgres, toConsent] = (await host(['postgres', 'consent'])) as [Line, Line];
+    const hosted = await host(['postgres', 'consent', 'replication']);
+    const [toPostgres, toConsent, toReplicate] = hosted as [Line, Line, Line];
     const taps = await host(
       partners.flatMap((partner) => [`${partner}-1`, `${partner}-2`]),
       tapFile,
@@ -101,20 +128,33 @@ export async function startWorld(
         throw new Error('fault runs need brokers of their own: unset KAFKA_BOOTSTRAP');
       toBrokers[index]?.leadTo(broker.clientPort);
     });
-    const database = new URL(infrastructure.databaseUrl);
-    toPostgres.leadTo(Number(database.port));
-    database.port = String(toPostgres.port);
+    const direct = new URL(infrastructure.databaseUrl);
+    toPostgres.leadTo(Number(direct.port));
+    const impossible: [what: string, why: string][] = [];
+    const database = await RunDatabase.of(infrastructure, [toPostgres, toReplicate]);
+    if (database !== null) stops.push(() => database.stop());
+    if (onMenu('F4') && database === null)
+      impossible.push(['F4', 'PostgreSQL is no process of this machine: unset DATABASE_URL']);
+    if (onMenu('F4')) await database?.addStandby();
+    const disk = onMenu('F13') ? await SmallDisk.mount() : null;
+    const smallDisk = disk instanceof SmallDisk ? disk : null;
+    if (smallDisk !== null) stops.push(() => smallDisk.unmount());
+    if (typeof disk === 'string') impossible.push(['F13 at a gate', disk]);
+    const limitsFiles = onMenu('F13') && (await canLimitFiles());
+    if (onMenu('F13') && !limitsFiles) impossible.push(['F13 at the servers', 'there is no prlimit (util-linux)']);
+    direct.port = String(toPostgres.port);
     // Before any of them runs: what a process does, it does after its start.
     const beforeStart = monotonicMs();
     const stack = await startStack({
       infrastructure: {
         ...infrastructure,
-        databaseUrl: database.href,
+        databaseUrl: direct.href,
         bootstrap: advertise.map((port) => `127.0.0.1:${port}`),
       },
       log: createLogger({ service: 'faults', level: 'error' }),
       say,
       separateRelay: true,
+      ...(clocks === null ? {} : { nodeOptions: `--import=${ownClock(clocks)}` }),
       before(server, url) {
         const lines = server === 'consent' ? [toConsent] : [tapAt(taps, server, 1), tapAt(taps, server, 2)];
         for (const line of lines) line.leadTo(portOf(url));
@@ -122,15 +162,35 @@ export async function startWorld(
       },
     });
     stops.push(() => stack.stop());
-    const { victims, connectors, consentUrls } = await everyProcess(stack, taps, instances);
+    const { victims, connectors, consentUrls } = await everyProcess(stack, taps, instances, smallDisk);
     toConsent.leadTo(...consentUrls.map(portOf));
     for (const { name } of victims) recording.add({ kind: 'process.started', at: beforeStart, process: name });
-    const lines = { toBrokers, toPostgres, toConsent, tapFile };
-    return { infrastructure, stack, victims, connectors, consentUrls, ...lines, people: makePeople(people), stop };
+    const lines = { toBrokers, toPostgres, toConsent, tapFile, database, clocks, smallDisk, limitsFiles, impossible };
+    const topics = new TopicReader(infrastructure.bootstrap);
+    const databaseUrl = (): string => database?.primary.url ?? infrastructure.databaseUrl;
+    return {
+      infrastructure,
+      stack,
+      victims,
+      connectors,
+      consentUrls,
+      databaseUrl,
+      topics,
+      ...lines,
+      people: makePeople(people),
+      keys: new Map(),
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+function ownClock(directory: string): string {
+  const clock = new URL('own-clock.ts', import.meta.url);
+  clock.searchParams.set('in', directory);
+  return clock.href;
 }
 
 function tapAt(taps: readonly Line[], partner: PartnerName, instance: 1 | 2): Line {
@@ -144,6 +204,7 @@ async function everyProcess(
   stack: Stack,
   taps: readonly Line[],
   instances: 1 | 2,
+  smallDisk: SmallDisk | null,
 ): Promise<Pick<World, 'victims' | 'connectors' | 'consentUrls'>> {
   const { services, relay } = stack;
   if (relay === undefined) throw new Error('the stack was started without a relay of its own');
@@ -155,11 +216,13 @@ async function everyProcess(
       const recipients = first.definition.env['RECIPIENTS'] ?? '';
       const own = [tapAt(taps, partner, 1), tapAt(taps, partner, 2)] as const;
       const [before, instead] = own.map(({ port }) => `127.0.0.1:${port}`);
-      const second = { RECIPIENTS: recipients.replaceAll(before ?? '', instead ?? '') };
+      const onSmallDisk = smallDisk !== null && connector === 'crm-connector' ? { GATE_DIR: smallDisk.directory } : {};
+      const second = { RECIPIENTS: recipients.replaceAll(before ?? '', instead ?? ''), ...onSmallDisk };
       const both = isAlone ? [first] : [first, await stack.another(connector, second)];
       return both.map((process, index) => ({
         ...{ name: process.name, process, recipient, partner, url: originOf(process), tap: own[index] ?? own[0] },
         gate: process.definition.env['GATE_NAME'] ?? process.name,
+        audience: connector.replace('-connector', ''),
       }));
     }),
   );

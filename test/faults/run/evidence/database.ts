@@ -2,20 +2,15 @@ import type { ConsentChanged } from '@entente/contracts';
 import { createPool, type Pool } from '@entente/postgres';
 import type { HistoryEvent, TrackerRow, TrackerStatus, Vector } from '../../checker/index.ts';
 import { monotonicMs, monotonicOfWall } from '../clock.ts';
-
-/** Database and harness read the same host's clock; what is left is the reading itself. Milliseconds. */
-const readingErrorMs = 2;
+import { changeOf, readingErrorMs, viewOf } from './ledger-rows.ts';
 
 /** What stands in the database at rest, with the commit time of every change (`track_commit_timestamp`). */
-export async function readDatabase(
-  databaseUrl: string,
-  recipientsOf: (purpose: string) => readonly string[],
-): Promise<HistoryEvent[]> {
+export async function readDatabase(databaseUrl: string): Promise<HistoryEvent[]> {
   const pool = createPool({ url: databaseUrl, schema: 'public', name: 'fault-run', max: 1 });
   try {
     return [
-      ...(await changes(pool, recipientsOf)),
-      ...(await states(pool, recipientsOf)),
+      ...(await changes(pool)),
+      ...(await states(pool)),
       ...(await outbox(pool)),
       ...(await trackerRows(pool)),
       ...(await deliveries(pool)),
@@ -25,46 +20,25 @@ export async function readDatabase(
   }
 }
 
-type RecipientsOf = (purpose: string) => readonly string[];
-
-/** A vector as the checker reads it: every grant of the run accepts the one notice, which names every recipient. */
-function viewOf(vector: ConsentChanged['vector'], recipientsOf: RecipientsOf): Vector {
-  return Object.fromEntries(
-    Object.entries(vector).map(([purpose, { decision, validUntil, refused = [] }]) => [
-      purpose,
-      {
-        granted: decision === 'granted',
-        ...(validUntil === undefined ? {} : { validUntil: monotonicOfWall(Date.parse(validUntil)) }),
-        recipients: recipientsOf(purpose).filter((recipient) => !(refused as readonly string[]).includes(recipient)),
-      },
-    ]),
-  );
-}
-
-async function changes(pool: Pool, recipientsOf: RecipientsOf): Promise<HistoryEvent[]> {
+async function changes(pool: Pool): Promise<HistoryEvent[]> {
   const { rows } = await pool.query<{ entry: string; committed_ms: number; number: number | null }>(
     `SELECT e.entry, extract(epoch FROM pg_xact_commit_timestamp(e.xmin)) * 1000 AS committed_ms, c.number
      FROM consent.ledger_entry e LEFT JOIN consent.ledger_chain c ON c.entry_id = e.id ORDER BY e.id`,
   );
   const before = new Map<string, Vector>();
   return rows.flatMap(({ entry, committed_ms, number }) => {
-    const { controller, subjectKey: subject, version, vector, ...change } = JSON.parse(entry) as ConsentChanged;
-    const after = viewOf(vector, recipientsOf);
+    const change = changeOf(entry, Number(committed_ms));
+    const { at, controller, subject, version, after } = change;
     const earlier = before.get(subject);
     before.set(subject, after);
-    const at = monotonicOfWall(Number(committed_ms));
-    const event: HistoryEvent = {
-      ...{ kind: 'db.change', at, errorMs: readingErrorMs, controller, subject, version },
-      ...{ direction: change.direction, catalogue: change.catalogue, recipients: change.recipients, after },
-      ...(earlier === undefined ? {} : { before: earlier }),
-    };
+    const event: HistoryEvent = { ...change, ...(earlier === undefined ? {} : { before: earlier }) };
     const numbers: HistoryEvent[] =
       number === null ? [] : [{ kind: 'db.ledger', at, controller, subject, version, number }];
     return [event, ...numbers];
   });
 }
 
-async function states(pool: Pool, recipientsOf: RecipientsOf): Promise<HistoryEvent[]> {
+async function states(pool: Pool): Promise<HistoryEvent[]> {
   const { rows } = await pool.query<{
     controller: string;
     subject_key: string;
@@ -73,7 +47,7 @@ async function states(pool: Pool, recipientsOf: RecipientsOf): Promise<HistoryEv
   }>('SELECT controller, subject_key, version, vector FROM consent.subject WHERE version > 0');
   return rows.map(({ controller, subject_key: subject, version, vector }) => ({
     ...{ kind: 'db.state', at: monotonicMs(), controller, subject, version: Number(version) },
-    vector: viewOf(vector, recipientsOf),
+    vector: viewOf(vector),
   }));
 }
 

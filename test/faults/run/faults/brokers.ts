@@ -1,10 +1,16 @@
+import { topicSettings } from '@entente/contracts';
 import type { Broker } from '@entente/local';
+import type { Random } from '../../../sim/engine/random.ts';
+import { asAdmin } from '../stranger.ts';
+import type { World } from '../world.ts';
 import { second, type Fault } from './fault.ts';
+import { loseUnflushed } from './unflushed.ts';
 
-/** F2: one broker after the other, and two at once: of three, two must hold a record before it is acknowledged. */
-export const brokerFaults = (brokers: readonly Broker[]): Fault[] => [
-  ...brokers.flatMap((broker) => [brokerKilled(broker), brokerStopped(broker), brokerEnded(broker)]),
-  twoBrokersKilled(brokers),
+/** F2: one broker after the other, and two at once: of three, two must hold a record before it is acknowledged. F3: and one that forgets. */
+export const brokerFaults = ({ infrastructure: { kafka, bootstrap } }: World, random: Random): Fault[] => [
+  ...kafka.brokers.flatMap((broker) => [brokerKilled(broker), brokerStopped(broker), brokerEnded(broker)]),
+  twoBrokersKilled(kafka.brokers),
+  ...kafka.brokers.map((broker) => unflushedLost(broker, bootstrap, random)),
 ];
 
 const brokerKilled = (broker: Broker): Fault => ({
@@ -42,3 +48,38 @@ const twoBrokersKilled = (brokers: readonly Broker[]): Fault => ({
     };
   },
 });
+
+/**
+ * F3: "broker loses unflushed tail (kill + truncate last segment on one node)". Two in sync hold what was acknowledged; a broker
+ * that is the only one is no case of it.
+ */
+const unflushedLost = (broker: Broker, bootstrap: readonly string[], random: Random): Fault => ({
+  ...{ id: 'F3', how: 'broker kill -9, what it had not flushed lost', target: `broker-${broker.id}` },
+  lasts: [second / 2, 6 * second],
+  async impose() {
+    const { logDirectory } = broker;
+    if (logDirectory === undefined || !(await othersHoldAll(broker, bootstrap))) return null;
+    await broker.kill('SIGKILL');
+    const torn = await loseUnflushed(logDirectory, random);
+    return {
+      event: { what: 'kill', target: 'kafka' },
+      async heal() {
+        await broker.start();
+        return torn;
+      },
+    };
+  },
+});
+
+/** Whether every partition has a replica in sync on two brokers beside this one. */
+async function othersHoldAll({ id }: Broker, bootstrap: readonly string[]): Promise<boolean> {
+  const topics = topicSettings.map(({ name }) => name);
+  try {
+    const { topics: known } = await asAdmin(bootstrap, (admin) => admin.metadata({ topics, forceUpdate: true }));
+    return [...known.values()].every(({ partitions }) =>
+      partitions.every(({ isr }) => isr.filter((replica) => replica !== id).length >= 2),
+    );
+  } catch {
+    return false;
+  }
+}

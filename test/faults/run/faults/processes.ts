@@ -68,7 +68,7 @@ export async function kill({ name, process }: Victim, recording: Recording): Pro
 /** What supervises a service kills it when it takes longer than this to end. */
 const endsWithinMs = 60 * second;
 
-async function end(victim: Victim, recording: Recording): Promise<void> {
+export async function end(victim: Victim, recording: Recording): Promise<void> {
   const { name, process } = victim;
   const waiting = new AbortController();
   const inTime = await Promise.race([

@@ -1,0 +1,129 @@
+import { readFile, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Broker } from '@entente/local';
+import { monotonicMs } from '../clock.ts';
+import { familyOf, limitFiles } from '../file-limit.ts';
+import type { Recording } from '../recording.ts';
+import type { RunDatabase } from '../run-database.ts';
+import type { SmallDisk } from '../small-disk.ts';
+import type { Connector, World } from '../world.ts';
+import { second, type Fault } from './fault.ts';
+import { kill, startAgain } from './processes.ts';
+
+/** F13: "disk full for Postgres, Kafka log, connector store". Each is whole again when there is room, by nobody's hand. */
+export function diskFaults(world: World, recording: Recording): Fault[] {
+  const { smallDisk, database, limitsFiles, infrastructure, connectors } = world;
+  const onIt = connectors.find(({ process }) => process.definition.env['GATE_DIR'] === smallDisk?.directory);
+  return [
+    ...(limitsFiles ? connectors.map((connector) => storeFull(connector, recording)) : []),
+    ...(smallDisk !== null && onIt !== undefined ? [storeGone(onIt, smallDisk, recording)] : []),
+    ...(limitsFiles && database !== null ? [databaseFull(database)] : []),
+    ...(limitsFiles ? infrastructure.kafka.brokers.map(brokerFull) : []),
+  ];
+}
+
+/** Less than a replica holds, bytes: whatever it writes next is beyond. */
+const storeBytes = 4_096;
+
+/** The gate must close: it may not go on from what it cannot keep. */
+const storeFull = (connector: Connector, recording: Recording): Fault => ({
+  ...{ id: 'F13', how: 'gate’s disk full', target: connector.name, lasts: [2 * second, 8 * second] },
+  async impose() {
+    const { pid } = connector.process;
+    if (pid === undefined) return null;
+    const before = await complaints(connector);
+    await limitFiles([pid], storeBytes);
+    return {
+      event: { what: 'disk', target: connector.name },
+      async heal() {
+        await limitFiles([pid], null);
+        if (connector.process.pid === undefined) recording.crashed.push(connector.name);
+        await startAgain(connector, recording);
+        return (await complaints(connector)) - before;
+      },
+    };
+  },
+});
+
+/** As after a lost volume: it has to seed where there is no room. */
+const storeGone = (connector: Connector, disk: SmallDisk, recording: Recording): Fault => ({
+  ...{ id: 'F13', how: 'gate started without its store on a full disk', target: connector.name },
+  lasts: [2 * second, 8 * second],
+  async impose() {
+    await kill(connector, recording);
+    const before = await complaints(connector);
+    const excuses = await times(connector.process.log, cannotStart);
+    for (const name of await readdir(disk.directory)) await rm(join(disk.directory, name), { recursive: true });
+    await disk.fill();
+    await connector.process.start();
+    recording.add({ kind: 'process.started', at: monotonicMs(), process: connector.name });
+    return {
+      event: { what: 'disk', target: connector.name, cutsProof: [connector.name] },
+      async heal() {
+        await disk.free();
+        // Without its database it may not start; nothing else excuses it.
+        const excused = (await times(connector.process.log, cannotStart)) > excuses;
+        if (connector.process.pid === undefined && !excused) recording.crashed.push(connector.name);
+        await startAgain(connector, recording);
+        return (await complaints(connector)) - before;
+      },
+    };
+  },
+});
+
+/** How often it has said that it cannot keep its replica. */
+const complaints = ({ process: { log } }: Connector): Promise<number> =>
+  times(log, /gate lost its local store|gate cannot use its directory/g);
+const cannotStart = /the connector cannot start/g;
+const noRoom = /File too large/g;
+
+async function times(log: string | undefined, said: RegExp): Promise<number> {
+  const text = log === undefined ? '' : await readFile(log, 'utf8');
+  return (text.match(said) ?? []).length;
+}
+
+/** Far less than a segment of its log, or than most of its tables; bytes. */
+const databaseBytes = 65_536;
+
+const databaseFull = (database: RunDatabase): Fault => ({
+  ...{ id: 'F13', how: 'database’s disk full', target: 'database', lasts: [2 * second, 5 * second] },
+  async impose() {
+    const { server } = database.primary;
+    if (server.pid === undefined) return null;
+    const before = await times(server.log, noRoom);
+    // New backends have what the postmaster has.
+    await limitFiles([server.pid], databaseBytes);
+    await limitFiles(await familyOf(server.pid), databaseBytes);
+    return {
+      event: { what: 'disk', target: 'postgres' },
+      async heal() {
+        const { pid } = server;
+        if (pid !== undefined) await limitFiles([pid], null);
+        if (pid !== undefined) await limitFiles(await familyOf(pid), null);
+        const struck = (await times(server.log, noRoom)) - before;
+        if (server.pid !== undefined) return struck;
+        // Without room for its log it ends itself, as it must, and may have none left to say so in.
+        await server.start();
+        return Math.max(1, struck);
+      },
+    };
+  },
+});
+
+const brokerFull = (broker: Broker): Fault => ({
+  ...{ id: 'F13', how: 'broker’s disk full', target: `broker-${broker.id}`, lasts: [2 * second, 8 * second] },
+  async impose() {
+    if (broker.pid === undefined) return null;
+    await limitFiles([broker.pid], 1);
+    return {
+      event: { what: 'disk', target: 'kafka' },
+      async heal() {
+        // A broker whose only log directory fails ends itself.
+        const ended = broker.pid === undefined;
+        if (!ended) await broker.kill('SIGKILL');
+        await broker.start();
+        return ended ? 1 : 0;
+      },
+    };
+  },
+});

@@ -1,0 +1,129 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { topics, topicSettings } from '@entente/contracts';
+import { createPool } from '@entente/postgres';
+import type { Ends } from '../../../e2e/foreign-client.ts';
+import type { Random } from '../../../sim/engine/random.ts';
+import type { Recording } from '../recording.ts';
+import { asAdmin } from '../stranger.ts';
+import type { Victim, World } from '../world.ts';
+import { second, type Fault } from './fault.ts';
+import { kill, startAgain } from './processes.ts';
+
+/** Both logs of changes, of which a reader that comes too late finds nothing. */
+const logs = [topics.revocations, topics.changes] as const;
+
+/**
+ * F16: "retention passes a dead connector; topic deleted and re-created". What is taken away was read before, so that the
+ * evidence is whole, and is known to ops: it is the connector that comes too late, not whoever watches it.
+ */
+export const logFaults = (world: World, recording: Recording, random: Random): Fault[] => [
+  retentionPassed(world, recording, random),
+  lostLog(world),
+];
+
+const retentionPassed = (world: World, recording: Recording, random: Random): Fault => ({
+  ...{ id: 'F16', how: 'retention passes a dead connector', target: 'log', lasts: [second / 2, 3 * second] },
+  async impose(signal) {
+    const services = [...Map.groupBy(world.connectors, ({ recipient }) => recipient).values()];
+    const dead: readonly Victim[] = random.pick(services);
+    for (const victim of dead) await kill(victim, recording);
+    await pause(random.between(2 * second, 6 * second), undefined, { signal }).catch(() => undefined);
+    const { ends, records } = await world.topics.read(logs);
+    const known = await knownToOps(world);
+    if (known) await passed(world, ends);
+    return {
+      event: { what: 'other', target: dead[0]?.name ?? '', cutsProof: dead.map(({ name }) => name) },
+      async heal() {
+        await Promise.all(dead.map((victim) => startAgain(victim, recording)));
+        return known ? records : 0;
+      },
+    };
+  },
+});
+
+/** How long ops may take to hear of what was committed by now; it may be cut off. */
+const opsHearsWithinMs = 5 * second;
+
+/** Whether the tracker has heard of every change that stood in the ledger at the call. */
+async function knownToOps({ databaseUrl }: World): Promise<boolean> {
+  const pool = createPool({ url: databaseUrl(), schema: 'public', name: 'fault-run', max: 1 });
+  try {
+    const { rows } = await pool.query<{ newest: string | null }>('SELECT max(id) AS newest FROM consent.ledger_entry');
+    for (const until = performance.now() + opsHearsWithinMs; performance.now() < until; await pause(100)) {
+      const { rows: unheard } = await pool.query(
+        `SELECT FROM consent.ledger_entry e WHERE e.id <= $1 AND NOT EXISTS (
+           SELECT FROM ops.change c WHERE c.controller = e.controller AND c.subject_key = e.subject_key AND c.version = e.version)
+         LIMIT 1`,
+        [rows[0]?.newest ?? 0],
+      );
+      if (unheard.length === 0) return true;
+    }
+    return false;
+  } catch {
+    // The database is another fault's just now: then nothing is taken away.
+    return false;
+  } finally {
+    await pool.end();
+  }
+}
+
+async function passed({ infrastructure }: World, ends: Ends): Promise<void> {
+  const places = [...ends].map(([place, offset]) => {
+    const [name = '', partition] = place.split('/');
+    return { name, partition: Number(partition), offset };
+  });
+  const of = [...Map.groupBy(places, ({ name }) => name)].map(([name, partitions]) => ({
+    name,
+    partitions: partitions.map(({ partition, offset }) => ({ partition, offset })),
+  }));
+  await asAdmin(infrastructure.bootstrap, (admin) => admin.deleteRecords({ topics: of }));
+}
+
+/** Long enough for what the relay had sent when it was stopped. */
+const settleMs = 500;
+const madeWithinMs = 60 * second;
+
+/** REL-5: the express lane is gone and made anew, empty; the relay must notice by the offsets it is given. */
+const lostLog = ({ infrastructure, stack: { relay }, topics: reader }: World): Fault => ({
+  ...{ id: 'F16', how: 'express log deleted and made again', target: 'log', lasts: [second / 2, 2 * second] },
+  async impose() {
+    // Nobody else writes to it: while the relay stands still, all there is can be read.
+    await relay?.signal('SIGSTOP');
+    await pause(settleMs);
+    const { records } = await reader.read([topics.revocations]);
+    await deletedAndMade(infrastructure.bootstrap, topics.revocations);
+    reader.madeAnew(topics.revocations);
+    return {
+      event: { what: 'other', target: 'kafka', cutsProof: 'all' },
+      async heal() {
+        await relay?.signal('SIGCONT');
+        return records;
+      },
+    };
+  },
+});
+
+/** As `entente topics apply` makes it on three brokers; it is half done at no time that the run goes on from. */
+async function deletedAndMade(bootstrap: readonly string[], topic: string): Promise<void> {
+  const { partitions = 1, retentionMs = 0 } = topicSettings.find(({ name }) => name === topic) ?? {};
+  const config = {
+    'cleanup.policy': 'delete',
+    'retention.ms': String(retentionMs),
+    'message.timestamp.type': 'LogAppendTime',
+    'min.insync.replicas': '2',
+    'unclean.leader.election.enable': 'false',
+  };
+  await asAdmin(bootstrap, async (admin) => {
+    await admin.deleteTopics({ topics: [topic] });
+    for (const until = performance.now() + madeWithinMs; ; await pause(200)) {
+      try {
+        const configs = Object.entries(config).map(([name, value]) => ({ name, value }));
+        await admin.createTopics({ topics: [topic], partitions, replicas: 3, configs });
+        return;
+      } catch (error) {
+        // Brokers take a moment to forget the one before.
+        if (performance.now() > until) throw error;
+      }
+    }
+  });
+}
