@@ -7,6 +7,7 @@ import {
 import { topicSettings } from '@entente/contracts';
 import { uuidv7 } from '@entente/contracts';
 import { systemClock } from '@entente/observability';
+import { createdHeader, tellAppendTimes } from './append-times.ts';
 
 export interface ForeignRecord {
   readonly topic: string;
@@ -15,8 +16,10 @@ export interface ForeignRecord {
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly value: string;
-  /** The record's own, in milliseconds. */
+  /** When the broker appended it, where the topic says so (`LogAppendTime`), else as its producer says; milliseconds. */
   readonly timestamp: number;
+  /** When its producer says that it made it, milliseconds. */
+  readonly createdAt: number;
 }
 
 /** A reader that gets nothing for so long before it has reached the ends is stuck. Milliseconds. */
@@ -56,6 +59,7 @@ export async function eachRecord(
     clientId: 'foreign-reader',
     bootstrapBrokers: [...bootstrap],
   });
+  tellAppendTimes(consumer);
   try {
     // Beats and watermarks never cease: what counts is what stood in the logs now.
     const first = await consumer.listOffsets({ topics: [...topics], timestamp: ListOffsetTimestamps.EARLIEST });
@@ -82,16 +86,18 @@ export async function eachRecord(
         if (end === undefined || message.offset >= end) return;
         clearTimeout(timer);
         timer = setTimeout(stuck, stuckMs);
+        const { [createdHeader]: created, ...headers } = Object.fromEntries(
+          [...message.headers].map(([name, value]) => [name.toString('utf8'), value.toString('utf8')]),
+        );
         take({
           topic: message.topic,
           partition: message.partition,
           offset: message.offset,
           key: textOf(message.key),
-          headers: Object.fromEntries(
-            [...message.headers].map(([name, value]) => [name.toString('utf8'), value.toString('utf8')]),
-          ),
+          headers,
           value: textOf(message.value),
           timestamp: Number(message.timestamp),
+          createdAt: Number(created ?? message.timestamp),
         });
         if (message.offset !== end - 1n) return;
         ends.delete(place);

@@ -17,6 +17,7 @@ import {
 } from '@entente/local';
 import { monotonicMs } from './clock.ts';
 import { TopicReader } from './evidence/topics.ts';
+import { WrongClocks } from './evidence/wrong-clocks.ts';
 import { LineHost, type Line } from './lines/line-host.ts';
 import type { Recording } from './recording.ts';
 import { RunDatabase } from './run-database.ts';
@@ -64,6 +65,7 @@ export interface World {
   readonly databaseUrl: () => string;
   /** Where the wall clock of each service can be set wrong (`own-clock.ts`); null where nobody wants that. */
   readonly clocks: string | null;
+  readonly wrongClocks: WrongClocks;
   /** On which one gate keeps its replica; null where it cannot be made, or is not wanted. */
   readonly smallDisk: SmallDisk | null;
   /** Whether a process can be given less room than the disk has. */
@@ -166,7 +168,8 @@ export async function startWorld(
     toConsent.leadTo(...consentUrls.map(portOf));
     for (const { name } of victims) recording.add({ kind: 'process.started', at: beforeStart, process: name });
     const lines = { toBrokers, toPostgres, toConsent, tapFile, database, clocks, smallDisk, limitsFiles, impossible };
-    const topics = new TopicReader(infrastructure.bootstrap);
+    const wrongClocks = new WrongClocks();
+    const topics = new TopicReader(infrastructure.bootstrap, wrongClocks);
     const databaseUrl = (): string => database?.primary.url ?? infrastructure.databaseUrl;
     return {
       infrastructure,
@@ -176,6 +179,7 @@ export async function startWorld(
       consentUrls,
       databaseUrl,
       topics,
+      wrongClocks,
       ...lines,
       people: makePeople(people),
       keys: new Map(),

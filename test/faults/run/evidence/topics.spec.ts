@@ -1,9 +1,12 @@
 import { expect, test } from '@jest/globals';
 import type { ForeignRecord } from '../../../e2e/foreign-client.ts';
-import { eventsOf, strangeHeader } from './topics.ts';
+import { eventsOf as told, strangeHeader } from './topics.ts';
+import { WrongClocks } from './wrong-clocks.ts';
+
+const eventsOf = (record: ForeignRecord, epoch: number, clocks = new WrongClocks()) => told(record, epoch, clocks);
 
 const record = (more: Partial<ForeignRecord> = {}): ForeignRecord => ({
-  ...{ topic: 'consent.revocations.v1', partition: 3, offset: 7n, key: '~watermark', timestamp: 1_000 },
+  ...{ topic: 'consent.revocations.v1', partition: 3, offset: 7n, key: '~watermark', timestamp: 1_000, createdAt: 900 },
   ...{ headers: { ce_type: 'org.entente.relay.watermark.v1' }, value: '{"beats":[["a1",4]],"logEpoch":2}' },
   ...more,
 });
@@ -22,4 +25,19 @@ test('what the nemesis wrote takes its offset and is nobody’s word, whatever i
 test('GAP a log made anew is another one: its offsets begin anew in an epoch of their own', () => {
   expect(eventsOf(record(), 0)[0]).not.toHaveProperty('epoch');
   expect(eventsOf(record(), 2)[0]).toMatchObject({ epoch: 2 });
+});
+
+test('F12 a beat was sent when its gate says so, unless that gate’s clock was wrong', () => {
+  const beat = record({
+    ...{ topic: 'consent.gates.v1', headers: { ce_type: 'org.entente.gate.beat.v1' } },
+    value: '{"gate":"crm-1","start":"a1","number":4}',
+  });
+  const clocks = new WrongClocks();
+  const [right] = eventsOf(beat, 0, clocks);
+  expect(right).toMatchObject({ type: 'beat', sentAt: expect.any(Number) });
+  expect((right?.at ?? 0) - Number(Reflect.get(right ?? {}, 'sentAt'))).toBeCloseTo(100, 0);
+  const end = clocks.begin('crm-1', (right?.at ?? 0) - 1);
+  expect(eventsOf(beat, 0, clocks)[0]).not.toHaveProperty('sentAt');
+  end((right?.at ?? 0) - 0.5);
+  expect(eventsOf(beat, 0, clocks)[0]).toHaveProperty('sentAt');
 });

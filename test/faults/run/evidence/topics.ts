@@ -2,6 +2,7 @@ import type { ConsentChanged, EnforcementRecorded, GateBeat, GateConfirmed, Wate
 import { eachRecord, type Ends, type ForeignRecord } from '../../../e2e/foreign-client.ts';
 import type { HistoryEvent, TopicRecord } from '../../checker/index.ts';
 import { monotonicOfWall } from '../clock.ts';
+import type { WrongClocks } from './wrong-clocks.ts';
 
 const types: Readonly<Record<string, TopicRecord['type']>> = {
   'org.entente.consent.changed.v1': 'change',
@@ -25,8 +26,11 @@ export class TopicReader {
   readonly #read = new Map<string, bigint>();
   readonly #epochs = new Map<string, number>();
 
-  constructor(bootstrap: readonly string[]) {
+  readonly #clocks: WrongClocks;
+
+  constructor(bootstrap: readonly string[], clocks: WrongClocks) {
     this.#bootstrap = bootstrap;
+    this.#clocks = clocks;
   }
 
   /** @returns up to where each of these topics was read now, by `topic/partition`, and how many records stand there */
@@ -66,7 +70,7 @@ export class TopicReader {
   #take(record: ForeignRecord): void {
     const { topic, partition, offset } = record;
     if (offset < (this.#read.get(`${topic}/${partition}`) ?? 0n)) return;
-    this.#events.push(...eventsOf(record, this.#epochOf(topic)));
+    this.#events.push(...eventsOf(record, this.#epochOf(topic), this.#clocks));
     noteStart(this.#starts, record);
   }
 }
@@ -93,12 +97,19 @@ export const strangeHeader = 'nemesis';
 const typeOf = ({ headers }: ForeignRecord): TopicRecord['type'] =>
   strangeHeader in headers ? 'other' : (types[headers['ce_type'] ?? ''] ?? 'other');
 
-export function eventsOf(foreign: ForeignRecord, epoch: number): HistoryEvent[] {
+export function eventsOf(foreign: ForeignRecord, epoch: number, clocks: WrongClocks): HistoryEvent[] {
   const { topic, partition, offset, key, value, timestamp } = foreign;
   const type = typeOf(foreign);
   const at = monotonicOfWall(timestamp);
   const place = { topic, partition, offset: Number(offset), key, ...(epoch === 0 ? {} : { epoch }) };
-  const record: HistoryEvent = { kind: 'topic.record', at, ...place, type, ...contentOf(type, value) };
+  const record: HistoryEvent = {
+    kind: 'topic.record',
+    at,
+    ...place,
+    type,
+    ...contentOf(type, value),
+    ...sentAt(foreign, type, clocks),
+  };
   if (type !== 'confirmation') return [record];
   const { controller, start, confirmed } = JSON.parse(value) as GateConfirmed;
   return [
@@ -107,6 +118,13 @@ export function eventsOf(foreign: ForeignRecord, epoch: number): HistoryEvent[] 
       ...{ kind: 'gate.confirmed', at, start, controller, subject, version },
     })),
   ];
+}
+
+/** A lease counts from the sending of a beat, which its gate stamps (GATE-2): a gate whose clock is right. */
+function sentAt({ value, timestamp, createdAt }: ForeignRecord, type: TopicRecord['type'], clocks: WrongClocks) {
+  if (type !== 'beat') return {};
+  const { gate } = JSON.parse(value) as GateBeat;
+  return clocks.wasWrong(gate, monotonicOfWall(timestamp)) ? {} : { sentAt: monotonicOfWall(createdAt) };
 }
 
 function contentOf(type: TopicRecord['type'], value: string): Partial<TopicRecord> {

@@ -2,7 +2,8 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../../../sim/engine/random.ts';
-import type { Victim, World } from '../world.ts';
+import { monotonicMs } from '../clock.ts';
+import type { World } from '../world.ts';
 import { second, type Fault } from './fault.ts';
 
 interface Wrong {
@@ -20,13 +21,13 @@ const wrongs: readonly Wrong[] = [
 ];
 
 /** F12: "clock: +-5 min step, +-500 ppm drift, backwards jump, leap, per process", of what a process takes for the time of day. */
-export const clockFaults = ({ clocks, victims }: World, random: Random): Fault[] =>
-  clocks === null ? [] : wrongs.map((wrong) => wrongClock(wrong, clocks, victims, random));
+export const clockFaults = (world: World, random: Random): Fault[] =>
+  world.clocks === null ? [] : wrongs.map((wrong) => wrongClock(wrong, world.clocks ?? '', world, random));
 
 const wrongClock = (
   { how, aheadMs, ppm }: Wrong,
   clocks: string,
-  victims: readonly Victim[],
+  { victims, wrongClocks }: World,
   random: Random,
 ): Fault => ({
   ...{ id: 'F12', how: `clock ${how}`, target: 'clock', lasts: [3 * second, 15 * second] },
@@ -34,6 +35,7 @@ const wrongClock = (
     const { name, process } = random.pick(victims);
     const file = join(clocks, process.definition.env['INSTANCE'] ?? name);
     const text = JSON.stringify({ aheadMs, ppm });
+    const isRight = wrongClocks.begin(process.definition.env['GATE_NAME'] ?? name, monotonicMs());
     await writeFile(file, text);
     const isHeard = await heard(file, text);
     if (!isHeard) await rm(file, { force: true });
@@ -42,7 +44,8 @@ const wrongClock = (
       event: { what: 'clock', target: name },
       async heal() {
         await rm(file);
-        await heard(file, '');
+        // Killed or stopped meanwhile, it may not have heard: then nobody goes by what it says any more.
+        if (await heard(file, '')) isRight(monotonicMs());
         return 1;
       },
     };
