@@ -3,11 +3,12 @@ import { Gate } from '@entente/gate';
 import { TokenSource } from '@entente/http';
 import { createKafka, type Kafka } from '@entente/kafka';
 import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
-import { createPool, type ClockOffset, type Pool } from '@entente/postgres';
+import { createPool, type Pool } from '@entente/postgres';
 import { ConsentApi } from '../consent/consent-api.ts';
 import type { RetryPolicy } from '../delivery-step/next-step.ts';
 import { DatabaseWatch } from '../store/known-database.ts';
 import type { ConfiguredRecipient, ConnectorConfig } from './config.ts';
+import { MeasuredClock } from './measured-clock.ts';
 
 export interface ConnectorPartsOptions {
   readonly name: string;
@@ -21,11 +22,6 @@ export interface ConnectorPartsOptions {
   readonly tracing?: Tracing;
   readonly retryPolicy?: RetryPolicy;
   readonly random?: () => number;
-}
-
-/** Host clock against database clock, as last measured. */
-export interface MeasuredClock {
-  offset: ClockOffset | undefined;
 }
 
 /** What stands before the parts. */
@@ -77,7 +73,7 @@ export async function openGround(options: ConnectorPartsOptions): Promise<Ground
     token,
     discardToken: () => tokens.discard(),
   });
-  const measured: MeasuredClock = { offset: undefined };
+  const measured = new MeasuredClock(clock);
   const gate = await Gate.open({
     controller: controllerId(config.controller),
     gate: config.gateName,

@@ -26,7 +26,8 @@ import { ExposureRegister } from '../store/exposure-register.ts';
 import { IdentifierSource } from '../store/identifier-source.ts';
 import { IdentifierVault } from '../store/identifier-vault.ts';
 import type { ConfiguredRecipient } from './config.ts';
-import { openGround, type ConnectorPartsOptions, type Ground, type MeasuredClock } from './connector-ground.ts';
+import { openGround, type ConnectorPartsOptions, type Ground } from './connector-ground.ts';
+import type { MeasuredClock } from './measured-clock.ts';
 import { AfterLoss } from './after-loss.ts';
 import { collectAssurance } from './assurance-gauges.ts';
 import { assuranceParts, type AssuranceParts } from './assurance-parts.ts';
@@ -276,8 +277,9 @@ export class ConnectorParts {
   async #measureClock(): Promise<void> {
     const { clock, log, metrics } = this.#options;
     try {
-      this.#measured.offset = await databaseClock(this.pool, clock);
-      metrics.gauge('consent_clock_skew_seconds').set(this.#measured.offset.offsetMs / 1000);
+      const offset = await databaseClock(this.pool, clock);
+      this.#measured.measured(offset);
+      metrics.gauge('consent_clock_skew_seconds').set(offset.offsetMs / 1000);
     } catch (err) {
       log.warn({ err }, 'database clock not measured');
     }
