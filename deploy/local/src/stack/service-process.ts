@@ -18,6 +18,7 @@ const readyTimeoutMs = 60_000;
 export class ServiceProcess {
   private server: Server | undefined;
   private logFile: string | undefined;
+  private end: string | undefined;
 
   constructor(
     readonly definition: ServiceDefinition,
@@ -35,6 +36,11 @@ export class ServiceProcess {
   /** What it has said, over all its starts; undefined before the first. */
   get log(): string | undefined {
     return this.logFile;
+  }
+
+  /** How it ended the last time: by which signal, or with which exit code. */
+  get lastEnd(): string | undefined {
+    return this.end;
   }
 
   /** Added to its environment from the next start on. */
@@ -55,8 +61,10 @@ export class ServiceProcess {
     });
     this.server = server;
     this.logFile = server.log;
-    void server.exited.then(() => {
-      if (this.server === server) this.server = undefined;
+    void server.exited.then(({ code, signal }) => {
+      if (this.server !== server) return;
+      this.server = undefined;
+      this.end = signal ?? `code ${code}`;
     });
   }
 

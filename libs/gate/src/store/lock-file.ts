@@ -1,18 +1,28 @@
-import { statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 
-/** More than LMDB needs for its table of readers (126 of them, 64 bytes each, behind a page of its own); it cuts off the rest. */
-const wholeBytes = 16_384;
+/** What LMDB needs for its table of readers (126 of them, 64 bytes each, behind a head), rounded up to pages. */
+const wholeBytes = 12_288;
+/** LMDB cuts the file to what it needs when it opens it; a shorter one was never whole. */
+const leastBytes = 8_192;
+/** What `stat` counts in (POSIX leaves it open; Linux and macOS agree). */
+const blockBytes = 512;
 
 /**
  * LMDB makes its lock file as long as it needs it and writes into it through memory. Where the disk has no room left for those
  * pages the kernel can tell nobody but by SIGBUS, which ends the process: a gate that should wait for room would be gone. So the
- * pages are given to the file before, by writes that can fail. To be called by whoever alone may open the store.
+ * pages are given to the file before, by writes that can fail; one that failed half-way is made good the next time. The file is
+ * never cut and keeps what it holds: a store that could not be opened whole may still have it mapped. To be called by whoever
+ * alone may open the store.
  */
 export function reserveLockFile(path: string): void {
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (there !== undefined && there.size > 0 && there.blocks * blockBytes >= there.size) return;
-  writeFileSync(path, Buffer.alloc(wholeBytes));
+  const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+  try {
+    const { size, blocks } = fstatSync(file);
+    if (size >= leastBytes && blocks * blockBytes >= size) return;
+    const held = Buffer.alloc(wholeBytes);
+    readSync(file, held, 0, wholeBytes, 0);
+    for (let at = 0; at < wholeBytes;) at += writeSync(file, held, at, wholeBytes - at, at);
+  } finally {
+    closeSync(file);
+  }
 }
-
-/** What `stat` counts in (POSIX leaves it open; Linux and macOS agree). */
-const blockBytes = 512;

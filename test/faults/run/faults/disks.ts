@@ -37,7 +37,7 @@ const storeFull = (connector: Connector, recording: Recording): Fault => ({
       event: { what: 'disk', target: connector.name },
       async heal() {
         await limitFiles([pid], null);
-        if (connector.process.pid === undefined) recording.crashed.push(connector.name);
+        if (connector.process.pid === undefined) recording.crashed.push(crashOf(connector));
         await startAgain(connector, recording);
         return (await complaints(connector)) - before;
       },
@@ -63,13 +63,16 @@ const storeGone = (connector: Connector, disk: SmallDisk, recording: Recording):
         await disk.free();
         // Without its database it may not start; nothing else excuses it.
         const excused = (await times(connector.process.log, cannotStart)) > excuses;
-        if (connector.process.pid === undefined && !excused) recording.crashed.push(connector.name);
+        if (connector.process.pid === undefined && !excused) recording.crashed.push(crashOf(connector));
         await startAgain(connector, recording);
         return (await complaints(connector)) - before;
       },
     };
   },
 });
+
+/** What it died of: on a full disk it may be able to tell nobody else. */
+const crashOf = ({ name, process: { lastEnd } }: Connector): string => `${name} (${lastEnd ?? 'nobody saw how'})`;
 
 /** How often it has said that it cannot keep its replica. */
 const complaints = ({ process: { log } }: Connector): Promise<number> =>
