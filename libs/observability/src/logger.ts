@@ -53,7 +53,7 @@ const standardOutput = 1;
 const waitingBytes = 1_048_576;
 
 /**
- * Lines go into a file descriptor, and where it takes none (a full disk, a pipe nobody reads) they wait for it: a service that
+ * Lines go into a file descriptor, and where it takes none because the disk is full they wait for it: a service that
  * records a withdrawal must not end because it cannot say so.
  */
 export function linesInto(descriptor: number): DestinationStream {

@@ -1,5 +1,21 @@
+import type { ConsentVector, PurposeId } from '@entente/contracts';
 import { isPending, type Delivery } from './delivery.ts';
-import type { Stepped } from './delivery-step.ts';
+import type { RecipientFacts, Stepped } from './delivery-step.ts';
+import { isErasedVector } from './erasure.ts';
+
+/**
+ * Whether a version that comes behind others which nobody will hand over has to be taken for a denial, whatever it says itself:
+ * what stands denied in it may be the change that was not heard of, and an answer is owed for that one (TRK-1). A revocation on
+ * its way answers for all that came behind it, so it goes on to the newest version.
+ */
+export const mayHideDenial = (
+  row: Delivery,
+  { vector, desired }: { readonly vector: ConsentVector; readonly desired: readonly PurposeId[] },
+  { purposes }: RecipientFacts,
+): boolean =>
+  isErasedVector(vector) ||
+  isPending(row) ||
+  purposes.some((purpose) => vector[purpose] !== undefined && !desired.includes(purpose));
 
 /**
  * TRK-1: a denial between the row's version and the newer one will not be heard of any more, because logs or rows have lost it

@@ -7,15 +7,28 @@ import { RecipientLimits } from './recipient-limits.ts';
 describe('rate limiter', () => {
   const budget = { calls: 100, perMs: 10_000 };
 
-  test('a tenth of the budget may go at once, the rest at its pace', () => {
+  test('a few calls may go at once, the others at a pace that leaves them the whole window', () => {
     let state = freshRate(budget, 0);
     const waits = Array.from({ length: 12 }, () => {
       const taken = takeCall(state, budget, 0);
       state = taken.state;
-      return taken.waitMs;
+      return Math.round(taken.waitMs);
     });
-    expect(waits).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 100, 200]);
-    expect(takeCall(state, budget, 1_000).waitMs).toBe(0);
+    expect(waits).toEqual([0, 0, 0, 103, 206, 309, 412, 515, 619, 722, 825, 928]);
+    expect(takeCall(state, budget, 1_050).waitMs).toBe(0);
+  });
+
+  test('whoever calls all the time waits about as long each time, and misses little of the budget', () => {
+    let state = freshRate(budget, 0);
+    const waits: number[] = [];
+    for (let now = 0; now < 60_000;) {
+      const { waitMs, state: next } = takeCall(state, budget, now);
+      state = next;
+      now += waitMs;
+      waits.push(waitMs);
+    }
+    expect(Math.max(...waits)).toBeLessThan(500);
+    expect(waits.length).toBeGreaterThan(0.96 * 6 * budget.calls);
   });
 
   /** Most calls that went within one of the partner's windows, wherever it begins. */

@@ -22,8 +22,15 @@ export const freshRate = (budget: RateBudget, now: number): RateState => ({
   made: [],
 });
 
-/** A tenth of the window's calls may go at once: partners count in windows of their own, whose edges we do not know. */
-const burstOf = ({ calls }: RateBudget): number => Math.max(1, calls / 10);
+/**
+ * So much of the window's calls may go at once: partners count in windows of their own, whose edges we do not know. The others
+ * share the whole window among them, so that none of it is left over in which nobody may call because all have called.
+ */
+const burstShare = 0.03;
+const burstOf = ({ calls }: RateBudget): number => Math.max(1, calls * burstShare);
+
+/** Milliseconds from one call to the next, where there is no burst to take from. */
+const betweenMs = ({ calls, perMs }: RateBudget): number => perMs / (calls * (1 - burstShare));
 
 /**
  * The window is kept this much longer than the partner's: what went out evenly arrives unevenly. A hundredth costs as much of the
@@ -32,7 +39,7 @@ const burstOf = ({ calls }: RateBudget): number => Math.max(1, calls / 10);
 const windowMs = ({ perMs }: RateBudget): number => perMs * 1.01;
 
 const refilled = (state: RateState, budget: RateBudget, now: number): number =>
-  Math.min(burstOf(budget), state.tokens + (Math.max(0, now - state.at) * budget.calls) / budget.perMs);
+  Math.min(burstOf(budget), state.tokens + Math.max(0, now - state.at) / betweenMs(budget));
 
 /**
  * When a window has room for one more call and `spared` others, by what was made in it: a burst after a pause would otherwise come
@@ -52,7 +59,7 @@ function taken(state: RateState, budget: RateBudget, tokens: number, now: number
 /** Takes one call: the state after it and how long the caller waits before making it. */
 export function takeCall(state: RateState, budget: RateBudget, now: number): { state: RateState; waitMs: number } {
   const tokens = refilled(state, budget, now) - 1;
-  const forToken = tokens >= 0 ? 0 : (-tokens * budget.perMs) / budget.calls;
+  const forToken = tokens >= 0 ? 0 : -tokens * betweenMs(budget);
   const goesAt = Math.max(now + forToken, state.pausedUntil, roomAt(state, budget, 0));
   return { state: taken(state, budget, tokens, now, goesAt), waitMs: goesAt - now };
 }
@@ -69,7 +76,7 @@ export function takeSpareCall(
   const tokens = refilled(state, budget, now) - 1;
   const spared = Math.floor(burstOf(budget) / 2);
   const missing = spared - tokens;
-  const forTokens = missing > 0 ? (missing * budget.perMs) / budget.calls : 0;
+  const forTokens = missing > 0 ? missing * betweenMs(budget) : 0;
   const waitMs = Math.max(state.pausedUntil - now, roomAt(state, budget, spared) - now, forTokens);
   return waitMs > 0 ? { waitMs } : { state: taken(state, budget, tokens, now, now) };
 }

@@ -11,7 +11,7 @@ import type { PoolClient } from '@entente/postgres';
 import { newDelivery } from '../delivery-step/delivery.ts';
 import { onChanged, onUndecodable, type Enforcement, type RecipientFacts } from '../delivery-step/delivery-step.ts';
 import { isErasure } from '../delivery-step/erasure.ts';
-import { doubtWiped, tellUnheard } from '../delivery-step/unheard.ts';
+import { doubtWiped, mayHideDenial, tellUnheard } from '../delivery-step/unheard.ts';
 import { catalogueForShare, type HeldCatalogue } from '../store/catalogue-store.ts';
 import {
   databaseNow,
@@ -152,22 +152,24 @@ export class DeliveryUpsert {
     for (const change of changes) {
       if (change.version <= row.version) continue;
       if (catalogue.restoredAt !== null) row = doubtWiped(row, change.version);
+      const desired = allowedPurposes(change.vector, catalogue, row.recipient, now);
+      // This process has read on past what its rows have lost: nobody hands the versions between again.
+      const unheard = catalogue.comparisonOwed && change.version !== row.version + 1;
+      const hides = unheard && mayHideDenial(row, { vector: change.vector, desired }, facts);
       const changed = onChanged(
         row,
         {
           version: change.version,
-          direction: change.direction,
+          direction: hides ? 'deny' : change.direction,
           vector: change.vector,
           erasure: isErasure(change),
-          concerned: change.recipients.includes(row.recipient),
-          desired: allowedPurposes(change.vector, catalogue, row.recipient, now),
+          concerned: hides || change.recipients.includes(row.recipient),
+          desired,
           catalogue: catalogue.number,
           now,
         },
         facts,
       );
-      // This process has read on past what its rows have lost: nobody hands the versions between again.
-      const unheard = catalogue.comparisonOwed && change.version !== row.version + 1;
       const stepped = unheard ? tellUnheard(row, changed) : changed;
       const traceparent = traceparentOf(change);
       const startsRevocation = stepped.delivery.revokeVersion !== row.revokeVersion;

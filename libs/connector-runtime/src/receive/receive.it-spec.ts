@@ -415,6 +415,21 @@ describe('DLV-7: after a restore of this database', () => {
     await pool.query('UPDATE known_database SET restored_at = NULL');
   });
 
+  test('TRK-1: a denial lost with the rows, which a later grant of something else leaves standing, is revoked all the same', async () => {
+    const { pool } = runtime;
+    const person = await sharedPerson();
+    await pool.query(elsewhere);
+    expect(await foundRestored(pool)).toBe(true);
+    // Version 2 took the ads away; the rows have lost it, and that anything was ever shared.
+    await runtime.change(person, 2, [mail], { lanes: [] });
+    for (const table of ['delivery', 'exposure'])
+      await pool.query(`DELETE FROM ${table} WHERE subject_key = $1`, [person.subjectKey]);
+    await runtime.change(person, 3, [mail]);
+    await told(person, 'accepted@3');
+    expect(await runtime.enforcements(person)).not.toContain('nothing-to-do@3');
+    await pool.query('UPDATE known_database SET restored_at = NULL, comparison_owed_since = NULL');
+  });
+
   test('DLV-6: somebody erased who may have come back before the loss counts as shared; who was heard of all along does not', async () => {
     const { pool } = runtime;
     const [returned, heard] = [await sharedPerson(), await sharedPerson()];

@@ -9,9 +9,8 @@ import type { Logger } from '@entente/observability';
 import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import { onChanged, onVanished, type Stepped } from '../delivery-step/delivery-step.ts';
-import { isPending } from '../delivery-step/delivery.ts';
 import { isErasedVector } from '../delivery-step/erasure.ts';
-import { doubtWiped, tellUnheard } from '../delivery-step/unheard.ts';
+import { doubtWiped, mayHideDenial, tellUnheard } from '../delivery-step/unheard.ts';
 import { catalogueForShare, type HeldCatalogue } from '../store/catalogue-store.ts';
 import { addMissing, databaseNow, lockRows, writeRows, type DeliveryRow } from '../store/delivery-rows.ts';
 import { recordEnforcements } from '../store/enforcement-outbox.ts';
@@ -93,13 +92,8 @@ export class Reconciler {
       const { version, vector } = subject;
       const facts = factsOf(catalogue, row.recipient);
       const desired = allowedPurposes(vector, catalogue, row.recipient, now);
-      // Whatever stands denied here may be the change we did not hear of: an answer is owed for it (TRK-1). A revocation on its
-      // way answers for all that came behind it, so it goes on to the newest version.
       const erasure = isErasedVector(vector);
-      const denies =
-        erasure ||
-        isPending(row) ||
-        facts.purposes.some((purpose) => vector[purpose] !== undefined && !desired.includes(purpose));
+      const denies = mayHideDenial(row, { vector, desired }, facts);
       const direction = denies ? 'deny' : 'grant';
       const change = { version, vector, desired, direction, now, erasure, catalogue: catalogue.number } as const;
       return tellUnheard(row, onChanged(row, { ...change, concerned: denies }, facts));

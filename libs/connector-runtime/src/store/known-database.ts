@@ -26,6 +26,12 @@ const thereSql = `
   SELECT EXISTS (SELECT FROM pg_attribute
     WHERE attrelid = to_regclass('known_database') AND attname = 'restored_at') AS there`;
 
+const connectorSql = `
+  SELECT to_regclass('delivery') IS NOT NULL AND to_regclass('known_database') IS NOT NULL AS there`;
+
+const answersYes = async (client: Pick<PoolClient, 'query'>, sql: string): Promise<boolean> =>
+  (await client.query<{ there: boolean }>(sql)).rows[0]?.there === true;
+
 interface Recorded {
   /** The newest commits may be lost. */
   readonly restored: boolean;
@@ -145,13 +151,15 @@ const isSame = (
 /**
  * For a copy put back in the place of the database, which looks like the one known: from here on every recipient of this
  * connector counts as preloaded (DLV-7). @returns false where the schema holds no connector's tables
+ * @throws where they are those of an older build: its mark would be written where this one does not read it
  */
 export async function markRestored(databaseUrl: string, schema: string): Promise<boolean> {
   const client = createClient({ url: databaseUrl, schema, name: 'entente-restore' });
   await client.connect();
   try {
-    const { rows } = await client.query<{ there: boolean }>(thereSql);
-    if (rows[0]?.there !== true) return false;
+    if (!(await answersYes(client, connectorSql))) return false;
+    if (!(await answersYes(client, thereSql)))
+      throw new Error(`the tables of ${schema} are older than this build: run entente migrate, then this again`);
     await client.query(markSql);
     return true;
   } finally {

@@ -96,6 +96,8 @@ class LineReader {
     if (line[textAt - 1] !== tab) return null;
     if (isSalted && !readHex(line, saltAt, this.#salt)) return null;
     const text = line.subarray(textAt);
+    // What is erased has lost its salt with its text.
+    if (isSalted && isNone(text)) return null;
     const content = isNone(text) ? null : { text, salt: isSalted ? this.#salt : null };
     return { number, commitment: this.#commitment, link: this.#link, content };
   }

@@ -2,8 +2,8 @@ import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from '
 
 /** What LMDB needs for its table of readers (126 of them, 64 bytes each, behind a head), rounded up to pages. */
 const wholeBytes = 12_288;
-/** LMDB cuts the file to what it needs when it opens it; a shorter one was never whole. */
-const leastBytes = 8_192;
+/** What LMDB makes a shorter one as long as, with a hole. */
+const leastBytes = 8_272;
 /** What `stat` counts in (POSIX leaves it open; Linux and macOS agree). */
 const blockBytes = 512;
 

@@ -44,6 +44,7 @@ describe('RST-4: the end of a partition’s logs', () => {
   test('REL-5: the highest log epoch, whoever named it last', () => {
     expect(logEnd([mark(0, 4, 1), mark(4, 1, 0)])).toMatchObject({ epoch: 1, watermark: { incarnation: 4 } });
     expect(logEnd([]).epoch).toBe(0);
+    expect(logEnd([mark(0, 4, 1), mark(0, 5, 2 ** 40)]).epoch).toBe(1);
   });
 
   test('every change by its id and place; what has none says nothing', () => {

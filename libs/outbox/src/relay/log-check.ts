@@ -52,6 +52,9 @@ function publishedIn({ headers, topic, partition, offset }: InRecord): Told {
 const newer = (a: Watermark, b: Watermark | null): boolean =>
   b === null || a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.number > b.number);
 
+/** A log that is made anew each second for thirty years has had fewer; `relay_shard.log_epoch` holds twice as many. */
+const highestEpoch = 1_000_000_000;
+
 /** The newest watermark and the highest log epoch among the records, and every change. */
 export function logEnd(records: readonly InRecord[]): LogEnd {
   let watermark: Watermark | null = null;
@@ -61,7 +64,8 @@ export function logEnd(records: readonly InRecord[]): LogEnd {
     const what = told(record);
     if (what === null) continue;
     if ('watermark' in what) {
-      epoch = Math.max(epoch, what.watermark.logEpoch);
+      // One that no log of ours can have comes from somebody else: learnt, it would fit no column.
+      if (what.watermark.logEpoch <= highestEpoch) epoch = Math.max(epoch, what.watermark.logEpoch);
       if (newer(what.watermark, watermark)) watermark = what.watermark;
       continue;
     }

@@ -309,6 +309,8 @@ describe('an upload', () => {
       begun.destroy();
     }
     await ended;
+    const held = `SELECT FROM import_job WHERE request_key = 'beside' AND held_until > clock_timestamp()`;
+    while ((await consent.pool.query(held)).rowCount === 1) await new Promise((resolve) => setTimeout(resolve, 10));
   });
 
   test('judged dry changes nothing, and says what would be', async () => {

@@ -41,6 +41,8 @@ test('beside people who decide for themselves steps are short and followed by a 
   expect(beside.stepRows).toBeLessThan(alone.stepRows / 5);
   await beside.step(40, () => passing(50));
   await expect(beside.step(40, at)).resolves.toBe(50 + 150);
+  await beside.step(40, () => passing(15_000));
+  await expect(beside.step(40, at)).resolves.toBe(200 + 16_000);
 });
 
 test('a step that fails has taken its time all the same', async () => {

@@ -18,6 +18,9 @@ const lookAgainMs = 50;
 /** Longest wait for the relay before an import is told to come back; less than the import is its holder's. */
 const longestWaitMs = 15_000;
 
+/** A database that answers late, or not for a while, must not make the import lose its place (`ImportStore`), milliseconds. */
+const longestRestMs = 1_000;
+
 /**
  * Rows of one step, and the rest after it as a multiple of the time it took. Beside people who decide for themselves a step
  * is short, because they wait for it on the event loop, in the database and on the processors; and what it leads to, the
@@ -51,7 +54,7 @@ export class Pace {
       return await work();
     } finally {
       const now = clock.monotonic();
-      this.#nextAt = Math.max(this.#nextAt, now + (now - began) * this.#step.rest);
+      this.#nextAt = Math.max(this.#nextAt, now + Math.min(longestRestMs, (now - began) * this.#step.rest));
     }
   }
 

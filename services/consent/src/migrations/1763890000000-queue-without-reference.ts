@@ -9,6 +9,8 @@ export class QueueWithoutReference1763890000000 implements MigrationInterface {
   readonly name = 'QueueWithoutReference1763890000000';
 
   async up(runner: QueryRunner): Promise<void> {
+    // It locks both tables against everybody: behind a long reader (a dump) it would hold every writer up, so it gives up and is run again.
+    await runner.query(`SET LOCAL lock_timeout = '500ms'`);
     await runner.query('ALTER TABLE ledger_pending DROP CONSTRAINT ledger_pending_entry_id_fkey');
   }
 

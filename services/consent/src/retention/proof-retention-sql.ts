@@ -8,7 +8,7 @@ export const placeSql = 'SELECT looked_at AS "lookedAt" FROM proof_retention FOR
 export const entriesSql = (batchSize: number): string => `
   SELECT id::text AS id, controller, subject_key AS "subjectKey", version FROM ledger_entry
    WHERE id > $1 AND committed_at < clock_timestamp() - make_interval(secs => $2)
-     AND id < COALESCE((SELECT min(entry_id) FROM ledger_pending), 9223372036854775807)
+     AND id < COALESCE((SELECT min(p.entry_id) FROM ledger_pending p JOIN ledger_entry e ON e.id = p.entry_id), 9223372036854775807)
    ORDER BY id LIMIT ${batchSize}`;
 
 const granted = `'$.*.decision ? (@ == "granted")'`;
