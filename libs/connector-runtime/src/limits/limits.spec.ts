@@ -51,18 +51,20 @@ describe('rate limiter', () => {
     expect(went.length).toBeGreaterThan(0.95 * 60 * 10 - 40);
   });
 
-  test('what nobody waits for leaves half a burst of the window to those who hurry', () => {
+  test('what nobody waits for leaves half a burst to those who hurry, and no more of the window', () => {
     let state = freshRate(budget, 0);
     const went: number[] = [];
     for (let now = 0; now < 30_000;) {
       const spare = takeSpareCall(state, budget, now);
-      if ('waitMs' in spare) now += spare.waitMs;
+      // As a timer would: never less than a tick.
+      if ('waitMs' in spare) now += Math.max(1, spare.waitMs);
       else {
         state = spare.state;
         went.push(now);
       }
     }
-    expect(mostInOne(went)).toBe(95);
+    expect(mostInOne(went)).toBeLessThan(budget.calls);
+    expect(mostInOne(went)).toBeGreaterThan(0.95 * budget.calls);
     expect(takeCall(state, budget, 30_000).waitMs).toBe(0);
   });
 
