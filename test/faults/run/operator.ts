@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
-import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { consentEnvironment, repositoryFile } from '@entente/local';
-import { monotonicMs } from './clock.ts';
+import { monotonicMs, unlessOver } from './clock.ts';
 import type { Recording } from './recording.ts';
 import type { Connector, World } from './world.ts';
 
@@ -33,7 +32,7 @@ export class Operator {
     while (!signal.aborted) {
       if (await this.#isLost()) await this.#restore();
       await Promise.all(this.#world.connectors.map((connector) => this.#reopen(connector)));
-      await pause(lookMs, undefined, { signal }).catch(() => undefined);
+      await unlessOver(lookMs, signal);
     }
   }
 

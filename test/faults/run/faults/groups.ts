@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { AssignerProtocol, Kafka, logLevel } from 'kafkajs';
 import type { Random } from '../../../sim/engine/random.ts';
+import { unlessOver } from '../clock.ts';
 import type { World } from '../world.ts';
 import { second, type Fault } from './fault.ts';
 
@@ -76,20 +76,16 @@ async function comeAndGo(
       await consumer.connect();
       await consumer.subscribe({ topics: [...topics] });
       await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
-      await stays(random.between(...staysMs), signal);
+      await unlessOver(random.between(...staysMs), signal);
     } catch {
       // Another fault has taken its broker: a member that goes without a word is a storm too. What counts is how often it joined.
-      await stays(staysMs[0], signal);
+      await unlessOver(staysMs[0], signal);
     } finally {
       await gone(consumer);
     }
   }
   return joins;
 }
-
-/** The only failure of a pause is the end of the run, which is why it is over. */
-const stays = (ms: number, signal: AbortSignal): Promise<void> =>
-  pause(ms, undefined, { signal }).catch(() => undefined);
 
 /** Where its broker was taken from it there is nobody left to take leave of. */
 const gone = (client: { disconnect(): Promise<void> }): Promise<void> => client.disconnect().catch(() => undefined);

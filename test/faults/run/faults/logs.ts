@@ -3,6 +3,7 @@ import { topics, topicSettings } from '@entente/contracts';
 import { createPool } from '@entente/postgres';
 import type { Ends } from '../../../e2e/foreign-client.ts';
 import type { Random } from '../../../sim/engine/random.ts';
+import { unlessOver } from '../clock.ts';
 import type { Recording } from '../recording.ts';
 import { asAdmin } from '../stranger.ts';
 import type { Victim, World } from '../world.ts';
@@ -27,7 +28,7 @@ const retentionPassed = (world: World, recording: Recording, random: Random): Fa
     const services = [...Map.groupBy(world.connectors, ({ recipient }) => recipient).values()];
     const dead: readonly Victim[] = random.pick(services);
     for (const victim of dead) await kill(victim, recording);
-    await pause(random.between(2 * second, 6 * second), undefined, { signal }).catch(() => undefined);
+    await unlessOver(random.between(2 * second, 6 * second), signal);
     const { ends, records } = await world.topics.read(logs);
     const known = await knownToOps(world);
     if (known) await passed(world, ends);
