@@ -421,6 +421,36 @@ describe('the API behind it', () => {
     );
   });
 
+  test('a record nobody could read keeps anybody from saying that all is enforced, until an operator has looked into it', async () => {
+    await world.pool.query(
+      `INSERT INTO quarantine (topic, partition, log_offset, reason) VALUES ('consent.revocations.v1', 3, 7, 'no type')`,
+    );
+    const record = { topic: 'consent.revocations.v1', partition: 3, offset: '7' };
+    const { answer } = await world.ask('/v1/unreadable-records');
+    expect(answer['records']).toEqual([{ ...record, reason: 'no type', at: expect.any(String) }]);
+    expect((await world.ask('/v1/status')).answer).toMatchObject({ allEnforced: false, unreadableRecords: 1 });
+    const dismiss = { ...record, reason: 'written by hand' };
+    const bad = await world.ask('/v1/unreadable-records/dismiss', { ...dismiss, offset: 7, topic: 'x' }, 'operator');
+    expect([bad.status, bad.answer['errors']]).toEqual([
+      400,
+      expect.arrayContaining([
+        expect.objectContaining({ pointer: '/offset' }),
+        expect.objectContaining({ pointer: '/topic' }),
+      ]),
+    ]);
+    const answers = [
+      await world.ask('/v1/unreadable-records/dismiss', dismiss),
+      await world.ask('/v1/unreadable-records/dismiss', dismiss, 'operator'),
+      await world.ask('/v1/unreadable-records/dismiss', dismiss, 'operator'),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([403, 200, 404]);
+    expect((await world.ask('/v1/status')).answer).toMatchObject({ unreadableRecords: 0 });
+    const { rows } = await world.pool.query(
+      `SELECT target, reason FROM audit WHERE action = 'dismiss-record' ORDER BY id LIMIT 1`,
+    );
+    expect(rows).toEqual([{ target: 'consent.revocations.v1/3/7', reason: 'written by hand' }]);
+  });
+
   test('nothing inline, nothing from elsewhere, and the nonce is fresh', async () => {
     const policies = await Promise.all(
       [1, 2].map(async () => (await fetch(`${world.url}/console/`)).headers.get('content-security-policy') ?? ''),

@@ -23,6 +23,7 @@ import { PropagationsController } from './http/propagations.controller.ts';
 import { ReconciliationsController } from './http/reconciliations.controller.ts';
 import { SessionController } from './http/session.controller.ts';
 import { StuckController } from './http/stuck.controller.ts';
+import { UnreadableController } from './http/unreadable.controller.ts';
 import { opsAlertmanager, opsConfig, opsCursors, opsLog, opsPool } from './http/tokens.ts';
 import { registerGauges } from './metrics/gauges.ts';
 import { sealedCursors } from './read/cursors.ts';
@@ -82,6 +83,7 @@ export class OpsModule {
         ConnectorsController,
         StuckController,
         ParkedController,
+        UnreadableController,
         LeaksController,
         CanariesController,
         ReconciliationsController,

@@ -26,8 +26,8 @@ export interface ConsoleWorld {
   readonly pool: Pool;
   readonly connectors: ConnectorStub;
   readonly ops: ServiceProcess;
-  /** Asks the API as a machine that may look: POST where there is a body. */
-  ask(path: string, body?: object): Promise<{ readonly status: number; readonly answer: Record<string, never> }>;
+  /** Asks the API as a machine that may look, or one that may act: POST where there is a body. */
+  ask(path: string, body?: object, as?: 'machine' | 'operator'): Promise<{ readonly status: number; readonly answer: Record<string, never> }>;
   stop(): Promise<void>;
 }
 
@@ -106,13 +106,14 @@ export async function startConsoleWorld(more: (stub: string) => NodeJS.ProcessEn
     await stop();
     throw error;
   }
-  const token = async (): Promise<string> => {
+  const token = async (as: 'machine' | 'operator'): Promise<string> => {
+    const client = as === 'machine' ? 'machine' : 'ops';
     const answer = await fetch(issuer.tokenUrl, {
       method: 'POST',
       body: new URLSearchParams({
         grant_type: 'client_credentials',
-        client_id: 'machine',
-        client_secret: 'machine-secret',
+        client_id: client,
+        client_secret: `${client}-secret`,
       }),
     });
     return ((await answer.json()) as { access_token: string }).access_token;
@@ -124,10 +125,10 @@ export async function startConsoleWorld(more: (stub: string) => NodeJS.ProcessEn
     pool,
     connectors,
     ops,
-    ask: async (path, body) => {
+    ask: async (path, body, as = 'machine') => {
       const response = await fetch(url + path, {
         method: body === undefined ? 'GET' : 'POST',
-        headers: { authorization: `Bearer ${await token()}`, 'content-type': 'application/json' },
+        headers: { authorization: `Bearer ${await token(as)}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       return { status: response.status, answer: (await response.json()) as Record<string, never> };

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Unreachable, type CheckedDecision } from '../client/entente-client.ts';
 import { decisionInWords } from '../demo/ask-decision.ts';
-import { connection, withConnection, type CommonOptions } from './data-commands.ts';
+import { connection, withConnection, type CommonOptions } from './common-options.ts';
 import { exitCode } from './exit.ts';
 import { result } from './output.ts';
 import { connect } from './running-stack.ts';

@@ -1,21 +1,10 @@
 import type { Command } from 'commander';
-import { connectionFromEnvironment } from './config.ts';
+import { connection, withConnection, type CommonOptions } from './common-options.ts';
 import { exitCode } from './exit.ts';
 import { result } from './output.ts';
-import { connect, type ConnectionOptions } from './running-stack.ts';
+import { connect } from './running-stack.ts';
 
-interface CommonOptions extends ConnectionOptions {
-  readonly json?: boolean;
-}
-
-const withConnection = (command: Command): Command =>
-  command
-    .option('--consent-url <url>', 'consent service (ENTENTE_CONSENT_URL); default: the stack running here')
-    .option('--ops-url <url>', 'ops service (ENTENTE_OPS_URL)')
-    .option('--token <token>', 'bearer token (ENTENTE_TOKEN)')
-    .option('--json', 'JSON on stdout, one value a line');
-
-const client = (options: CommonOptions) => connect({ ...connectionFromEnvironment(), ...options });
+const client = (options: CommonOptions) => connect(connection(options));
 
 interface Latest {
   readonly latest: readonly {

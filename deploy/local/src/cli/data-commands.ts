@@ -5,28 +5,12 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Propagation, RecordedChange } from '../client/entente-client.ts';
 import { propagationOf } from '../demo/withdrawals.ts';
 import { starterNotice } from '../stack/starter-catalogue.ts';
-import { connectionFromEnvironment } from './config.ts';
+import { connection, withConnection, type CommonOptions } from './common-options.ts';
 import { exitCode } from './exit.ts';
 import { nextAttempts } from './next-attempts.ts';
 import { result, say } from './output.ts';
-import { connect, connectorsRunning, type ConnectionOptions } from './running-stack.ts';
+import { connect, connectorsRunning } from './running-stack.ts';
 import { parseSeconds } from './seconds.ts';
-
-export interface CommonOptions extends ConnectionOptions {
-  readonly json?: boolean;
-}
-
-export const withConnection = (command: Command): Command =>
-  command
-    .option('--consent-url <url>', 'consent service (ENTENTE_CONSENT_URL); default: the stack running here')
-    .option('--ops-url <url>', 'ops service (ENTENTE_OPS_URL)')
-    .option('--token <token>', 'bearer token (ENTENTE_TOKEN)')
-    .option('--json', 'one line of JSON on stdout');
-
-export const connection = (options: CommonOptions): ConnectionOptions => ({
-  ...connectionFromEnvironment(),
-  ...options,
-});
 
 function parseNotice(text: string): { id: string; version: number } {
   const [, id, version] = /^(.+)@([1-9]\d{0,8})$/.exec(text) ?? [];

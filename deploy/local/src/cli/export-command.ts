@@ -3,7 +3,7 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import type { EntenteClient } from '../client/entente-client.ts';
-import { connection, withConnection, type CommonOptions } from './data-commands.ts';
+import { connection, withConnection, type CommonOptions } from './common-options.ts';
 import { result, say } from './output.ts';
 import { askConsent, connect } from './running-stack.ts';
 

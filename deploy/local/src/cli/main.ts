@@ -16,6 +16,7 @@ import { registerReconcile } from './reconcile-command.ts';
 import { registerReceipts } from './receipt-commands.ts';
 import { registerRestore } from './restore-command.ts';
 import { registerStack } from './stack-commands.ts';
+import { registerUnreadable } from './unreadable-commands.ts';
 
 const program = new Command('entente')
   .description('Records consent, propagates withdrawals, and shows where each has arrived.')
@@ -32,6 +33,7 @@ registerImport(program);
 registerExport(program);
 registerCatalogue(program);
 registerConsole(program);
+registerUnreadable(program);
 registerCanary(program);
 registerIssuer(program);
 registerLedger(program);

@@ -125,6 +125,7 @@ const checkLine = ({ name, ok, detail, hint }: Check): string =>
 
 interface Status {
   readonly allEnforced: boolean;
+  readonly unreadableRecords: number;
   readonly recipients: readonly {
     readonly recipient: string;
     readonly name: string;
@@ -162,8 +163,15 @@ const explained = (statuses: readonly string[]): string[] =>
     return meaning === undefined ? [] : [`${status}: ${meaning}`];
   });
 
-const statusLines = ({ allEnforced, recipients }: Status): string[] => [
-  allEnforced ? 'every withdrawal is enforced everywhere' : 'some withdrawals are not enforced yet',
+const statusLines = ({ allEnforced, unreadableRecords, recipients }: Status): string[] => [
+  allEnforced
+    ? 'every withdrawal is enforced everywhere'
+    : recipients.every(({ unenforced }) => unenforced === 0)
+      ? 'whether every withdrawal is enforced is not known'
+      : 'some withdrawals are not enforced yet',
+  ...(unreadableRecords > 0
+    ? [`  ${unreadableRecords} records of the logs could not be read, and one may be a withdrawal: \`unreadable ls\``]
+    : []),
   ...recipients.map(
     ({ name, status, reason, unenforced, parked, oldestUnenforcedS, documentedDelay }) =>
       `  ${name.padEnd(24)} ${status.padEnd(13)} ${unenforced} not enforced (oldest ${oldestUnenforcedS.toFixed(1)} s), ${parked} of them parked${whose[reason] ?? ''}${documentedDelay === null ? '' : `; the partner itself: ${documentedDelay.en}`}`,

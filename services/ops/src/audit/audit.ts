@@ -11,6 +11,7 @@ type Action =
   | 'replay'
   | 'run-canary'
   | 'reconcile'
+  | 'dismiss-record'
   | 'demo-faults'
   | 'demo-re-import'
   | 'sign-in'

@@ -6,7 +6,8 @@ import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Audit } from '../audit/audit.ts';
-import { recipientSummaries, unreadableRecords } from '../read/recipients.ts';
+import { recipientSummaries } from '../read/recipients.ts';
+import { unreadableRecords } from '../read/unreadable.ts';
 import type { PropagationAnswer, PropagationView, RecipientSummary } from '../read/views.ts';
 import { latestPropagations, propagation } from '../tracker/read-model.ts';
 import { allEnforced } from '../tracker/track.ts';
@@ -21,6 +22,8 @@ const latestCount = 30;
 interface LiveView {
   readonly at: string;
   readonly allEnforced: boolean;
+  /** Of the consent logs, counted up to a hundred; any of them may hide a withdrawal. */
+  readonly unreadableRecords: number;
   readonly recipients: readonly RecipientSummary[];
   /** Whom they concern is masked. */
   readonly latest: readonly (Omit<PropagationView, 'subjectKey'> & { readonly subject: string })[];
@@ -83,7 +86,7 @@ export class PropagationsController {
       unreadableRecords(this.pool),
     ]);
     const at = new Date(systemClock.now()).toISOString();
-    return { at, allEnforced: allEnforced(recipients, unreadable), recipients };
+    return { at, allEnforced: allEnforced(recipients, unreadable), unreadableRecords: unreadable, recipients };
   }
 
   @Get('live')

@@ -8,6 +8,7 @@ import { LogHorizon1700000000033 } from './0006-log-horizon.ts';
 import { DocumentedDelays1700000000041 } from './0007-documented-delays.ts';
 import { EgressLookedAt1700000000042 } from './0008-egress-looked-at.ts';
 import { BacklogPace1700000000051 } from './0009-backlog-pace.ts';
+import { DismissedRecords1700000000061 } from './0010-dismissed-records.ts';
 
 /** What `entente migrate` applies to the schema `ops`; oldest first. */
 export const opsMigrations: MigrationClass[] = [
@@ -20,4 +21,5 @@ export const opsMigrations: MigrationClass[] = [
   DocumentedDelays1700000000041,
   EgressLookedAt1700000000042,
   BacklogPace1700000000051,
+  DismissedRecords1700000000061,
 ];

@@ -1,7 +1,8 @@
 import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { allEnforced } from '../tracker/track.ts';
-import { logHorizon, recipientSummaries, unreadableRecords } from './recipients.ts';
+import { logHorizon, recipientSummaries } from './recipients.ts';
+import { unreadableRecords } from './unreadable.ts';
 import type { AlertsView, ConnectorLine, Overview, Percentiles, RecipientSummary, WithdrawalLine } from './views.ts';
 
 /** Newest withdrawals per recipient that the percentiles are taken over. */

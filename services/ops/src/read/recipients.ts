@@ -147,12 +147,3 @@ function summary(row: Row, trackerSees: boolean): RecipientSummary {
     documentedDelay: row.documented_delay,
   };
 }
-
-/** Records of the consent logs that could not be read, counted up to a hundred: any of them may hide a withdrawal. */
-export async function unreadableRecords(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM (SELECT FROM quarantine WHERE topic = ANY ($1) LIMIT 100) AS first`,
-    [['consent.revocations.v1', 'consent.changes.v1']],
-  );
-  return rows[0]?.count ?? 0;
-}

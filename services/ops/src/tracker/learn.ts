@@ -88,12 +88,17 @@ export async function learn(tx: PoolClient, records: readonly Heard[]): Promise<
 const of = <T extends ReceivedEvent['type']>(records: readonly Heard[], type: T): EventData[T][] =>
   records.flatMap(({ event }) => (event.type === type ? [event.data as EventData[T]] : []));
 
-/** Unreadable records are counted by those who ask whether everything is known. */
+/**
+ * Unreadable records are counted by those who ask whether everything is known. One read anew is looked into anew: in a log made
+ * again it is another record.
+ */
 export async function quarantine(tx: PoolClient, unreadable: readonly Unreadable[]): Promise<void> {
   if (unreadable.length === 0) return;
   await tx.query(
     `INSERT INTO quarantine (topic, partition, log_offset, reason)
-     SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[]) ON CONFLICT DO NOTHING`,
+     SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[])
+     ON CONFLICT (topic, partition, log_offset) DO UPDATE SET reason = excluded.reason, at = clock_timestamp(), dismissed_at = NULL
+      WHERE quarantine.dismissed_at IS NOT NULL`,
     [
       unreadable.map(({ record }) => record.topic),
       unreadable.map(({ record }) => record.partition),

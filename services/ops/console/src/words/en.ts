@@ -84,7 +84,8 @@ export const en = {
     noRecipients: 'There is no recipient yet, so there is nothing to enforce.',
     inTime: (count: string) => `${count} being enforced now, none late.`,
     leaks: (count: string) => `${count}: data was sent after a withdrawal. Treat it as an incident.`,
-    unreadable: (count: string) => `${count} in the logs could not be read: one may be a withdrawal.`,
+    unreadable: (count: string) =>
+      `${count} in the logs could not be read: one may be a withdrawal. entente unreadable ls names them.`,
     trackerBlind: 'This service cannot read its topics: what you see may be old.',
     why: {
       'partner-fails': (name: string, waiting: string, age: string) =>

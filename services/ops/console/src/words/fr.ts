@@ -84,7 +84,8 @@ export const fr: Words = {
     noRecipients: 'Aucun destinataire pour l’instant : rien à appliquer.',
     inTime: (count) => `${count} en cours d’application, sans retard.`,
     leaks: (count) => `${count} : des données sont parties après un retrait. À traiter comme un incident.`,
-    unreadable: (count) => `${count} des journaux, illisible(s) : un retrait s’y cache peut-être.`,
+    unreadable: (count) =>
+      `${count} des journaux, illisible(s) : un retrait s’y cache peut-être. entente unreadable ls les nomme.`,
     trackerBlind: 'Ce service ne peut pas lire ses topics : ce que vous voyez est peut-être ancien.',
     why: {
       'partner-fails': (name, waiting, age) => `${name} n’accepte rien : ${waiting}, le plus ancien depuis ${age}.`,
