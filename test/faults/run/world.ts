@@ -65,6 +65,8 @@ export interface World {
   readonly databaseUrl: () => string;
   /** Where the wall clock of each service can be set wrong (`own-clock.ts`); null where nobody wants that. */
   readonly clocks: string | null;
+  /** Where processes say what ended them. */
+  readonly directory: string;
   readonly wrongClocks: WrongClocks;
   /** On which one gate keeps its replica; null where it cannot be made, or is not wanted. */
   readonly smallDisk: SmallDisk | null;
@@ -113,6 +115,10 @@ export async function startWorld(
     stops.push(() => rm(directory, { recursive: true, force: true }));
     const clocks = onMenu('F12') ? join(directory, 'clocks') : null;
     if (clocks !== null) await mkdir(clocks);
+    const preloaded = [
+      loaded('last-words.ts', directory),
+      ...(clocks === null ? [] : [loaded('own-clock.ts', clocks)]),
+    ];
     const tapFile = join(directory, 'tap.jsonl');
     // Three processes, so that none of them has to carry all there is.
     const toBrokers = await host(Array.from({ length: brokers }, (_, index) => `kafka-${index + 1}`));
@@ -156,7 +162,7 @@ export async function startWorld(
       log: createLogger({ service: 'faults', level: 'error' }),
       say,
       separateRelay: true,
-      ...(clocks === null ? {} : { nodeOptions: `--import=${ownClock(clocks)}` }),
+      nodeOptions: preloaded.map((url) => `--import=${url}`).join(' '),
       before(server, url) {
         const lines = server === 'consent' ? [toConsent] : [tapAt(taps, server, 1), tapAt(taps, server, 2)];
         for (const line of lines) line.leadTo(portOf(url));
@@ -167,7 +173,18 @@ export async function startWorld(
     const { victims, connectors, consentUrls } = await everyProcess(stack, taps, instances, smallDisk);
     toConsent.leadTo(...consentUrls.map(portOf));
     for (const { name } of victims) recording.add({ kind: 'process.started', at: beforeStart, process: name });
-    const lines = { toBrokers, toPostgres, toConsent, tapFile, database, clocks, smallDisk, limitsFiles, impossible };
+    const lines = {
+      directory,
+      toBrokers,
+      toPostgres,
+      toConsent,
+      tapFile,
+      database,
+      clocks,
+      smallDisk,
+      limitsFiles,
+      impossible,
+    };
     const wrongClocks = new WrongClocks();
     const topics = new TopicReader(infrastructure.bootstrap, wrongClocks);
     const databaseUrl = (): string => database?.primary.url ?? infrastructure.databaseUrl;
@@ -191,10 +208,11 @@ export async function startWorld(
   }
 }
 
-function ownClock(directory: string): string {
-  const clock = new URL('own-clock.ts', import.meta.url);
-  clock.searchParams.set('in', directory);
-  return clock.href;
+/** A module of this folder that every service loads before its own. */
+function loaded(module: string, directory: string): string {
+  const url = new URL(module, import.meta.url);
+  url.searchParams.set('in', directory);
+  return url.href;
 }
 
 function tapAt(taps: readonly Line[], partner: PartnerName, instance: 1 | 2): Line {

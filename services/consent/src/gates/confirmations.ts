@@ -19,7 +19,7 @@ export class Confirmations {
   readonly #ended = new Set<GateStartId>();
   readonly #waiting = new Map<SubjectKey, Set<Waiter>>();
 
-  constructor(keep = 100_000) {
+  constructor(keep = 20_000) {
     this.#keep = keep;
   }
 

@@ -26,7 +26,7 @@ const longestRestMs = 1_000;
  * is short, because they wait for it on the event loop, in the database and on the processors; and what it leads to, the
  * relay's, the connectors' and the tracker's work for its rows, takes three times as much again and has to fit into the rest.
  */
-const steps = { besideLive: { rows: 40, rest: 2 }, alone: { rows: 400, rest: 0 } };
+const steps = { besideLive: { rows: 20, rest: 2 }, alone: { rows: 400, rest: 0 } };
 
 /**
  * The rate of all imports of this process together. Rows that would be recorded faster wait, and with them the upload, so

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Broker } from '@entente/local';
 import { monotonicMs } from '../clock.ts';
 import { familyOf, limitFiles } from '../file-limit.ts';
+import { lastWords } from '../last-words.ts';
 import type { Recording } from '../recording.ts';
 import type { RunDatabase } from '../run-database.ts';
 import type { SmallDisk } from '../small-disk.ts';
@@ -12,11 +13,11 @@ import { kill, startAgain } from './processes.ts';
 
 /** F13: "disk full for Postgres, Kafka log, connector store". Each is whole again when there is room, by nobody's hand. */
 export function diskFaults(world: World, recording: Recording): Fault[] {
-  const { smallDisk, database, limitsFiles, infrastructure, connectors } = world;
+  const { smallDisk, database, limitsFiles, infrastructure, connectors, directory } = world;
   const onIt = connectors.find(({ process }) => process.definition.env['GATE_DIR'] === smallDisk?.directory);
   return [
-    ...(limitsFiles ? connectors.map((connector) => storeFull(connector, recording)) : []),
-    ...(smallDisk !== null && onIt !== undefined ? [storeGone(onIt, smallDisk, recording)] : []),
+    ...(limitsFiles ? connectors.map((connector) => storeFull(connector, recording, directory)) : []),
+    ...(smallDisk !== null && onIt !== undefined ? [storeGone(onIt, smallDisk, recording, directory)] : []),
     ...(limitsFiles && database !== null ? [databaseFull(database)] : []),
     ...(limitsFiles ? infrastructure.kafka.brokers.map(brokerFull) : []),
   ];
@@ -26,7 +27,7 @@ export function diskFaults(world: World, recording: Recording): Fault[] {
 const storeBytes = 4_096;
 
 /** The gate must close: it may not go on from what it cannot keep. */
-const storeFull = (connector: Connector, recording: Recording): Fault => ({
+const storeFull = (connector: Connector, recording: Recording, directory: string): Fault => ({
   ...{ id: 'F13', how: 'gate’s disk full', target: connector.name, lasts: [2 * second, 8 * second] },
   async impose() {
     const { pid } = connector.process;
@@ -37,7 +38,7 @@ const storeFull = (connector: Connector, recording: Recording): Fault => ({
       event: { what: 'disk', target: connector.name },
       async heal() {
         await limitFiles([pid], null);
-        if (connector.process.pid === undefined) recording.crashed.push(crashOf(connector));
+        if (connector.process.pid === undefined) recording.crashed.push(await crashOf(connector, pid, directory));
         await startAgain(connector, recording);
         return (await complaints(connector)) - before;
       },
@@ -46,7 +47,7 @@ const storeFull = (connector: Connector, recording: Recording): Fault => ({
 });
 
 /** As after a lost volume: it has to seed where there is no room. */
-const storeGone = (connector: Connector, disk: SmallDisk, recording: Recording): Fault => ({
+const storeGone = (connector: Connector, disk: SmallDisk, recording: Recording, directory: string): Fault => ({
   ...{ id: 'F13', how: 'gate started without its store on a full disk', target: connector.name },
   lasts: [2 * second, 8 * second],
   async impose() {
@@ -56,6 +57,7 @@ const storeGone = (connector: Connector, disk: SmallDisk, recording: Recording):
     for (const name of await readdir(disk.directory)) await rm(join(disk.directory, name), { recursive: true });
     await disk.fill();
     await connector.process.start();
+    const { pid } = connector.process;
     recording.add({ kind: 'process.started', at: monotonicMs(), process: connector.name });
     return {
       event: { what: 'disk', target: connector.name, cutsProof: [connector.name] },
@@ -63,7 +65,8 @@ const storeGone = (connector: Connector, disk: SmallDisk, recording: Recording):
         await disk.free();
         // Without its database it may not start; nothing else excuses it.
         const excused = (await times(connector.process.log, cannotStart)) > excuses;
-        if (connector.process.pid === undefined && !excused) recording.crashed.push(crashOf(connector));
+        if (connector.process.pid === undefined && !excused)
+          recording.crashed.push(await crashOf(connector, pid, directory));
         await startAgain(connector, recording);
         return (await complaints(connector)) - before;
       },
@@ -71,8 +74,15 @@ const storeGone = (connector: Connector, disk: SmallDisk, recording: Recording):
   },
 });
 
-/** What it died of: on a full disk it may be able to tell nobody else. */
-const crashOf = ({ name, process: { lastEnd } }: Connector): string => `${name} (${lastEnd ?? 'nobody saw how'})`;
+/** What it died of: on a full disk its log may not have it. */
+async function crashOf(
+  { name, process: { lastEnd } }: Connector,
+  pid: number | undefined,
+  directory: string,
+): Promise<string> {
+  const words = pid === undefined ? null : await lastWords(directory, pid);
+  return `${name} (${lastEnd ?? 'nobody saw how'}${words === null ? '' : `: ${words}`})`;
+}
 
 /** How often it has said that it cannot keep its replica. */
 const complaints = ({ process: { log } }: Connector): Promise<number> =>
