@@ -2,7 +2,7 @@ import type { CatalogueDocument } from '@entente/contracts';
 import type { ExposureRegister } from '../../../libs/connector-runtime/src/store/exposure-register.ts';
 import { settle } from '../../../services/ops/src/tracker/track.ts';
 import type { SimServer } from '../postgres/server.ts';
-import { rowsOf } from '../postgres/shapes.ts';
+import { rowsOf, touched } from '../postgres/shapes.ts';
 import type { Mutations } from './mutations.ts';
 
 /** The exposure is written this long after the send it is for, milliseconds. */
@@ -27,8 +27,8 @@ export const exposureAfterSend: Mutations['register'] = (register) =>
     },
   });
 
-/** What the runtime reads of its rows by statements with this text is changed on the way. */
-const reading =
+/** What statements with this text read is changed on the way. */
+export const reading =
   (part: string, change: (row: object) => object): Mutations['database'] =>
   (server: SimServer) => {
     server.around = (text, handler) =>
@@ -50,6 +50,14 @@ export const restoreUnnoticed = reading(catalogueInUse, () => ({ restoredAt: nul
 export const windowForgotten = reading(catalogueInUse, (row) =>
   'restoredAt' in row && row.restoredAt !== null ? { restoredAt: 0 } : {},
 );
+
+/** TRK-1, DLV-7: behind a gap nobody thinks of what was missed until it has been compared. */
+export const gapUnmarked: Mutations['database'] = (server) => {
+  server.around = (text, handler) =>
+    text.includes('INSERT INTO known_database') && text.includes('synchronous, comparison_owed_since)')
+      ? () => touched(1)
+      : handler;
+};
 
 /** DLV-6: who was never shared by us is not there, whoever else fed the recipient. */
 export const preloadedForgotten = reading(catalogueInUse, (row) => {

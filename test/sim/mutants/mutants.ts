@@ -48,6 +48,11 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     caughtBy: ['NO-LEAK-STRICT'],
     seeds: 60,
   },
+  'lost-gates-unthought-of': {
+    make: () => ({ database: restore.lostGatesUnthoughtOf }),
+    caughtBy: ['NO-LEAK-STRICT'],
+    seeds: 1_000,
+  },
   'no-version-check': { make: () => ({ ground: gate.noVersionCheck }), caughtBy: ['ORDER', 'NO-LEAK'], seeds: 20 },
   'offset-before-apply': {
     make: () => ({ ground: gate.offsetsFirst }),
@@ -70,6 +75,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     caughtBy: ['ACK-TRUTH'],
     seeds: 120,
   },
+  'gap-unmarked': { make: () => ({ database: delivery.gapUnmarked }), caughtBy: ['CONVERGENCE'], seeds: 600 },
   'database-unasked': {
     make: () => ({ connected: () => () => Promise.resolve() }),
     caughtBy: ['ACK-TRUTH', 'CONVERGENCE'],

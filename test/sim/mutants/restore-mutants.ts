@@ -3,6 +3,7 @@ import type { Ledger } from '../../../services/consent/src/ledger/ledger.ts';
 import type { SimServer } from '../postgres/server.ts';
 import { rowsOf } from '../postgres/shapes.ts';
 import type { Handler } from '../postgres/statement.ts';
+import { reading } from './delivery-mutants.ts';
 
 /** Statements with this text are carried out by another hand. */
 const instead =
@@ -42,3 +43,6 @@ export const givesBack = recording((commands) =>
 
 /** RST-4: the restore merges nobody. */
 export const skips = recording(() => []);
+
+/** GATE-6: whoever stands in the table is everybody, also after a loss. */
+export const lostGatesUnthoughtOf = reading('AS "mayLack"', () => ({ mayLack: false }));

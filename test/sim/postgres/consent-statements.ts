@@ -35,6 +35,8 @@ export interface IncarnationRow {
   readonly incarnation: number;
   readonly systemIdentifier: string | null;
   readonly timeline: number | null;
+  /** Database milliseconds. */
+  readonly raisedAt: number | null;
 }
 
 interface RestoreRow {
@@ -57,7 +59,12 @@ export const commitmentOf = (entry: string): Buffer => createHash('sha256').upda
 
 const subjectId = (controller: string, key: string): string => `${controller} ${key}`;
 const incarnationOf = (s: Statement): IncarnationRow =>
-  s.get<IncarnationRow>('incarnation', 'one') ?? { incarnation: 0, systemIdentifier: null, timeline: null };
+  s.get<IncarnationRow>('incarnation', 'one') ?? {
+    incarnation: 0,
+    systemIdentifier: null,
+    timeline: null,
+    raisedAt: null,
+  };
 const catalogueOf = (s: Statement): CatalogueRow | undefined => s.get<CatalogueRow>('catalogue', 'one');
 
 /** The newest link, kept beside the chain: it is asked for many times a second. */
@@ -229,7 +236,8 @@ export const consentHandlers: Handlers = {
     if (held.systemIdentifier === systemIdentifier && held.timeline === timeline) return rowsOf([]);
     const raised = Math.max(held.incarnation + 1, 4 * (timeline - 1));
     const incarnation = held.systemIdentifier === null ? held.incarnation : raised;
-    s.put('incarnation', 'one', { incarnation, systemIdentifier, timeline });
+    const raisedAt = held.systemIdentifier === null ? null : s.now;
+    s.put('incarnation', 'one', { incarnation, systemIdentifier, timeline, raisedAt } satisfies IncarnationRow);
     return rowsOf([{ incarnation }]);
   },
   [restoreSql.backupEndSql]: (s) => {
@@ -271,7 +279,7 @@ export const consentHandlers: Handlers = {
     s.lock('incarnation', 'one');
     const { systemIdentifier, timeline } = s.backend.server;
     const incarnation = Math.max(incarnationOf(s).incarnation, s.value<number>(1) + 1);
-    s.put('incarnation', 'one', { incarnation, systemIdentifier, timeline });
+    s.put('incarnation', 'one', { incarnation, systemIdentifier, timeline, raisedAt: s.now } satisfies IncarnationRow);
     return rowsOf([{ incarnation }]);
   },
   [restoreSql.recordSql]: (s) => {

@@ -267,6 +267,12 @@ export const deliveryHandlers: Handlers = {
     s.put('known_database', 'one', { ...held, restored_at: s.now } satisfies KnownDatabase);
     return touched(1);
   },
+  'INSERT INTO known_database (system_identifier, timeline, synchronous, comparison_owed_since)': (s) => {
+    s.lock('known_database', 'one');
+    const held = s.get<KnownDatabase>('known_database', 'one') ?? unknownDatabase;
+    s.put('known_database', 'one', { ...held, comparison_owed_since: String(s.now) } satisfies KnownDatabase);
+    return touched(1);
+  },
   'SELECT (SELECT system_identifier::text FROM pg_control_system()) AS "systemIdentifier"': (s) =>
     rowsOf([
       {

@@ -1,4 +1,6 @@
 import * as relaySql from '../../../libs/outbox/src/relay/relay-sql.ts';
+import { startsSql } from '../../../services/consent/src/gates/wait-for-gates.ts';
+import type { IncarnationRow } from './consent-statements.ts';
 import { rowsOf, touched } from './shapes.ts';
 import type { Handlers, Statement } from './statement.ts';
 
@@ -240,11 +242,10 @@ export const outboxHandlers: Handlers = {
       },
     ]),
   // GATE-6, asked by wait-for-gates.
-  'SELECT start_id AS "startId" FROM gate': (s) =>
-    rowsOf(
-      s
-        .all<GateRow>('gate')
-        .filter(({ controller }) => controller === s.value(1))
-        .map(({ startId }) => ({ startId })),
-    ),
+  [startsSql]: (s) => {
+    const gates = s.all<GateRow>('gate').filter(({ controller }) => controller === s.value(1));
+    const raisedAt = s.get<IncarnationRow>('incarnation', 'one')?.raisedAt ?? null;
+    const mayLack = raisedAt !== null && raisedAt > s.now - s.value<number>(2) * 1_000;
+    return rowsOf([{ starts: gates.map(({ startId }) => startId), mayLack }]);
+  },
 };

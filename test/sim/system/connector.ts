@@ -18,7 +18,7 @@ import type { ShareRequest, Ticket } from '../../../libs/connector-runtime/src/s
 import { ExposureRegister } from '../../../libs/connector-runtime/src/store/exposure-register.ts';
 import { IdentifierSource } from '../../../libs/connector-runtime/src/store/identifier-source.ts';
 import { DatabaseWatch } from '../../../libs/connector-runtime/src/store/known-database.ts';
-import { forgetPosition, storedPositions } from '../../../libs/connector-runtime/src/store/log-positions.ts';
+import { leaveGap, storedPositions } from '../../../libs/connector-runtime/src/store/log-positions.ts';
 import type { Random } from '../engine/random.ts';
 import { SimProcess } from '../engine/sim-process.ts';
 import type { SimSession } from '../kafka/sim-session.ts';
@@ -194,7 +194,7 @@ export class Connector {
       catalogueAtLeast: (number) => keeper.atLeast(number),
     });
     opened.onSeeded((why) => {
-      if (why !== null && why !== 'first') reconcile();
+      if (why !== null && why !== 'first') afterLoss.logLost();
     });
     const openCatalogue = (): void =>
       void keeper.open().catch((err: unknown) => {
@@ -232,7 +232,7 @@ export class Connector {
           commitAfterRecords: true,
           positions: (tps) => storedPositions(pool, tps),
           onOutOfRange: async (tp) => {
-            await forgetPosition(pool, tp);
+            await leaveGap(pool, tp);
             reconcile();
           },
           onRecords: (tp, records) =>

@@ -53,7 +53,8 @@ export class SimPartner {
 
   /** It has this person from elsewhere, without a share of ours (DLV-6). */
   preload(subject: string, purposes: readonly string[]): void {
-    this.held.set(subject, new Set([...(this.held.get(subject) ?? []), ...purposes]));
+    // A loss of the consent database makes somebody's first record come again.
+    if (!this.held.has(subject)) this.held.set(subject, new Set(purposes));
   }
 
   /** A request has arrived. @param answer called when the answer leaves; never for one that is lost */

@@ -1,52 +1,22 @@
-import { purposeId, topics, type CatalogueChanged, type SnapshotLine } from '@entente/contracts';
+import { topics, type CatalogueChanged, type SnapshotLine } from '@entente/contracts';
 import type { InRecord } from '@entente/kafka';
 import { createLogger, systemClock } from '@entente/observability';
-import { createPool, databaseIdentity, type Pool } from '@entente/postgres';
 import { testDatabase, waitFor, type TestDatabase } from '@entente/test-support';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { definePartner, type Revocation } from '../partner/definition.ts';
 import { storeCatalogue } from '../store/catalogue-store.ts';
 import { storedPositions } from '../store/log-positions.ts';
-import { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
-import { controller, newPerson, type TestPerson } from '../testing/test-people.ts';
-import { comparisonMade, comparisonOwed, DatabaseWatch, markRestored } from '../store/known-database.ts';
+import { ads, mail, MemoryRecipient } from '../testing/memory-recipient.ts';
+import type { RuntimeUnderTest } from '../testing/runtime-under-test.ts';
+import { controller, type TestPerson } from '../testing/test-people.ts';
 import { Reconciler } from './reconciler.ts';
 
-const mail = purposeId('mail');
-const ads = purposeId('ads');
-
-class MemorySettings {
-  readonly remembers = true;
-}
-
-/** A partner in memory: accepts every revocation and remembers it. */
-const revoked: Revocation[] = [];
-const partner = definePartner<MemorySettings>({
-  partner: 'memory',
-  kind: 'crm',
-  settings: MemorySettings,
-  identifiers: ['email'],
-  limits: { shareBatch: 10, revokeBatch: 10, concurrency: 2, calls: 1_000, perMs: 1_000 },
-  documentedDelay: { en: 'none', fr: 'aucun' },
-  shareBy: 'recipient',
-  share: (batch) => Promise.resolve(batch.map(() => ({ kind: 'sent' }))),
-  revoke: (batch) => {
-    revoked.push(...batch);
-    return Promise.resolve(batch.map(() => ({ kind: 'applied' })));
-  },
-});
-
 let database: TestDatabase;
+let recipient: MemoryRecipient;
 let runtime: RuntimeUnderTest;
-const planted = (): TestPerson => newPerson((name) => ({ email: `${name}@example.org` }));
-const sharedPerson = async (): Promise<TestPerson> => {
-  const person = planted();
-  await runtime.change(person, 1, [ads, mail]);
-  for (const purpose of [ads, mail]) expect(await runtime.share(person, purpose)).toEqual({ outcome: 'sent' });
-  return person;
-};
+const planted = (): TestPerson => recipient.planted();
+const sharedPerson = (): Promise<TestPerson> => recipient.sharedPerson();
 /** Longer than an exposure window, which may have to run out first (DLV-3). */
-const told = (person: TestPerson, enforcement: string) =>
+const told = (person: TestPerson, enforcement: string): Promise<unknown> =>
   waitFor(async () => (await runtime.enforcements(person)).includes(enforcement), {
     what: enforcement,
     timeoutMs: 30_000,
@@ -54,17 +24,8 @@ const told = (person: TestPerson, enforcement: string) =>
 
 beforeAll(async () => {
   database = await testDatabase('connector-receive');
-  const fields = ['plan'];
-  runtime = await RuntimeUnderTest.start({
-    ...{
-      databaseUrl: database.url,
-      definition: partner,
-      settings: new MemorySettings(),
-      purposes: [ads, mail],
-      fields,
-    },
-  });
-  runtime.revoker.start();
+  recipient = await MemoryRecipient.start(database.url);
+  ({ runtime } = recipient);
 });
 afterAll(async () => {
   await runtime.stop();
@@ -109,7 +70,7 @@ describe('DLV-1: receiving', () => {
     expect(await runtime.share(other, ads)).toEqual({ outcome: 'sent' });
     await runtime.change(person, 2, []);
     await told(person, 'accepted@2');
-    const told_ = revoked.findLast(({ subjectKey }) => subjectKey === person.subjectKey);
+    const told_ = recipient.revoked.findLast(({ subjectKey }) => subjectKey === person.subjectKey);
     expect(new Set(told_?.identifiers.map(({ email }) => email))).toEqual(
       new Set([person.identifiers.email, 'other@example.org']),
     );
@@ -178,7 +139,7 @@ describe('DLV-7: after a gap', () => {
     await reconciler.run(new AbortController().signal);
     await told(withdrawn, 'accepted@5');
     await told(vanished, 'accepted@1');
-    expect(revoked.findLast(({ subjectKey }) => subjectKey === withdrawn.subjectKey)?.allowed).toEqual([ads]);
+    expect(recipient.revoked.findLast(({ subjectKey }) => subjectKey === withdrawn.subjectKey)?.allowed).toEqual([ads]);
     expect(await runtime.enforcements(same)).toEqual([]);
   });
 });
@@ -209,7 +170,10 @@ describe('REC-9 and DLV-1: the catalogue', () => {
     if (!adsPurpose) throw new Error('no purpose');
     await runtime.keeper.receive(tp, [record(0n, { number: 2, purposes: [{ ...adsPurpose, active: false }] })]);
     await waitFor(
-      () => revoked.some(({ subjectKey, allowed }) => subjectKey === person.subjectKey && allowed.join() === 'mail'),
+      () =>
+        recipient.revoked.some(
+          ({ subjectKey, allowed }) => subjectKey === person.subjectKey && allowed.join() === 'mail',
+        ),
       {
         what: 'the revocation of ads',
       },
@@ -228,7 +192,10 @@ describe('REC-9 and DLV-1: the catalogue', () => {
     await storeCatalogue(runtime.pool, controller, changed);
     await runtime.change(person, 2, [ads, mail], { lanes: ['changes'] });
     await waitFor(
-      () => revoked.some(({ subjectKey, allowed }) => subjectKey === person.subjectKey && allowed.join() === 'mail'),
+      () =>
+        recipient.revoked.some(
+          ({ subjectKey, allowed }) => subjectKey === person.subjectKey && allowed.join() === 'mail',
+        ),
       { what: 'the revocation of ads' },
     );
   });
@@ -249,233 +216,5 @@ describe('REC-9 and DLV-1: the catalogue', () => {
     await runtime.keeper.receive(tp, [record(5n, { number: 26 })]);
     expect(runtime.keeper.number).toBe(27);
     expect(await storedPositions(runtime.pool, [tp])).toEqual(new Map([[`${topics.catalogue}:0`, 6n]]));
-  });
-});
-
-describe('DLV-7: after a restore of this database', () => {
-  const elsewhere = `UPDATE known_database SET timeline = timeline - 1`;
-  const log = createLogger({ service: 'test', level: 'error' });
-  /** By a process that has just started: it knows only what the database says of itself. */
-  const foundRestored = async (pool: Pool): Promise<boolean> => {
-    let lost = false;
-    await new DatabaseWatch({ log, onLost: () => (lost = true) }).look(pool);
-    return lost;
-  };
-
-  test('another server, or another history of this one, is a restore; with a synchronous standby a promotion is none', async () => {
-    const { pool } = runtime;
-    expect([await foundRestored(pool), await foundRestored(pool)]).toEqual([false, false]);
-    await pool.query(`${elsewhere}, synchronous = true`);
-    expect(await foundRestored(pool)).toBe(false);
-    await pool.query(elsewhere);
-    expect([await foundRestored(pool), await foundRestored(pool)]).toEqual([true, false]);
-    await pool.query(`UPDATE known_database SET system_identifier = '1', synchronous = true`);
-    expect(await foundRestored(pool)).toBe(true);
-    await pool.query('UPDATE known_database SET restored_at = NULL');
-  });
-
-  test('each process finds out by its own next connection, before anything is written through it (RST-3)', async () => {
-    const client = await runtime.pool.connect();
-    const heard: string[] = [];
-    let here = await databaseIdentity(client);
-    const [one, other] = ['one', 'other'].map(
-      (name) => new DatabaseWatch({ log, onLost: () => heard.push(name), identityOf: () => Promise.resolve(here) }),
-    ) as [DatabaseWatch, DatabaseWatch];
-    const markedAgain = async (): Promise<boolean> =>
-      (await client.query('UPDATE known_database SET restored_at = NULL WHERE restored_at IS NOT NULL')).rowCount === 1;
-    try {
-      for (const watch of [one, other]) await watch.connected(client);
-      expect([heard, await markedAgain()]).toEqual([[], false]);
-      here = { ...here, timeline: here.timeline + 1 };
-      await one.connected(client);
-      expect([heard, await markedAgain()]).toEqual([['one'], true]);
-      for (const watch of [one, other, other]) await watch.connected(client);
-      // Each marks by what it has seen itself: the row that the other recorded may be that of an old copy.
-      expect([heard, await markedAgain()]).toEqual([['one', 'other'], true]);
-    } finally {
-      client.release();
-      await foundRestored(runtime.pool);
-      await runtime.pool.query('UPDATE known_database SET restored_at = NULL');
-    }
-  });
-
-  test('a standby is not written through, nor kept until it is promoted (RST-3)', async () => {
-    const client = await runtime.pool.connect();
-    const identity = { ...(await databaseIdentity(client)), inRecovery: true };
-    const watch = new DatabaseWatch({ log, onLost: () => undefined, identityOf: () => Promise.resolve(identity) });
-    await expect(watch.connected(client)).rejects.toThrow('in recovery');
-    client.release();
-  });
-
-  test('a standby that acknowledges no more is remembered as such, whatever its own row says (RST-3)', async () => {
-    const { pool } = runtime;
-    let here = { ...(await databaseIdentity(pool)), timeline: 7 };
-    let lost = 0;
-    const watch = new DatabaseWatch({ log, onLost: () => (lost += 1), identityOf: () => Promise.resolve(here) });
-    await pool.query(`${elsewhere}, synchronous = true`);
-    await watch.look(pool);
-    // The copy that is promoted has the row of a time when it acknowledged every commit.
-    await pool.query('UPDATE known_database SET synchronous = true');
-    here = { ...here, timeline: 8 };
-    await watch.look(pool);
-    expect(lost).toBe(1);
-    await foundRestored(pool);
-    await pool.query('UPDATE known_database SET restored_at = NULL');
-  });
-
-  test('the comparison that is owed after a loss outlives the process that found it (DLV-7)', async () => {
-    const { pool } = runtime;
-    await pool.query('UPDATE known_database SET comparison_owed_since = NULL');
-    expect([await foundRestored(pool), await comparisonOwed(pool)]).toEqual([false, null]);
-    await pool.query(elsewhere);
-    expect(await foundRestored(pool)).toBe(true);
-    const owed = (await comparisonOwed(pool)) ?? '';
-    expect(await foundRestored(pool)).toBe(false);
-    expect(await comparisonOwed(pool)).toBe(owed);
-    await pool.query(elsewhere);
-    await foundRestored(pool);
-    await comparisonMade(pool, owed);
-    const later = (await comparisonOwed(pool)) ?? '';
-    expect(later > owed).toBe(true);
-    await comparisonMade(pool, later);
-    expect(await comparisonOwed(pool)).toBe(null);
-    await pool.query('UPDATE known_database SET restored_at = NULL');
-  });
-
-  test('a pool lends a connection only once that is settled, also where nothing is migrated yet', async () => {
-    const [{ schema } = { schema: '' }] = (
-      await runtime.pool.query<{ schema: string }>('SELECT current_schema() AS schema')
-    ).rows;
-    await runtime.pool.query(elsewhere);
-    let heard = 0;
-    const watch = new DatabaseWatch({ log, onLost: () => (heard += 1) });
-    const seen: unknown[] = [];
-    for (const name of ['pg_temp', schema]) {
-      const pool = createPool({
-        ...{ url: database.url, schema: name, name: 'asked', max: 1 },
-        onConnect: (client) => watch.connected(client),
-      });
-      seen.push(
-        (
-          await pool.query(
-            name === schema ? 'SELECT restored_at IS NOT NULL AS is FROM known_database' : 'SELECT false AS is',
-          )
-        ).rows,
-      );
-      await pool.end();
-    }
-    expect([heard, seen]).toEqual([1, [[{ is: false }], [{ is: true }]]]);
-    await runtime.pool.query('UPDATE known_database SET restored_at = NULL');
-  });
-
-  test('a catalogue that the database lost is asked for again, and what waits for it is judged by it', async () => {
-    const { pool, keeper } = runtime;
-    const [person, after] = [await sharedPerson(), planted()];
-    const held = keeper.number;
-    await pool.query('DELETE FROM catalogue');
-    await expect(runtime.change(after, 1, [ads])).rejects.toThrow('no catalogue is stored yet');
-    // What a process does once it has found out (connector-parts.ts).
-    await keeper.open();
-    expect([keeper.number, (await pool.query('SELECT number FROM catalogue')).rows]).toEqual([
-      held,
-      [{ number: held }],
-    ]);
-    await runtime.change(after, 2, [ads]);
-    expect(await runtime.row(after)).toMatchObject({ version: 2, desired: [ads], catalogue: held });
-    await runtime.change(person, 2, []);
-    await told(person, 'accepted@2');
-  });
-
-  test('the mark outlives a catalogue that was lost too: the one fetched in its place counts everybody as preloaded', async () => {
-    const { pool, keeper } = runtime;
-    const person = planted();
-    await runtime.change(person, 1, [ads]);
-    await pool.query(elsewhere);
-    expect(await foundRestored(pool)).toBe(true);
-    await pool.query('DELETE FROM catalogue');
-    await keeper.open();
-    await runtime.change(person, 2, []);
-    await told(person, 'accepted@2');
-    await pool.query('UPDATE known_database SET restored_at = NULL');
-  });
-
-  test('TRK-1: a denial lost with the rows, and taken back before the comparison, is told superseded', async () => {
-    const { pool } = runtime;
-    const [person, next] = [await sharedPerson(), await sharedPerson()];
-    await pool.query(elsewhere);
-    expect(await foundRestored(pool)).toBe(true);
-    // Version 2 denied; this process had read it, and its rows have lost it.
-    await runtime.change(person, 3, [ads, mail]);
-    await runtime.change(next, 2, [ads, mail]);
-    await told(person, 'nothing-to-do@3');
-    await comparisonMade(pool, (await comparisonOwed(pool)) ?? '');
-    await runtime.change(person, 5, [ads, mail]);
-    expect(await runtime.enforcements(person)).toEqual(['nothing-to-do@3']);
-    expect(await runtime.enforcements(next)).toEqual([]);
-    await pool.query('UPDATE known_database SET restored_at = NULL');
-  });
-
-  test('TRK-1: a denial lost with the rows, which a later grant of something else leaves standing, is revoked all the same', async () => {
-    const { pool } = runtime;
-    const person = await sharedPerson();
-    await pool.query(elsewhere);
-    expect(await foundRestored(pool)).toBe(true);
-    // Version 2 took the ads away; the rows have lost it, and that anything was ever shared.
-    await runtime.change(person, 2, [mail], { lanes: [] });
-    for (const table of ['delivery', 'exposure'])
-      await pool.query(`DELETE FROM ${table} WHERE subject_key = $1`, [person.subjectKey]);
-    await runtime.change(person, 3, [mail]);
-    await told(person, 'accepted@3');
-    expect(await runtime.enforcements(person)).not.toContain('nothing-to-do@3');
-    await pool.query('UPDATE known_database SET restored_at = NULL, comparison_owed_since = NULL');
-  });
-
-  test('DLV-6: somebody erased who may have come back before the loss counts as shared; who was heard of all along does not', async () => {
-    const { pool } = runtime;
-    const [returned, heard] = [await sharedPerson(), await sharedPerson()];
-    for (const person of [returned, heard]) {
-      await runtime.erase(person, 2);
-      await told(person, 'accepted@2');
-    }
-    await pool.query(elsewhere);
-    expect(await foundRestored(pool)).toBe(true);
-    // Version 3 granted, and was shared: the rows have lost both.
-    await runtime.change(returned, 4, []);
-    await runtime.change(heard, 3, []);
-    await told(heard, 'never-shared@3');
-    await told(returned, 'accepted@4');
-    await pool.query('UPDATE known_database SET restored_at = NULL, comparison_owed_since = NULL');
-  });
-
-  test('a share under way whose window was lost is waited for: what began before settles nothing (DLV-3)', async () => {
-    const { pool } = runtime;
-    const person = await sharedPerson();
-    const revocations = () => revoked.filter(({ subjectKey }) => subjectKey === person.subjectKey).length;
-    await pool.query('UPDATE delivery SET in_flight_until = NULL');
-    await pool.query(elsewhere);
-    expect(await foundRestored(pool)).toBe(true);
-    await runtime.change(person, 2, []);
-    await waitFor(async () => (await runtime.row(person))?.reason === 'in-flight', { what: 'the window waited for' });
-    expect([revocations(), await runtime.enforcements(person)]).toEqual([
-      1,
-      expect.not.arrayContaining(['accepted@2']),
-    ]);
-    await told(person, 'accepted@2');
-    expect(revocations()).toBe(2);
-    await pool.query('UPDATE known_database SET restored_at = NULL');
-  });
-
-  test('every recipient counts as preloaded: nobody knows what was shared since the backup', async () => {
-    const [before, after] = [planted(), planted()];
-    for (const person of [before, after]) await runtime.change(person, 1, [ads]);
-    await runtime.change(before, 2, []);
-    await told(before, 'never-shared@2');
-    expect(await markRestored(database.url, 'public')).toBe(false);
-    const [{ schema } = { schema: '' }] = (
-      await runtime.pool.query<{ schema: string }>('SELECT current_schema() AS schema')
-    ).rows;
-    expect(await markRestored(database.url, schema)).toBe(true);
-    await runtime.change(after, 2, []);
-    await told(after, 'accepted@2');
   });
 });

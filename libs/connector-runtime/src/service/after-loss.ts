@@ -1,7 +1,7 @@
 import type { Logger } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
 import type { Reconciler } from '../receive/reconciler.ts';
-import { comparisonMade, comparisonOwed } from '../store/known-database.ts';
+import { comparisonMade, comparisonOwed, oweComparison } from '../store/known-database.ts';
 
 const retryMs = 5_000;
 
@@ -32,6 +32,14 @@ export class AfterLoss {
     forget();
     openCatalogue();
     this.compare();
+  }
+
+  /** DLV-7: a log has lost something that our rows may lack as well, and another reader of it may not have noticed. */
+  logLost(): void {
+    const { pool, log } = this.#options;
+    oweComparison(pool)
+      .catch((err: unknown) => log.warn({ err }, 'that a comparison is owed was not stored; it is begun all the same'))
+      .finally(() => this.compare());
   }
 
   /** DLV-7, until it has succeeded. */

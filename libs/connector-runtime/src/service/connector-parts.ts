@@ -186,9 +186,8 @@ export class ConnectorParts {
       },
       openCatalogue: () => void this.#openCatalogue(),
     });
-    // The logs have lost something the gate had not read: our rows may lack it as well (DLV-7).
     gate.onSeeded((why) => {
-      if (why !== null && why !== 'first') this.afterLoss.compare();
+      if (why !== null && why !== 'first') this.afterLoss.logLost();
     });
     this.#database = ground.database;
     this.#database.onLost = () => this.afterLoss.databaseLost();

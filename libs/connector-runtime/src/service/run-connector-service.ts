@@ -5,7 +5,7 @@ import { KafkaEventServer } from '@entente/kafka/nest';
 import { createLogger, createMetrics, startTracing, systemClock } from '@entente/observability';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { PartnerDefinition } from '../partner/definition.ts';
-import { forgetPosition, storedPositions } from '../store/log-positions.ts';
+import { forgetPosition, leaveGap, storedPositions } from '../store/log-positions.ts';
 import { takeNdjson } from '../http/ndjson-body.ts';
 import { loadConnectorConfig } from './config.ts';
 import { ConnectorModule } from './connector.module.ts';
@@ -64,8 +64,11 @@ export async function runConnectorService(service: ConnectorService): Promise<Ru
             { topic: tp.topic, partition: tp.partition },
             'stored position lies outside the log; reading from its low end',
           );
-          await forgetPosition(parts.pool, tp);
-          if (tp.topic !== topics.shareRequests) parts.afterLoss.compare();
+          if (tp.topic === topics.shareRequests) await forgetPosition(parts.pool, tp);
+          else {
+            await leaveGap(parts.pool, tp);
+            parts.afterLoss.compare();
+          }
         },
         commitAfterRecords: true,
         drainMs,

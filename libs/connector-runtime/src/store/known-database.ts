@@ -14,13 +14,22 @@ interface Known {
   readonly system_identifier: string;
   readonly timeline: number;
   readonly synchronous: boolean;
+  readonly restored_at: Date | null;
 }
 
-/** For who cannot tell, or need not say, which database this is: a row that fits none, or the one that is there. */
+/** In the row of a database that nobody could ask who it is. */
+const unnamed = '';
+
+/** For who cannot tell, or need not say, which database this is. */
 export const markSql = `
   INSERT INTO known_database (system_identifier, timeline, synchronous, restored_at)
-  VALUES ('', 0, false, clock_timestamp())
+  VALUES ('${unnamed}', 0, false, clock_timestamp())
   ON CONFLICT (only_row) DO UPDATE SET restored_at = excluded.restored_at`;
+
+const oweSql = `
+  INSERT INTO known_database (system_identifier, timeline, synchronous, comparison_owed_since)
+  VALUES ('${unnamed}', 0, false, clock_timestamp())
+  ON CONFLICT (only_row) DO UPDATE SET comparison_owed_since = excluded.comparison_owed_since`;
 
 const thereSql = `
   SELECT EXISTS (SELECT FROM pg_attribute
@@ -49,7 +58,9 @@ async function recorded(tx: PoolClient, identity: DatabaseIdentity, seen: Seen |
   const { rows } = await tx.query<Known>('SELECT * FROM known_database FOR UPDATE');
   const [known] = rows;
   const { systemIdentifier, timeline } = identity;
-  const byRow = known && {
+  // A row that says only that logs had a gap tells of no database.
+  const tells = known !== undefined && (known.system_identifier !== unnamed || known.restored_at !== null);
+  const byRow = tells && {
     systemIdentifier: known.system_identifier,
     timeline: known.timeline,
     synchronous: known.synchronous,
@@ -82,6 +93,11 @@ export async function comparisonOwed(pool: Pool): Promise<string | null> {
   );
   return rows[0]?.since ?? null;
 }
+
+/** DLV-7: logs have lost something. To be stored before anything that lies behind the gap is taken. */
+export const oweComparison = async (database: Pool | PoolClient): Promise<void> => {
+  await database.query(oweSql);
+};
 
 /** To be called once a comparison that began after `since` has succeeded; one owed since later stays owed. */
 export async function comparisonMade(pool: Pool, since: string): Promise<void> {

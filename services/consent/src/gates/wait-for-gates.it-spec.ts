@@ -115,6 +115,19 @@ describe('GATE-6 wait=gates', () => {
     expect(gates.waitedMs).toBeLessThan(1_900);
   });
 
+  test('after a loss of newest commits the table may lack open gates: no answer before their leases have run out (RST-1)', async () => {
+    await plantGates(starts[0]);
+    await consent.pool.query('UPDATE incarnation SET raised_at = clock_timestamp()');
+    const key = await keyOf('after-a-loss');
+    const answer = waiting('after-a-loss');
+    await confirm(starts[0], key, 1);
+    const { gates } = await answer;
+    expect(gates).toMatchObject({ confirmed: 1, expired: 0 });
+    expect(gates.waitedMs).toBeGreaterThanOrEqual(2_000);
+    await plantGates();
+    expect((await waiting('long-after')).gates.waitedMs).toBeLessThan(1_000);
+  });
+
   test('a gate that does not confirm holds the answer until its lease has run out, and no longer', async () => {
     await plantGates(...starts);
     const key = await keyOf('one-dead');

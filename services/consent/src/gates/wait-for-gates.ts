@@ -21,7 +21,16 @@ export interface GateWaiterParts {
   readonly maxStalenessMs: number;
 }
 
-const startsSql = 'SELECT start_id AS "startId" FROM gate WHERE controller = $1';
+/** A loss of newest commits (RST-1) may have taken the rows of gates whose leases it has not: they last *D* at most. */
+export const startsSql = `
+  SELECT (SELECT coalesce(array_agg(start_id), '{}') FROM gate WHERE controller = $1) AS starts,
+         EXISTS (SELECT FROM incarnation WHERE raised_at > clock_timestamp() - make_interval(secs => $2)) AS "mayLack"`;
+interface GateTable {
+  readonly starts: readonly GateStartId[];
+  /** Gates may be open that do not stand in it. */
+  readonly mayLack: boolean;
+}
+
 /** Pause before the gate table is asked again, in milliseconds. */
 const retryMs = 100;
 
@@ -42,22 +51,22 @@ export class GateWaiter {
   ): Promise<GatesAnswer> {
     const { clock, confirmations, maxStalenessMs } = this.#parts;
     const calledAt = clock.monotonic();
-    const starts = await this.#starts(controller, calledAt + maxStalenessMs);
-    // A table that cannot be read may hold any gate, so all the time there is is waited out.
+    const table = await this.#table(controller, calledAt + maxStalenessMs);
+    // A table that cannot be read may hold any gate, and so might one that lost rows: all the time there is is waited out.
     const from = committed ? calledAt : clock.monotonic();
     const deadline = AbortSignal.timeout(Math.max(0, Math.ceil(from + maxStalenessMs - clock.monotonic())));
-    if (starts === null) await aborted(deadline);
-    const known = starts ?? [];
+    if (table === null || table.mayLack) await aborted(deadline);
+    const known = table?.starts ?? [];
     const confirmed = await confirmations.waitFor(known, subjectKey, version, deadline);
     return { confirmed, expired: known.length - confirmed, waitedMs: Math.round(clock.monotonic() - calledAt) };
   }
 
-  async #starts(controller: ControllerId, until: number): Promise<GateStartId[] | null> {
-    const { pool, clock, log } = this.#parts;
+  async #table(controller: ControllerId, until: number): Promise<GateTable | null> {
+    const { pool, clock, log, maxStalenessMs } = this.#parts;
     while (clock.monotonic() < until) {
       try {
-        const { rows } = await pool.query<{ startId: GateStartId }>(startsSql, [controller]);
-        return rows.map(({ startId }) => startId);
+        const { rows } = await pool.query<GateTable>(startsSql, [controller, maxStalenessMs / 1_000]);
+        return rows[0] ?? null;
       } catch (err) {
         log.warn({ err }, 'gate table not read, it is tried again');
         await aborted(AbortSignal.timeout(retryMs));

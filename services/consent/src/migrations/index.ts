@@ -10,6 +10,7 @@ import { ProofRetention1763860000000 } from './1763860000000-proof-retention.ts'
 import { AdminLog1763870000000 } from './1763870000000-admin-log.ts';
 import { AdminActs1763880000000 } from './1763880000000-admin-acts.ts';
 import { QueueWithoutReference1763890000000 } from './1763890000000-queue-without-reference.ts';
+import { RaisedAt1763900000000 } from './1763900000000-raised-at.ts';
 
 export { CONSENT_SCHEMA } from './schema.ts';
 
@@ -26,4 +27,5 @@ export const consentMigrations: readonly MigrationClass[] = [
   AdminLog1763870000000,
   AdminActs1763880000000,
   QueueWithoutReference1763890000000,
+  RaisedAt1763900000000,
 ];
