@@ -15,6 +15,8 @@ export interface WithdrawalRound {
   /** Makes the people of this round others than those of any other. */
   readonly name: string;
   readonly seconds: number;
+  /** As many before them, which are not measured. Default 0. */
+  readonly leadSeconds?: number;
   readonly perSecond: number;
 }
 
@@ -29,7 +31,7 @@ export interface WithdrawalTimes {
 export async function withdrawals(
   stack: Stack,
   pool: Pool,
-  { name, seconds, perSecond }: WithdrawalRound,
+  { name, seconds, leadSeconds = 0, perSecond }: WithdrawalRound,
 ): Promise<WithdrawalTimes> {
   const posts = new Posts(connections);
   const headers = { authorization: `Bearer ${await stack.token('operator')}` };
@@ -38,10 +40,11 @@ export async function withdrawals(
   const people: string[] = [];
   const paced = await openLoop({
     perSecond,
-    seconds,
+    seconds: leadSeconds + seconds,
     start: async (index, intended) => {
       const body = JSON.stringify({ subjectId: `${name}-${index}` });
       const recorded = await posts.post(`${stack.urls.consent}/v1/withdrawals`, body, headers);
+      if (index < leadSeconds * perSecond) return;
       people.push((JSON.parse(recorded) as { subjectKey: string }).subjectKey);
       answer.add(performance.now() - intended);
     },

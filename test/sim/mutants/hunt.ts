@@ -12,13 +12,13 @@ export interface Hunted {
 }
 
 /** Runs a planted bug until one of the rules that should see it does, within its budget of seeds. */
-export async function hunt(name: string, from: number, workers: number): Promise<Hunted> {
+export async function hunt(name: string, workers: number): Promise<Hunted> {
   const mutant = mutants[name];
   if (mutant === undefined) throw new RangeError(`no mutant ${name}`);
   let tried = 0;
   let found: Pick<Hunted, 'seed' | 'rules'> = { seed: null, rules: [] };
   await campaign({
-    ...{ from, seeds: mutant.seeds, workers, mutant: name },
+    ...{ from: mutant.from ?? 1, seeds: mutant.seeds, workers, mutant: name },
     onReport: ({ seed, broken }) => {
       tried += 1;
       const rules = [...new Set(broken.map(({ rule }) => rule))];

@@ -40,13 +40,32 @@ test('beside people who decide for themselves steps are short and followed by a 
   const beside = paced({ isLive: () => true });
   expect(beside.stepRows).toBeLessThan(alone.stepRows / 5);
   await beside.step(40, () => passing(50));
-  await expect(beside.step(40, at)).resolves.toBe(50 + 150);
+  await expect(beside.step(40, at)).resolves.toBe(50 + 200);
   await beside.step(40, () => passing(15_000));
-  await expect(beside.step(40, at)).resolves.toBe(200 + 16_000);
+  await expect(beside.step(40, at)).resolves.toBe(250 + 16_000);
+});
+
+test('beside live decisions the steps of two imports follow one another, also after one that failed', async () => {
+  const pace = paced({ isLive: () => true });
+  let running = 0;
+  const told: number[] = [];
+  const work = async (): Promise<void> => {
+    running += 1;
+    told.push(running);
+    await passing(10);
+    running -= 1;
+    if (told.length === 1) throw new Error('no database');
+  };
+  const [first, ...others] = await Promise.allSettled([1, 2, 3].map(() => pace.step(20, work)));
+  expect([first?.status, others.map(({ status }) => status), told]).toEqual([
+    'rejected',
+    ['fulfilled', 'fulfilled'],
+    [1, 1, 1],
+  ]);
 });
 
 test('a step that fails has taken its time all the same', async () => {
   const pace = paced({ isLive: () => true });
   await expect(pace.step(1, () => passing(30).then(() => Promise.reject(new Error('no database'))))).rejects.toThrow();
-  await expect(pace.step(1, at)).resolves.toBe(90);
+  await expect(pace.step(1, at)).resolves.toBe(120);
 });

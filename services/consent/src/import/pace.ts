@@ -26,7 +26,7 @@ const longestRestMs = 1_000;
  * is short, because they wait for it on the event loop, in the database and on the processors; and what it leads to, the
  * relay's, the connectors' and the tracker's work for its rows, takes three times as much again and has to fit into the rest.
  */
-const steps = { besideLive: { rows: 20, rest: 2 }, alone: { rows: 400, rest: 0 } };
+const steps = { besideLive: { rows: 20, rest: 3 }, alone: { rows: 400, rest: 0 } };
 
 /**
  * The rate of all imports of this process together. Rows that would be recorded faster wait, and with them the upload, so
@@ -35,6 +35,8 @@ const steps = { besideLive: { rows: 20, rest: 2 }, alone: { rows: 400, rest: 0 }
 export class Pace {
   readonly #parts: PaceParts;
   #nextAt = 0;
+  /** The step before, however it ends. */
+  #before: Promise<unknown> = Promise.resolve();
 
   constructor(parts: PaceParts) {
     this.#parts = parts;
@@ -45,8 +47,15 @@ export class Pace {
     return this.#step.rows;
   }
 
-  /** Does the work for this many rows when its turn has come. */
-  async step<T>(rows: number, work: () => Promise<T>): Promise<T> {
+  /** Does the work for this many rows when its turn has come: beside live decisions one step at a time, of all imports. */
+  step<T>(rows: number, work: () => Promise<T>): Promise<T> {
+    const begun = this.#parts.isLive() ? this.#before.then(() => this.#stepped(rows, work)) : this.#stepped(rows, work);
+    // Nothing is kept of what they answered.
+    this.#before = Promise.allSettled([this.#before, begun]).then(() => undefined);
+    return begun;
+  }
+
+  async #stepped<T>(rows: number, work: () => Promise<T>): Promise<T> {
     const { clock } = this.#parts;
     await this.#turn(rows);
     const began = clock.monotonic();
