@@ -248,12 +248,16 @@ describe('a gate on real Kafka', () => {
     const gate = await openGate();
     await gate.whenOpen();
     const seeded: unknown[] = [];
+    const gaps: unknown[] = [];
+    gate.onGap((reason) => gaps.push([reason, seeded.length, gate.status().seeded]));
     gate.onSeeded((why) => seeded.push(why));
     consent.subjects.set(subject(1), { version: 9, vector: vector('withdrawn') });
     const partition = partitionOf(subject(1));
     await relay.send([watermarkRecord(partition, watermark(1_000_000, { highestAcked: '999999999' }))]);
     await waitFor(() => seeded.length > 0, { what: 'a new seed' });
     expect(seeded).toEqual(['acknowledged-beyond']);
+    // Told before anything is done about it, with the leases over.
+    expect(gaps[0]).toEqual(['acknowledged-beyond', 0, false]);
     await eventually(gate, 1, 'deny: not-granted');
     await gate.whenOpen();
     expect(answer(gate, 2)).toBe('allow');

@@ -48,6 +48,7 @@ export class Gate {
   readonly #closing = new AbortController();
   readonly #denied = new Set<DeniedListener>();
   readonly #seeded = new Set<(why: SeedReason) => void>();
+  readonly #gaps = new Set<(reason: GapReason) => void>();
   readonly #waiting = new Set<() => void>();
   #session: Session | null = null;
   #reason: StaleReason = 'not-seeded';
@@ -95,6 +96,12 @@ export class Gate {
   onSeeded(listener: (why: SeedReason) => void): () => void {
     this.#seeded.add(listener);
     return () => void this.#seeded.delete(listener);
+  }
+
+  /** Called when the logs have lost something, before the replica is emptied: whoever reads them too may lack it as well (DLV-7). */
+  onGap(listener: (reason: GapReason) => void): () => void {
+    this.#gaps.add(listener);
+    return () => void this.#gaps.delete(listener);
   }
 
   /** Resolves as soon as every partition is leased; rejects when the gate is closed before. */
@@ -182,6 +189,9 @@ export class Gate {
         },
         seeded: (why) => {
           for (const listener of this.#seeded) this.#tell('onSeeded', () => listener(why));
+        },
+        gap: (reason) => {
+          for (const listener of this.#gaps) this.#tell('onGap', () => listener(reason));
         },
         moved: () => this.#moved(),
       });

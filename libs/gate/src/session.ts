@@ -30,6 +30,8 @@ export interface SessionEvents {
   denied(denied: Denied, closedAtWallMs: number): void;
   /** The replica is whole: `why` is null at a restart that resumed what it had. */
   seeded(why: 'first' | GapReason | null): void;
+  /** The logs have lost something (GATE-3): leases have ended, and nothing is done about it yet. */
+  gap(reason: GapReason): void;
   /** State moved: leases, catalogue or records. */
   moved(): void;
 }
@@ -177,6 +179,7 @@ export class Session {
   /** GATE-3: leases end in this tick, then the replica is emptied and seeded anew, once at a time. */
   #gap(reason: GapReason): void {
     this.follower.stop('gap');
+    this.#events.gap(reason);
     if (this.#seeding !== null || this.#stopping.signal.aborted) return;
     this.#options.log.warn(
       { reason, gate: this.#options.gate },

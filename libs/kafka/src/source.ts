@@ -231,8 +231,16 @@ export class RebuildingSource implements EventSource, SessionEvents {
     this.session?.pause(tp);
   }
 
+  /**
+   * Whose owner keeps positions is asked for them by a new session, when the calls of this one have ended: one that stored the end of
+   * what it had of the old log, after its owner has forgotten the place, would lead reading past what is new.
+   */
   async outOfRange(tp: TP, wanted: bigint, range: OffsetRange): Promise<void> {
-    if (this.begun) this.session?.seek(tp, await placeFor(this.begun, tp, wanted, range, this.log));
+    const { begun, session } = this;
+    if (!begun) return;
+    if (begun.positions)
+      session?.fail(new KafkaFault('unavailable', `position ${wanted} of ${tpKey(tp)} is outside the log`));
+    else session?.seek(tp, await placeFor(begun, tp, wanted, range, this.log));
   }
 
   /**

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -32,8 +32,18 @@ globalThis.Date = class extends Right {
   }
 } as DateConstructor;
 
+/** Empty where there is none: it may go between a look and the reading. */
+function read(): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
 setInterval(() => {
-  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const text = read();
   if (text === told) return;
   ({ aheadMs, ppm } = text === '' ? { aheadMs: 0, ppm: 0 } : (JSON.parse(text) as { aheadMs: number; ppm: number }));
   [told, sinceMs] = [text, Right.now()];

@@ -278,8 +278,10 @@ export const consentHandlers: Handlers = {
   [restoreSql.raiseAboveSql]: (s) => {
     s.lock('incarnation', 'one');
     const { systemIdentifier, timeline } = s.backend.server;
-    const incarnation = Math.max(incarnationOf(s).incarnation, s.value<number>(1) + 1);
-    s.put('incarnation', 'one', { incarnation, systemIdentifier, timeline, raisedAt: s.now } satisfies IncarnationRow);
+    const held = incarnationOf(s);
+    const incarnation = Math.max(held.incarnation, s.value<number>(1) + 1);
+    const raisedAt = incarnation === held.incarnation ? held.raisedAt : s.now;
+    s.put('incarnation', 'one', { incarnation, systemIdentifier, timeline, raisedAt } satisfies IncarnationRow);
     return rowsOf([{ incarnation }]);
   },
   [restoreSql.recordSql]: (s) => {

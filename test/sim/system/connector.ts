@@ -194,8 +194,9 @@ export class Connector {
       catalogueAtLeast: (number) => keeper.atLeast(number),
     });
     opened.onSeeded((why) => {
-      if (why !== null && why !== 'first') afterLoss.logLost();
+      if (why !== null && why !== 'first') reconcile();
     });
+    opened.onGap(() => afterLoss.logLost());
     const openCatalogue = (): void =>
       void keeper.open().catch((err: unknown) => {
         log.warn({ err }, 'catalogue not available yet');
@@ -215,9 +216,9 @@ export class Connector {
       } catch (err) {
         log.warn({ err }, 'the database was not asked who it is');
       }
+      afterLoss.goOnComparing();
     };
     await look();
-    afterLoss.goOnComparing();
     setInterval(() => void look(), lookMs);
     this.#parts = { gate, pipeline };
     relay.start();

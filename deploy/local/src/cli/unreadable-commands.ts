@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { connection, withConnection, type CommonOptions } from './common-options.ts';
 import { exitCode } from './exit.ts';
 import { result } from './output.ts';
@@ -24,20 +24,24 @@ export function registerUnreadable(program: Command): void {
         view.records.length === 0
           ? 'every record could be read, or was looked into'
           : view.records
-              .map(({ topic, partition, offset, reason, at }) => `${topic} ${partition} ${offset}  ${at}  ${reason}`)
+              .map(({ topic, partition, offset, reason, at }) => `${topic} ${partition} ${offset} ${at}  ${reason}`)
               .join('\n'),
       );
       if (view.records.length > 0) process.exitCode = exitCode.checkFailed;
     });
 
-  withConnection(unreadable.command('dismiss <topic> <partition> <offset>'))
-    .description('you have found out what it was: it no longer keeps everything from being called enforced')
+  withConnection(unreadable.command('dismiss <topic> <partition> <offset> <at>'))
+    .description(
+      'you have found out what the record was that `ls` lists so: it no longer keeps everything from being called enforced',
+    )
     .requiredOption('--reason <text>', 'what it was and what was done about it, for the audit log')
-    .action(async (topic: string, partition: string, offset: string, options: CommonOptions & { reason: string }) => {
-      const body = { topic, partition: Number(partition), offset, reason: options.reason };
+    .action(async (...given: [string, string, string, string, CommonOptions & { reason: string }]) => {
+      const [topic, place, offset, at, options] = given;
+      if (!/^\d{1,9}$/.test(place)) throw new InvalidArgumentError('a partition is a whole number');
+      const body = { topic, partition: Number(place), offset, at, reason: options.reason };
       const done = await (
         await connect(connection(options))
       ).ops<{ dismissed: true }>('/v1/unreadable-records/dismiss', body);
-      result(done, options, () => `${topic} ${partition} ${offset} is dismissed`);
+      result(done, options, () => `${topic} ${place} ${offset} is dismissed`);
     });
 }

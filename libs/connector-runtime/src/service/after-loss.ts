@@ -20,6 +20,9 @@ export interface AfterLossOptions {
 /** What follows when logs or rows have lost something: forgotten is what rests on them, and all is compared (RST-3, DLV-7). */
 export class AfterLoss {
   readonly #options: AfterLossOptions;
+  #comparing = false;
+  /** Asked for while one was being made: it may have begun too early for whoever asked. */
+  #again = false;
 
   constructor(options: AfterLossOptions) {
     this.#options = options;
@@ -34,38 +37,56 @@ export class AfterLoss {
     this.compare();
   }
 
-  /** DLV-7: a log has lost something that our rows may lack as well, and another reader of it may not have noticed. */
+  /**
+   * DLV-7: a log has lost something that our rows may lack as well, and whoever reads it for them may not notice. It is stored
+   * before anything else is done about it, so that neither another process nor the next one goes on as if nothing were missing.
+   */
   logLost(): void {
-    const { pool, log } = this.#options;
-    oweComparison(pool)
-      .catch((err: unknown) => log.warn({ err }, 'that a comparison is owed was not stored; it is begun all the same'))
-      .finally(() => this.compare());
+    const { pool, signal, log } = this.#options;
+    if (signal.aborted) return;
+    oweComparison(pool).then(
+      () => this.compare(),
+      (err: unknown) => {
+        log.warn({ err }, 'that a comparison is owed was not stored; trying again');
+        this.#later(() => this.logLost());
+      },
+    );
   }
 
   /** DLV-7, until it has succeeded. */
   compare(): void {
     const { signal, log } = this.#options;
     if (signal.aborted) return;
-    this.#compared(signal).catch((err: unknown) => {
-      log.error({ err }, 'rows not compared with the consent service; trying again');
-      setTimeout(() => this.compare(), retryMs).unref();
-    });
-  }
-
-  /** A process that ended before it had compared leaves it to us. */
-  goOnComparing(): void {
-    const { pool, signal, log } = this.#options;
-    comparisonOwed(pool).then(
-      (owed) => {
-        if (owed !== null) this.compare();
+    this.#again = this.#comparing;
+    if (this.#comparing) return;
+    this.#comparing = true;
+    this.#compared(signal).then(
+      () => {
+        this.#comparing = false;
+        if (this.#again) this.compare();
       },
       (err: unknown) => {
-        log.warn({ err }, 'whether a comparison is owed was not read; trying again');
-        setTimeout(() => {
-          if (!signal.aborted) this.goOnComparing();
-        }, retryMs).unref();
+        this.#comparing = false;
+        log.error({ err }, 'rows not compared with the consent service; trying again');
+        this.#later(() => this.compare());
       },
     );
+  }
+
+  /** Now and then: what a process owed that has ended, or that another one noticed, is left to us. */
+  goOnComparing(): void {
+    const { pool, log } = this.#options;
+    if (this.#comparing) return;
+    comparisonOwed(pool).then(
+      (owed) => {
+        if (owed !== null && !this.#comparing) this.compare();
+      },
+      (err: unknown) => log.warn({ err }, 'whether a comparison is owed was not read'),
+    );
+  }
+
+  #later(act: () => void): void {
+    setTimeout(act, retryMs).unref();
   }
 
   async #compared(signal: AbortSignal): Promise<void> {

@@ -186,8 +186,9 @@ export class ConnectorParts {
       },
       openCatalogue: () => void this.#openCatalogue(),
     });
+    gate.onGap(() => this.afterLoss.logLost());
     gate.onSeeded((why) => {
-      if (why !== null && why !== 'first') this.afterLoss.logLost();
+      if (why !== null && why !== 'first') this.afterLoss.compare();
     });
     this.#database = ground.database;
     this.#database.onLost = () => this.afterLoss.databaseLost();
@@ -212,7 +213,6 @@ export class ConnectorParts {
     if (pending.length > 0)
       throw new Error(`schema ${schema} lacks migrations ${pending.join(', ')}: run entente migrate`);
     await this.#look();
-    this.afterLoss.goOnComparing();
     this.#timer = setInterval(() => void this.#look(), lookMs);
     this.#timer.unref();
     this.relay.start();
@@ -271,6 +271,7 @@ export class ConnectorParts {
     } catch (err) {
       log.warn({ err }, 'the database was not asked who it is');
     }
+    this.afterLoss.goOnComparing();
   }
 
   async #measureClock(): Promise<void> {

@@ -20,7 +20,8 @@ export async function catalogueForShare(tx: PoolClient, controller: ControllerId
     comparisonOwed: boolean | null;
   }>({
     name: 'catalogue-share',
-    // The mark was committed before this connection was lent (`DatabaseWatch`), so it needs no lock.
+    // What a loss has marked was committed before this connection was lent (`DatabaseWatch`), and what a gap has before anything
+    // behind it is read (`leaveGap`): neither needs a lock.
     text: `SELECT document, (SELECT (extract(epoch FROM restored_at) * 1000)::float8 FROM known_database) AS "restoredAt",
                   (SELECT comparison_owed_since IS NOT NULL FROM known_database) AS "comparisonOwed"
              FROM catalogue WHERE controller = $1 FOR SHARE`,

@@ -55,9 +55,10 @@ export class GateWaiter {
     // A table that cannot be read may hold any gate, and so might one that lost rows: all the time there is is waited out.
     const from = committed ? calledAt : clock.monotonic();
     const deadline = AbortSignal.timeout(Math.max(0, Math.ceil(from + maxStalenessMs - clock.monotonic())));
-    if (table === null || table.mayLack) await aborted(deadline);
     const known = table?.starts ?? [];
-    const confirmed = await confirmations.waitFor(known, subjectKey, version, deadline);
+    const confirming = confirmations.waitFor(known, subjectKey, version, deadline);
+    if (table === null || table.mayLack) await aborted(deadline);
+    const confirmed = await confirming;
     return { confirmed, expired: known.length - confirmed, waitedMs: Math.round(clock.monotonic() - calledAt) };
   }
 

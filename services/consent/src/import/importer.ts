@@ -136,7 +136,11 @@ export class Importer {
     const { pool, store, pace } = this.#parts;
     const asked = rows.map(({ read }) => (isRow(read) ? rowCommands(read, context) : []));
     const { dryRun } = job.settings;
-    const judged = () => this.#answers(asked, dryRun);
+    const judged = () => {
+      // It may have waited for its turn.
+      if (this.#stopping.signal.aborted) throw stopping();
+      return this.#answers(asked, dryRun);
+    };
     const answers = await (dryRun || rows.length === 0 ? judged() : pace.step(rows.length, judged));
     const rejects: Reject[] = [];
     const changes = new Set<string>();

@@ -49,15 +49,17 @@ export class Pace {
 
   /** Does the work for this many rows when its turn has come: beside live decisions one step at a time, of all imports. */
   step<T>(rows: number, work: () => Promise<T>): Promise<T> {
-    const begun = this.#parts.isLive() ? this.#before.then(() => this.#stepped(rows, work)) : this.#stepped(rows, work);
+    const until = this.#parts.clock.monotonic() + longestWaitMs;
+    const begin = (): Promise<T> => this.#stepped(rows, until, work);
+    const begun = this.#parts.isLive() ? this.#before.then(begin) : begin();
     // Nothing is kept of what they answered.
     this.#before = Promise.allSettled([this.#before, begun]).then(() => undefined);
     return begun;
   }
 
-  async #stepped<T>(rows: number, work: () => Promise<T>): Promise<T> {
+  async #stepped<T>(rows: number, until: number, work: () => Promise<T>): Promise<T> {
     const { clock } = this.#parts;
-    await this.#turn(rows);
+    await this.#turn(rows, until);
     const began = clock.monotonic();
     try {
       return await work();
@@ -71,13 +73,12 @@ export class Pace {
     return this.#parts.isLive() ? steps.besideLive : steps.alone;
   }
 
-  async #turn(rows: number): Promise<void> {
+  async #turn(rows: number, until: number): Promise<void> {
     const { clock, rowsPerSecond, isCrowded, pause = timeout } = this.#parts;
     const now = clock.monotonic();
     const at = Math.max(now, this.#nextAt);
     this.#nextAt = at + (rows / rowsPerSecond) * 1_000;
     if (at > now) await pause(at - now);
-    const until = clock.monotonic() + longestWaitMs;
     while (await isCrowded()) {
       if (clock.monotonic() > until) throw laneCrowded();
       await pause(lookAgainMs);

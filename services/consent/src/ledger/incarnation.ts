@@ -21,8 +21,7 @@ const raiseSql = `
      SET incarnation = CASE WHEN i.system_identifier IS NULL THEN i.incarnation
                             WHEN here.timeline > 1000 THEN i.incarnation + 1
                             ELSE GREATEST(i.incarnation + 1, 4 * (here.timeline - 1)) END,
-         system_identifier = here.system_identifier, timeline = here.timeline,
-         raised_at = CASE WHEN i.system_identifier IS NOT NULL THEN clock_timestamp() END
+         system_identifier = here.system_identifier, timeline = here.timeline
     FROM here
    WHERE (i.system_identifier, i.timeline) IS DISTINCT FROM (here.system_identifier, here.timeline)
   RETURNING i.incarnation`;

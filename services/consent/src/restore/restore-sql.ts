@@ -32,8 +32,7 @@ export const raiseAboveSql = `
   UPDATE incarnation
      SET incarnation = GREATEST(incarnation, $1::bigint + 1),
          system_identifier = (SELECT system_identifier::text FROM pg_control_system()),
-         timeline = ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int,
-         raised_at = clock_timestamp()
+         timeline = ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
   RETURNING incarnation`;
 
 export const recordSql = `INSERT INTO restore (merged_below, ends, report) VALUES ($1, $2, $3)`;

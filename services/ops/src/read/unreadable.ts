@@ -47,12 +47,13 @@ export async function unreadableList(pool: Pool, nowMs: number): Promise<Unreada
 /** @returns false where no such record waits to be looked into */
 export async function dismissUnreadable(
   pool: Pool,
-  { topic, partition, offset }: Pick<UnreadableRecord, 'topic' | 'partition' | 'offset'>,
+  { topic, partition, offset, at }: Omit<UnreadableRecord, 'reason'>,
 ): Promise<boolean> {
   const { rowCount } = await pool.query(
     `UPDATE quarantine SET dismissed_at = clock_timestamp()
-      WHERE topic = $1 AND partition = $2 AND log_offset = $3 AND topic = ANY ($4) AND dismissed_at IS NULL`,
-    [topic, partition, offset, consentLogs],
+      WHERE topic = $1 AND partition = $2 AND log_offset = $3 AND topic = ANY ($4) AND dismissed_at IS NULL
+        AND date_trunc('milliseconds', at) = date_trunc('milliseconds', $5::timestamptz)`,
+    [topic, partition, offset, consentLogs, at],
   );
   return rowCount === 1;
 }

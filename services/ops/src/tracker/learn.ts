@@ -97,8 +97,7 @@ export async function quarantine(tx: PoolClient, unreadable: readonly Unreadable
   await tx.query(
     `INSERT INTO quarantine (topic, partition, log_offset, reason)
      SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[])
-     ON CONFLICT (topic, partition, log_offset) DO UPDATE SET reason = excluded.reason, at = clock_timestamp(), dismissed_at = NULL
-      WHERE quarantine.dismissed_at IS NOT NULL`,
+     ON CONFLICT (topic, partition, log_offset) DO UPDATE SET reason = excluded.reason, at = clock_timestamp(), dismissed_at = NULL`,
     [
       unreadable.map(({ record }) => record.topic),
       unreadable.map(({ record }) => record.partition),

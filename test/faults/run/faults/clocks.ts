@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../../../sim/engine/random.ts';
@@ -36,7 +36,9 @@ const wrongClock = (
     const file = join(clocks, process.definition.env['INSTANCE'] ?? name);
     const text = JSON.stringify({ aheadMs, ppm });
     const isRight = wrongClocks.begin(process.definition.env['GATE_NAME'] ?? name, monotonicMs());
-    await writeFile(file, text);
+    // Whole or not at all: it is read ten times a second.
+    await writeFile(`${file}.new`, text);
+    await rename(`${file}.new`, file);
     const isHeard = await heard(file, text);
     if (!isHeard) await rm(file, { force: true });
     if (!isHeard) return null;

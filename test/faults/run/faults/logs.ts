@@ -6,20 +6,21 @@ import type { Random } from '../../../sim/engine/random.ts';
 import { unlessOver } from '../clock.ts';
 import type { Recording } from '../recording.ts';
 import { asAdmin } from '../stranger.ts';
-import type { Victim, World } from '../world.ts';
+import type { Connector, Victim, World } from '../world.ts';
 import { second, type Fault } from './fault.ts';
-import { kill, startAgain } from './processes.ts';
+import { end, kill, startAgain } from './processes.ts';
 
 /** Both logs of changes, of which a reader that comes too late finds nothing. */
 const logs = [topics.revocations, topics.changes] as const;
 
 /**
- * F16: "retention passes a dead connector; topic deleted and re-created". What is taken away was read before, so that the
+ * F16: "retention passes a dead connector; topic deleted and re-created; offsets reset". What is taken away was read before, so that the
  * evidence is whole, and is known to ops: it is the connector that comes too late, not whoever watches it.
  */
 export const logFaults = (world: World, recording: Recording, random: Random): Fault[] => [
   retentionPassed(world, recording, random),
   lostLog(world),
+  offsetsReset(world, recording, random),
 ];
 
 const retentionPassed = (world: World, recording: Recording, random: Random): Fault => ({
@@ -69,16 +70,53 @@ async function knownToOps({ databaseUrl }: World): Promise<boolean> {
 }
 
 async function passed({ infrastructure }: World, ends: Ends): Promise<void> {
+  await asAdmin(infrastructure.bootstrap, (admin) => admin.deleteRecords({ topics: byTopic(ends) }));
+}
+
+function byTopic(ends: Ends) {
   const places = [...ends].map(([place, offset]) => {
     const [name = '', partition] = place.split('/');
     return { name, partition: Number(partition), offset };
   });
-  const of = [...Map.groupBy(places, ({ name }) => name)].map(([name, partitions]) => ({
+  return [...Map.groupBy(places, ({ name }) => name)].map(([name, partitions]) => ({
     name,
     partitions: partitions.map(({ partition, offset }) => ({ partition, offset })),
   }));
-  await asAdmin(infrastructure.bootstrap, (admin) => admin.deleteRecords({ topics: of }));
 }
+
+/**
+ * Its own positions stand in its database (DLV-1): what the brokers keep of its groups leads nobody back or past anything.
+ * Whoever resets them has to stop it first.
+ */
+const offsetsReset = (
+  { connectors, infrastructure, topics: reader }: World,
+  recording: Recording,
+  random: Random,
+): Fault => ({
+  ...{ id: 'F16', how: 'offsets of a connector’s groups reset', target: 'log', lasts: [0, 0] },
+  async impose() {
+    const stopped = random.pick([...Map.groupBy(connectors, ({ audience }) => audience).values()]);
+    const [{ name, audience }] = stopped as [Connector];
+    for (const victim of stopped) await end(victim, recording);
+    const { ends } = await reader.read(logs);
+    const toBeginning = random.chance(0.5);
+    const isReset = await asAdmin(infrastructure.bootstrap, async (admin) => {
+      for (const { name: topic, partitions } of byTopic(ends)) {
+        const partitionOffsets = partitions.map((at) => (toBeginning ? { ...at, offset: 0n } : at));
+        const groupId = `${audience}-connector.${topic}`;
+        await admin.alterConsumerGroupOffsets({ groupId, topics: [{ name: topic, partitionOffsets }] });
+      }
+      return true;
+    }).catch(() => false); // A group whose member was killed a moment ago still counts it: then nothing was struck.
+    return {
+      event: { what: 'other', target: name, cutsProof: stopped.map((victim) => victim.name) },
+      async heal() {
+        await Promise.all(stopped.map((victim) => startAgain(victim, recording)));
+        return isReset ? logs.length : 0;
+      },
+    };
+  },
+});
 
 /** Long enough for what the relay had sent when it was stopped. */
 const settleMs = 500;
