@@ -1,8 +1,9 @@
 import type { CatalogueDocument, ConsentVector } from '@entente/contracts';
 import { createHash } from 'node:crypto';
+import { startsSql } from '../../../services/consent/src/gates/wait-for-gates.ts';
 import * as ledgerSql from '../../../services/consent/src/ledger/ledger-sql.ts';
 import * as restoreSql from '../../../services/consent/src/restore/restore-sql.ts';
-import { appendOutbox, isoMicros } from './outbox-statements.ts';
+import { appendOutbox, isoMicros, type GateRow } from './outbox-statements.ts';
 import { rowsOf, touched } from './shapes.ts';
 import type { Handlers, Statement } from './statement.ts';
 
@@ -290,6 +291,12 @@ export const consentHandlers: Handlers = {
   },
   'SELECT DISTINCT controller FROM purpose': (s) => rowsOf([{ controller: catalogueOf(s)?.controller }]),
   'SELECT event_id AS id FROM catalogue_change': () => rowsOf([]),
+  [startsSql]: (s) => {
+    const gates = s.all<GateRow>('gate').filter(({ controller }) => controller === s.value(1));
+    const { raisedAt } = incarnationOf(s);
+    const mayLack = raisedAt !== null && raisedAt > s.now - s.value<number>(2) * 1_000;
+    return rowsOf([{ starts: gates.map(({ startId }) => startId), mayLack }]);
+  },
   'SELECT incarnation FROM incarnation': (s) => rowsOf([{ incarnation: incarnationOf(s).incarnation }]),
   'AS controllers\n  FROM catalogue c': (s) => {
     const row = catalogueOf(s);

@@ -1,6 +1,4 @@
 import * as relaySql from '../../../libs/outbox/src/relay/relay-sql.ts';
-import { startsSql } from '../../../services/consent/src/gates/wait-for-gates.ts';
-import type { IncarnationRow } from './consent-statements.ts';
 import { rowsOf, touched } from './shapes.ts';
 import type { Handlers, Statement } from './statement.ts';
 
@@ -27,7 +25,7 @@ interface ShardRow {
   readonly lastPassAt: number | null;
 }
 
-interface GateRow {
+export interface GateRow {
   readonly startId: string;
   readonly controller: string;
   readonly lastSeen: number;
@@ -242,10 +240,4 @@ export const outboxHandlers: Handlers = {
       },
     ]),
   // GATE-6, asked by wait-for-gates.
-  [startsSql]: (s) => {
-    const gates = s.all<GateRow>('gate').filter(({ controller }) => controller === s.value(1));
-    const raisedAt = s.get<IncarnationRow>('incarnation', 'one')?.raisedAt ?? null;
-    const mayLack = raisedAt !== null && raisedAt > s.now - s.value<number>(2) * 1_000;
-    return rowsOf([{ starts: gates.map(({ startId }) => startId), mayLack }]);
-  },
 };

@@ -130,6 +130,22 @@ describe('replica', () => {
   });
 });
 
+test('a store whose disk has no room is lost before LMDB writes, holds what it held, and goes on when there is some', async () => {
+  let free = 2 ** 30;
+  await replica.close();
+  const open = () => new LmdbReplica(directory, acme, undefined, undefined, () => free);
+  replica = open();
+  write(1, vector('granted'));
+  free = 2 ** 20;
+  expect(() => write(2, vector('withdrawn'))).toThrow('bytes are free');
+  expect(() => replica.empty()).toThrow('bytes are free');
+  expect(held()).toMatchObject({ version: 1 });
+  expect(open).toThrow('bytes are free');
+  free = 2 ** 30;
+  write(2, vector('withdrawn'));
+  expect(held()).toMatchObject({ version: 2 });
+});
+
 test('a disk without room ends no process: LMDB maps no page of its lock file that has none of its own', async () => {
   const { size, blocks } = await stat(join(directory, 'replica.mdb-lock'));
   expect(size).toBeGreaterThan(0);

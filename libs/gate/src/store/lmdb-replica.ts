@@ -7,6 +7,7 @@ import { dropAfterHostRestart, hostBoot } from './host-boot.ts';
 import { reserveLockFile } from './lock-file.ts';
 import { NameTable } from './name-table.ts';
 import type { Batch, Replica, Resumed, StoredPartition } from './replica.ts';
+import { expectRoom, freeBytes } from './room.ts';
 import { SharedVectors } from './shared-vectors.ts';
 import { SubjectIndex } from './subject-index.ts';
 import { toRow, type SubjectRow } from './subject-row.ts';
@@ -48,6 +49,7 @@ export class LmdbReplica implements Replica {
   readonly #closedKeys = new Set<string>();
   readonly #index: SubjectIndex;
   readonly #vectorLimit: number;
+  readonly #expectRoom: () => void;
   #quarantined: number;
   #names: NameTable;
   #vectors: SharedVectors;
@@ -58,8 +60,11 @@ export class LmdbReplica implements Replica {
     controller: ControllerId,
     boot: string | null = hostBoot(),
     limits = rememberedAtMost,
+    free = freeBytes,
   ) {
     this.controller = controller;
+    this.#expectRoom = () => expectRoom(directory, free);
+    this.#expectRoom();
     this.#index = new SubjectIndex(limits.subjects);
     this.#vectorLimit = limits.vectors;
     dropAfterHostRestart(directory, [replicaFile, lockFile], boot);
@@ -92,6 +97,7 @@ export class LmdbReplica implements Replica {
   }
 
   commit(batch: Batch): void {
+    this.#expectRoom();
     for (const { subjectKey } of batch.subjects ?? []) this.#index.forget(subjectKey);
     this.#root.transactionSync(() => {
       for (const { subjectKey, version, vector } of batch.subjects ?? []) {
@@ -111,6 +117,7 @@ export class LmdbReplica implements Replica {
   }
 
   empty(): void {
+    this.#expectRoom();
     this.#root.transactionSync(() => {
       this.#meta.removeSync('seeded');
       this.#meta.removeSync('catalogue');

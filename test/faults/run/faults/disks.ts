@@ -7,37 +7,58 @@ import { lastWords } from '../last-words.ts';
 import type { Recording } from '../recording.ts';
 import type { RunDatabase } from '../run-database.ts';
 import type { SmallDisk } from '../small-disk.ts';
-import type { Connector, World } from '../world.ts';
+import type { Connector, Victim, World } from '../world.ts';
 import { second, type Fault } from './fault.ts';
 import { kill, startAgain } from './processes.ts';
 
 /** F13: "disk full for Postgres, Kafka log, connector store". Each is whole again when there is room, by nobody's hand. */
 export function diskFaults(world: World, recording: Recording): Fault[] {
-  const { smallDisk, database, limitsFiles, infrastructure, connectors, directory } = world;
+  const { smallDisk, database, limitsFiles, infrastructure, connectors, victims, directory } = world;
   const onIt = connectors.find(({ process }) => process.definition.env['GATE_DIR'] === smallDisk?.directory);
+  const loggers = victims.filter(({ name }) => !connectors.some((connector) => connector.name === name));
   return [
-    ...(limitsFiles ? connectors.map((connector) => storeFull(connector, recording, directory)) : []),
-    ...(smallDisk !== null && onIt !== undefined ? [storeGone(onIt, smallDisk, recording, directory)] : []),
+    ...(limitsFiles ? loggers.map((victim) => logFull(victim, recording, directory)) : []),
+    ...(smallDisk !== null && onIt !== undefined
+      ? [storeFull(onIt, smallDisk, recording, directory), storeGone(onIt, smallDisk, recording, directory)]
+      : []),
     ...(limitsFiles && database !== null ? [databaseFull(database)] : []),
     ...(limitsFiles ? infrastructure.kafka.brokers.map(brokerFull) : []),
   ];
 }
 
-/** Less than a replica holds, bytes: whatever it writes next is beyond. */
-const storeBytes = 4_096;
+/** Less than a log holds, bytes: whatever is said next is beyond. */
+const logBytes = 4_096;
+
+/** Nobody has to end because nobody can hear what it says. */
+const logFull = (victim: Victim, recording: Recording, directory: string): Fault => ({
+  ...{ id: 'F13', how: 'log cannot grow', target: victim.name, lasts: [2 * second, 8 * second] },
+  async impose() {
+    const { pid } = victim.process;
+    if (pid === undefined) return null;
+    await limitFiles([pid], logBytes);
+    return {
+      event: { what: 'disk', target: victim.name },
+      async heal() {
+        await limitFiles([pid], null);
+        if (victim.process.pid === undefined) recording.crashed.push(await crashOf(victim, pid, directory));
+        await startAgain(victim, recording);
+      },
+    };
+  },
+});
 
 /** The gate must close: it may not go on from what it cannot keep. */
-const storeFull = (connector: Connector, recording: Recording, directory: string): Fault => ({
+const storeFull = (connector: Connector, disk: SmallDisk, recording: Recording, directory: string): Fault => ({
   ...{ id: 'F13', how: 'gate’s disk full', target: connector.name, lasts: [2 * second, 8 * second] },
   async impose() {
     const { pid } = connector.process;
     if (pid === undefined) return null;
     const before = await complaints(connector);
-    await limitFiles([pid], storeBytes);
+    await disk.fill();
     return {
-      event: { what: 'disk', target: connector.name },
+      event: { what: 'disk', target: connector.name, cutsProof: [connector.name] },
       async heal() {
-        await limitFiles([pid], null);
+        await disk.free();
         if (connector.process.pid === undefined) recording.crashed.push(await crashOf(connector, pid, directory));
         await startAgain(connector, recording);
         return (await complaints(connector)) - before;
@@ -76,7 +97,7 @@ const storeGone = (connector: Connector, disk: SmallDisk, recording: Recording, 
 
 /** What it died of: on a full disk its log may not have it. */
 async function crashOf(
-  { name, process: { lastEnd } }: Connector,
+  { name, process: { lastEnd } }: Victim,
   pid: number | undefined,
   directory: string,
 ): Promise<string> {
