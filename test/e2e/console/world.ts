@@ -27,7 +27,11 @@ export interface ConsoleWorld {
   readonly connectors: ConnectorStub;
   readonly ops: ServiceProcess;
   /** Asks the API as a machine that may look, or one that may act: POST where there is a body. */
-  ask(path: string, body?: object, as?: 'machine' | 'operator'): Promise<{ readonly status: number; readonly answer: Record<string, never> }>;
+  ask(
+    path: string,
+    body?: object,
+    as?: 'machine' | 'operator',
+  ): Promise<{ readonly status: number; readonly answer: Record<string, never> }>;
   stop(): Promise<void>;
 }
 

@@ -30,9 +30,10 @@ export async function overview(
   { figures, clockSkewS, alerts }: Surroundings,
 ): Promise<Overview> {
   const { controller } = question;
-  const { knownUntil } = await logHorizon(pool);
+  // One reading for both: what is said of now must not stand beside a time of before.
+  const horizon = await logHorizon(pool);
   const [summaries, unreadable, latest] = await Promise.all([
-    recipientSummaries(pool, controller, question.trackerSees),
+    recipientSummaries(pool, controller, question.trackerSees, horizon),
     unreadableRecords(pool),
     withdrawalLines(pool, {
       from: `SELECT * FROM change WHERE controller = $1 AND direction = 'deny' AND NOT canary ORDER BY committed_at DESC LIMIT $2`,
@@ -43,7 +44,7 @@ export async function overview(
   return {
     at: new Date(question.nowMs).toISOString(),
     allEnforced: allEnforced(connectors, unreadable),
-    knownUntil,
+    knownUntil: horizon.knownUntil,
     clockSkewS,
     alerts,
     unreadableRecords: unreadable,

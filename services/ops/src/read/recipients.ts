@@ -86,21 +86,30 @@ const horizonSql = `
 /** Gates whose watermarks are this old have lost their leases: nobody can say that nothing was withdrawn since. */
 const knownWithinMs = 3_000;
 
+interface Horizon {
+  readonly knownUntil: string | null;
+  readonly fresh: boolean;
+}
+
 /** Up to when every withdrawal that was answered is known here, and whether that is the present. */
-export async function logHorizon(pool: Pool): Promise<{ readonly knownUntil: string | null; readonly fresh: boolean }> {
+export async function logHorizon(pool: Pool): Promise<Horizon> {
   const { rows } = await pool.query<{ known_until: Date | null; age_ms: number | null }>(horizonSql, [partitionCount]);
   const [{ known_until = null, age_ms = null } = {}] = rows;
   return { knownUntil: known_until?.toISOString() ?? null, fresh: age_ms !== null && age_ms <= knownWithinMs };
 }
 
-/** One line per recipient that is active or has open work, from Postgres, dead and parked work included: it grows while a connector is down. */
+/**
+ * One line per recipient that is active or has open work, from Postgres, dead and parked work included: it grows while a connector
+ * is down. @param horizon for who also says up to when that holds; default: read now
+ */
 export async function recipientSummaries(
   pool: Pool,
   controller: ControllerId,
   trackerSees: boolean,
+  horizon?: Horizon,
 ): Promise<RecipientSummary[]> {
   // The horizon first: what it covers is in the rows read after it.
-  const { fresh } = await logHorizon(pool);
+  const { fresh } = horizon ?? (await logHorizon(pool));
   const { rows } = await pool.query<Row>(sql, [
     controller,
     countedUpTo,

@@ -46,9 +46,15 @@ const every = Array.from({ length: partitionCount }, (_, partition) => partition
 const hear = (horizon: LogHorizon, partitions: readonly number[], agoMs: number): void =>
   partitions.forEach((partition) => horizon.heard({ topic: topics.revocations, partition }, watermark(agoMs)));
 
-const shown = async () => {
+const hearEvery = async (agoMs: number): Promise<void> => {
+  const horizon = new LogHorizon();
+  hear(horizon, every, agoMs);
+  await horizon.store(pool);
+};
+
+const shown = async (asked: Pool = pool) => {
   const question = { controller: acme, trackerSees: true, deadlineMs: 60_000, nowMs: systemClock.now() };
-  const { allEnforced, knownUntil, connectors } = await overview(pool, question, {
+  const { allEnforced, knownUntil, connectors } = await overview(asked, question, {
     figures: await delays(pool, acme),
     clockSkewS: 0,
     alerts: null,
@@ -109,4 +115,19 @@ test('only the express lane counts: the complete log may lag behind without a de
   for (const partition of every) horizon.heard({ topic: topics.changes, partition }, watermark(0));
   await horizon.store(pool);
   expect(await shown()).toEqual({ ...blind, known: false });
+});
+
+test('what is said of now stands beside a time of now: a horizon that moves on meanwhile changes neither', async () => {
+  await hearEvery(8_000);
+  let looks = 0;
+  const movingOn = {
+    query: async (sql: string, values?: unknown[]) => {
+      const answer = await pool.query(sql, values);
+      if (sql.includes('FROM log_horizon') && (looks += 1) === 1)
+        await pool.query('UPDATE log_horizon SET known_until = clock_timestamp()');
+      return answer;
+    },
+  };
+  expect(await shown(movingOn as unknown as Pool)).toEqual({ ...blind, known: true });
+  expect(await shown()).toEqual(peace);
 });
