@@ -2,13 +2,6 @@ import { takeovers } from './takeover.ts';
 import { check, isBroken, type History, type Violation } from '../faults/checker/index.ts';
 
 /**
- * A reinstatement passes gate and row like a share (DLV-5) and so may be under way beside another call, as a share may:
- * DLV-3's second revocation answers for it, and ACK-TRUTH and CONVERGENCE judge that.
- */
-const besideReinstatement = ({ rule, events }: Violation): boolean =>
-  rule === 'FENCE' && events.some((event) => 'effect' in event && event.effect === 'reinstate');
-
-/**
  * A connector whose database lost its newest rows does not know what it has asked of a partner since, and asks again for the
  * older: that takes away once more and gives nothing (ADR 25).
  */
@@ -27,6 +20,6 @@ export function judge(history: History): Violation[] {
     event.kind === 'store' && event.what === 'emptied' && event.store.startsWith('deliveries:') ? [event.at] : [],
   );
   return [...check(history), ...takeovers(history)].filter(
-    (violation) => isBroken(violation) && !besideReinstatement(violation) && !askedAgainAfterLoss(violation, losses),
+    (violation) => isBroken(violation) && !askedAgainAfterLoss(violation, losses),
   );
 }

@@ -3,9 +3,11 @@ import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { topics } from '@entente/contracts';
 import { stackRecipients } from '@entente/local';
 import { systemClock } from '@entente/observability';
 import { check, defaultSettings, writeHistory, type HistoryEvent } from '../checker/index.ts';
+import { eachRecord } from '../../e2e/foreign-client.ts';
 import { Random } from '../../sim/engine/random.ts';
 import { monotonicMs } from './clock.ts';
 import { readDatabase } from './evidence/database.ts';
@@ -31,7 +33,11 @@ const paceOf = (rate: number): Pace => ({ decisionsPerSecond: rate * 0.05, share
 const noFault = 'none';
 /** After the last fault is healed (F20: converged within 60 s, on a machine with room); what is not at rest by then is stuck. */
 const restWithinMs = 300_000;
+/** Brokers, databases and services are up again within a minute of being let; what takes longer than this never comes. */
+const healWithinMs = 300_000;
 const progressMs = 15_000;
+/** What takes longer to be done or undone is worth a word, milliseconds. */
+const longMs = 60_000;
 
 const onMenu =
   ({ only }: RunOptions) =>
@@ -73,11 +79,16 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
     say(
       `${faults} faults so far; ${decisions} decisions; shares: ${sent} sent, ${denied} denied, ${held} held, ${queued} queued`,
     );
+    for (const long of recording.longerThan(longMs)) say(`still ${long}`);
   }, progressMs);
   try {
     await Promise.race([pause(options.minutes * 60_000), running, harassing]);
     striking.abort();
-    await harassing;
+    const healed = new AbortController();
+    const tooLate = pause(healWithinMs, undefined, { signal: healed.signal }).catch(() => undefined);
+    await Promise.race([harassing, tooLate]);
+    healed.abort();
+    recording.unhealed.push(...recording.longerThan(healWithinMs));
     // A while of quiet under load: gates must open again.
     await pause(10_000);
     asking.abort();
@@ -106,6 +117,7 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
       impossible: world.impossible,
       unending: recording.unending,
       crashed: recording.crashed,
+      unhealed: recording.unhealed,
       events,
       judgement,
       convergedMs,
@@ -114,7 +126,8 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
   await writeFile(join(options.out, 'report.md'), report);
   process.stdout.write(report);
   const { broken, late } = judgement;
-  const behaved = recording.unending.length + recording.crashed.length === 0;
+  const { unending, crashed, unhealed } = recording;
+  const behaved = [unending, crashed, unhealed].every(({ length }) => length === 0);
   const isClean = broken.length === 0 && behaved && convergedMs !== null && hasShared(events);
   if (!hasShared(events)) say('nothing was shared: a system that sends nothing proves nothing');
   if (!isClean || late.length > 0) {
@@ -137,11 +150,15 @@ const commit = async (): Promise<string> =>
   (await promisify(execFile)('git', ['describe', '--always', '--dirty'])).stdout.trim();
 
 /** What every process said, for whoever looks for the cause. */
-async function keepLogs({ stack, tapFile }: World, to: string): Promise<void> {
+async function keepLogs({ stack, tapFile, infrastructure }: World, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
   const logs = (await readdir(stack.runDirectory)).filter((name) => /\.(log|jsonl)$/.test(name));
   const files = [tapFile, ...logs.map((name) => join(stack.runDirectory, name))];
   for (const file of files) await copyFile(file, join(to, basename(file)));
+  // When each send left by its connector's own word: beside the taps' that tells which of them was late.
+  const said: string[] = [];
+  await eachRecord(infrastructure.bootstrap, ({ value }) => void said.push(value), { topics: [topics.sends] });
+  await writeFile(join(to, 'sends.jsonl'), said.join('\n'));
 }
 
 /** The final reads, past every proxy. */

@@ -13,6 +13,7 @@ export interface Outcome {
   readonly impossible: readonly (readonly [what: string, why: string])[];
   readonly unending: readonly string[];
   readonly crashed: readonly string[];
+  readonly unhealed: readonly string[];
   readonly events: readonly HistoryEvent[];
   readonly judgement: Judgement;
   readonly date: string;
@@ -30,6 +31,7 @@ export function reportOf({
   impossible,
   unending,
   crashed,
+  unhealed,
   events,
   judgement,
   ...run
@@ -72,6 +74,7 @@ export function reportOf({
     `| sends of a process that was stopped between decision and first byte | ${judgement.paused.length} |`,
     `| processes that did not end when told to | ${[unending.length, ...unending].join(', ')} |`,
     `| processes that ended instead of waiting | ${[crashed.length, ...crashed].join(', ')} |`,
+    `| faults that could not be healed | ${[unhealed.length, ...unhealed].join(', ')} |`,
     '',
     `Gate closed after the commit: p50 ${percentile(closed, 0.5)} ms, p99 ${percentile(closed, 0.99)} ms, max ${percentile(closed, 1)} ms.`,
     run.convergedMs === null

@@ -28,9 +28,9 @@ const fieldsAt: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 const shareWaitMs = 400;
 /** Batches on their way to one recipient; a pace above what the machine carries would only fill the connector's queue. */
 const batchesAtOnce = 4;
-const batchSize = 40;
+const batchSize = 100;
 /** Who is told that most of a batch must wait asks again after this: what waits is tried by the connector itself. Milliseconds. */
-const restAfterHeldMs = 2_000;
+const restAfterHeldMs = 1_000;
 
 export interface Pace {
   readonly decisionsPerSecond: number;

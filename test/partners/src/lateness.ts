@@ -36,9 +36,10 @@ export class Lateness {
 
   #note(): void {
     const at = this.#now();
-    const lateNs = at - this.#tickedAt - BigInt(everyMs) * nsPerMs;
+    // Since the last tick nobody looked, for all that is known here; that it is not yet due excuses nothing.
+    const lateNs = at - this.#tickedAt;
     const isOld = at - this.#worst.at > BigInt(rememberedMs) * nsPerMs;
     if (isOld) this.#worst = { lateNs: 0n, at };
-    if (lateNs >= this.#worst.lateNs && lateNs > 0n) this.#worst = { lateNs, at };
+    if (lateNs >= this.#worst.lateNs) this.#worst = { lateNs, at };
   }
 }

@@ -6,18 +6,19 @@ import type { Effect, EgressStart, PartnerRequest } from '../history.ts';
 import type { Violation } from '../violation.ts';
 
 /**
- * FENCE: at a partner no operation on a person's standing (revoke, reinstate, erase) takes effect after one of a higher
- * version, and at most one such call is under way per (recipient, subject). Shares are not fenced at the partner: one
- * that overtakes is answered by the second revocation (DLV-3), which ACK-TRUTH and CONVERGENCE judge.
+ * FENCE: at a partner no operation that takes away (revoke, erase) takes effect after one of a higher version, and at most
+ * one such call is under way per (recipient, subject). Shares are not fenced at the partner, nor is what resumes a person
+ * first, which passes gate and row like a share (DLV-5): one that overtakes is answered by the second revocation (DLV-3),
+ * which ACK-TRUTH and CONVERGENCE judge.
  */
 export const fence: Invariant = (evidence) => [...effects(evidence), ...underWay(evidence)];
 
-const standing = (effect: Effect): boolean => effect !== 'share';
+const takesAway = (effect: Effect): boolean => effect === 'revoke' || effect === 'erase';
 
 function effects({ events }: Evidence): Violation[] {
   const taken = events
     .of('partner.request')
-    .filter(({ effect, effectAt, version }) => standing(effect) && effectAt !== undefined && version !== undefined)
+    .filter(({ effect, effectAt, version }) => takesAway(effect) && effectAt !== undefined && version !== undefined)
     .sort((a, b) => (a.effectAt ?? 0) - (b.effectAt ?? 0));
   const highest = new BySubject<Map<string, PartnerRequest>>();
   const found: Violation[] = [];
@@ -38,13 +39,12 @@ function underWay({ events, attemptEnds, faults, processes }: Evidence): Violati
   const open = new BySubject<Map<string, { readonly start: EgressStart; readonly end: number }>>();
   const found: Violation[] = [];
   for (const start of events.of('egress.start')) {
-    if (!standing(start.effect)) continue;
+    if (!takesAway(start.effect)) continue;
     const calls = open.entry(start, () => new Map());
     const before = calls.get(start.recipient);
     const end = attemptEnds.get(start.attempt)?.at ?? processes.endIn(start.process, start.at, never) ?? never;
     if (!before || end > before.end || before.end <= start.at) calls.set(start.recipient, { start, end });
     if (!before || before.start.attempt === start.attempt || before.end <= start.at) continue;
-    if (resumeTheSame(before.start, start)) continue;
     // A stopped process holds its socket open past the claim that let it send; its answer settles nothing (DLV-2).
     if (faults.stopsIn(before.start.process, before.start.at, start.at).length > 0) continue;
     const what = `two calls on ${start.subject} were under way at ${start.recipient} at once`;
@@ -52,14 +52,3 @@ function underWay({ events, attemptEnds, faults, processes }: Evidence): Violati
   }
   return found;
 }
-
-/**
- * Two shares of one person may each resume them first: where both ask for the same, or one lifts what stands beside the
- * purposes and names none, neither can overtake the other.
- */
-const resumeTheSame = (one: EgressStart, other: EgressStart): boolean => {
-  if (one.effect !== 'reinstate' || other.effect !== 'reinstate') return false;
-  return named(one) === '' || named(other) === '' || named(one) === named(other);
-};
-
-const named = ({ purposes }: EgressStart): string => [...new Set(purposes)].sort().join();

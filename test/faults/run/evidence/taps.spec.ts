@@ -14,8 +14,10 @@ test('a partner’s request is the newest that can have come by then on its port
   expect(record.left()).toMatchObject([{ at: 19 }]);
 });
 
-test('a tap that noticed late is still the one before the partner', () => {
+test('a tap that noticed the next request late does not give it to the one before', () => {
   const record = new TapRecord();
+  record.add(7, passed(20, 6));
   record.add(7, passed(25, 6));
-  expect(record.take(7, 21)).toMatchObject({ at: 25 });
+  expect(record.take(7, 21)).toMatchObject({ at: 20 });
+  expect(record.take(7, 26)).toMatchObject({ at: 25 });
 });

@@ -21,10 +21,13 @@ export class TapRecord {
     else this.#byPort.set(port, [passed]);
   }
 
-  /** The newest request on that port that the partner can have noticed at `arrivedAt`. */
+  /**
+   * The newest request on that port that had come by when the partner noticed one. The tap stamps a byte before it passes it
+   * on, and a connection's next request begins only after the answer to the one before, however late either was noticed.
+   */
   take(port: number, arrivedAt: number): Passed | undefined {
     const passed = this.#byPort.get(port);
-    const index = passed?.findLastIndex(({ at, lateMs }) => at - lateMs <= arrivedAt) ?? -1;
+    const index = passed?.findLastIndex(({ at }) => at <= arrivedAt) ?? -1;
     return index < 0 ? undefined : passed?.splice(index, 1)[0];
   }
 

@@ -31,13 +31,13 @@ export async function strike(fault: Fault, recording: Recording, random: Random,
   const { id, how, lasts } = fault;
   // The fault may have begun at `at` and ended at `to`; it was there for certain between `sureFrom` and `sureTo`.
   const at = monotonicMs();
-  const imposed = await fault.impose(signal);
+  const imposed = await recording.during(`imposing ${id} ${how}`, () => fault.impose(signal));
   if (imposed === null) return recording.missed(`${id} ${how}`);
   const sureFrom = monotonicMs();
   // The only failure of a pause is the end of the run, and then the fault is healed at once.
   await pause(random.between(...lasts), undefined, { signal }).catch(() => undefined);
   const sureTo = monotonicMs();
-  const hits = await imposed.heal();
+  const hits = await recording.during(`healing ${id} ${how}`, () => imposed.heal());
   recording.add({
     ...{ kind: 'nemesis', at, to: monotonicMs(), sureFrom, sureTo, fault: id, how, ...imposed.event },
     ...(typeof hits === 'number' ? { hits } : {}),

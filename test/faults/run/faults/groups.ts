@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { AssignerProtocol, Kafka, logLevel } from 'kafkajs';
 import type { Random } from '../../../sim/engine/random.ts';
 import { unlessOver } from '../clock.ts';
@@ -26,12 +27,15 @@ export const groupFaults = ({ infrastructure }: World, random: Random): Fault[] 
         event: { what: 'other', target: group.groupId },
         heal: () => {
           leaving.abort();
-          return storm;
+          return Promise.race([storm, pause(leavesWithinMs)]);
         },
       };
     },
   },
 ];
+
+/** A client that was cut off while it took its leave may wait for an answer for ever; its brokers do not. Milliseconds. */
+const leavesWithinMs = 60 * second;
 
 interface Group {
   readonly groupId: string;

@@ -83,7 +83,7 @@ export async function end(victim: Victim, recording: Recording): Promise<void> {
 }
 
 /** How often what ends, or gets nowhere, while another fault hinders its start is tried anew, as whatever supervises it would. */
-const tries = 10;
+const tries = 40;
 
 export async function startAgain({ name, process }: Victim, recording: Recording): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
