@@ -29,6 +29,14 @@ export interface RequestQueue {
   throttledUntil: number;
   throttleCheckTimeoutId: NodeJS.Timeout | null;
   pending: unknown[];
+  /** Those that were sent and have no answer yet. Times in milliseconds. */
+  inflight: Map<number, { requestTimeout: number; timeoutRequest(): void }>;
+  enforceRequestTimeout: boolean;
+  requestTimeout: number;
+  requestTimeoutIntervalId: NodeJS.Timeout | null;
+  isConnected(): boolean;
+  destroy(): void;
+  scheduleRequestTimeoutCheck: (this: RequestQueue) => void;
   scheduleCheckPendingRequests: (this: RequestQueue) => void;
   checkPendingRequests: (this: RequestQueue) => void;
 }
@@ -92,7 +100,8 @@ export interface Batch {
 }
 
 export interface Cluster {
-  brokerPool: { brokers: Record<string, unknown> };
+  /** Times of the wall clock in milliseconds. */
+  brokerPool: { brokers: Record<string, unknown>; metadataMaxAge: number; metadataExpireAt: number | null };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   refreshMetadata(): Promise<void>;
@@ -112,6 +121,8 @@ export interface ConsumerGroup {
   generationId: number | null;
   memberId: string | null;
   maxWaitTime: number;
+  /** Of the wall clock, milliseconds. */
+  lastRequest: number;
   offsetManager: { nextOffset(topic: string, partition: number): Long } | null;
   joining?: Promise<void> | undefined;
   assigned: (this: ConsumerGroup) => { topic: string; partitions: number[] }[];
@@ -161,9 +172,11 @@ type Class<T> = { prototype: T };
 
 export const kafkajs = require('kafkajs') as typeof KafkaJS;
 export const encoderClass = require('kafkajs/src/protocol/encoder') as EncoderClass;
-export const requestQueueClass = require('kafkajs/src/network/requestQueue') as Class<RequestQueue>;
+export const requestQueueClass = require('kafkajs/src/network/requestQueue') as Class<RequestQueue> &
+  (new (options: object) => RequestQueue);
 export const brokerClass = require('kafkajs/src/broker') as Class<Broker>;
-export const consumerGroupClass = require('kafkajs/src/consumer/consumerGroup') as Class<ConsumerGroup>;
+export const consumerGroupClass = require('kafkajs/src/consumer/consumerGroup') as Class<ConsumerGroup> &
+  (new (options: object) => ConsumerGroup);
 export const runnerClass = require('kafkajs/src/consumer/runner') as Class<Runner> & (new (options: object) => Runner);
 export const batchClass = require('kafkajs/src/consumer/batch') as new (
   topic: string,

@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals';
-import { runnerClass, type Batch } from './internals.ts';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { consumerGroupClass, requestQueueClass, runnerClass, type Batch, type ConsumerGroup } from './internals.ts';
 import { patchClient } from './patches.ts';
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, namespace: (): object => silent };
@@ -37,4 +37,69 @@ test('a consumer stopped while a broker comes back leaves the process its turns'
   answer([]);
   await fetching;
   expect(await new Promise((resolve) => setImmediate(() => resolve('a turn')))).toBe('a turn');
+});
+
+describe('a wall clock that is set back or ahead', () => {
+  const fiveMinutesMs = 300_000;
+  afterEach(() => jest.restoreAllMocks());
+
+  /** A member of a group that counts its heartbeats, of a cluster that counts how often it was asked for its leaders. */
+  function member(): { group: ConsumerGroup; done: { heartbeats: number; refreshed: number } } {
+    patchClient();
+    const done = { heartbeats: 0, refreshed: 0 };
+    const brokerPool = { brokers: {}, metadataMaxAge: 60_000, metadataExpireAt: Date.now() + 60_000 };
+    const cluster = {
+      brokerPool,
+      refreshMetadataIfNecessary: () => {
+        if (Date.now() > brokerPool.metadataExpireAt) done.refreshed += 1;
+        return Promise.reject(new Error('the test ends the fetch here'));
+      },
+    };
+    const group = new consumerGroupClass({
+      ...{ cluster, groupId: 'g', topics: [], topicConfigurations: {}, assigners: [], logger: silent },
+      instrumentationEmitter: { emit: () => {} },
+    });
+    const heartbeat = (): Promise<void> => {
+      done.heartbeats += 1;
+      return Promise.resolve();
+    };
+    return { group: Object.assign(group, { memberId: 'm', coordinator: { heartbeat } }), done };
+  }
+
+  test('set back, the next heartbeat is due, and what is known of the leaders is old', async () => {
+    const { group, done } = member();
+    await group.heartbeat({ interval: 1_000 });
+    expect(done.heartbeats).toBe(0);
+    const right = Date.now();
+    jest.spyOn(Date, 'now').mockReturnValue(right - fiveMinutesMs);
+    await group.heartbeat({ interval: 1_000 });
+    await group.heartbeat({ interval: 1_000 });
+    expect(done.heartbeats).toBe(1);
+    await group.fetch('1').catch(() => undefined);
+    expect(done.refreshed).toBe(1);
+  });
+
+  test.each([
+    ['back', -fiveMinutesMs],
+    ['ahead', fiveMinutesMs],
+  ])('set %s, a request has its time, and no more', async (_way, byMs) => {
+    patchClient();
+    const queue = new requestQueueClass({
+      ...{ requestTimeout: 150, enforceRequestTimeout: true, clientId: 'c', broker: 'b', logger: silent },
+    });
+    const sentAt = performance.now();
+    const { promise: failed, resolve } = Promise.withResolvers<number>();
+    queue.inflight.set(1, {
+      requestTimeout: 150,
+      timeoutRequest: () => {
+        queue.inflight.delete(1);
+        resolve(performance.now() - sentAt);
+      },
+    });
+    queue.scheduleRequestTimeoutCheck();
+    const right = Date.now();
+    jest.spyOn(Date, 'now').mockReturnValue(right + byMs);
+    expect(await failed).toBeGreaterThanOrEqual(150);
+    queue.destroy();
+  });
 });

@@ -182,6 +182,49 @@ function stopFetchingWhenStopped(): void {
   };
 }
 
+/**
+ * kafkajs counts heartbeats and the age of what it knows of the cluster on the wall clock: set back by five minutes, it would
+ * be put out of its group for want of heartbeats, and look for no new leader, for as long.
+ */
+function outliveClockSetBack(): void {
+  const { heartbeat, fetch } = consumerGroupClass.prototype;
+  consumerGroupClass.prototype.heartbeat = function (options) {
+    if (this.lastRequest > systemClock.now()) this.lastRequest = 0;
+    return heartbeat.call(this, options);
+  };
+  consumerGroupClass.prototype.fetch = function (nodeId) {
+    const { brokerPool } = this.cluster;
+    const { metadataExpireAt, metadataMaxAge } = brokerPool;
+    if (metadataExpireAt !== null && metadataExpireAt > systemClock.now() + metadataMaxAge)
+      brokerPool.metadataExpireAt = 0;
+    return fetch.call(this, nodeId);
+  };
+}
+
+/** How often kafkajs looks for requests that have no answer in time, milliseconds. */
+const lookForLateMs = 100;
+
+/** By the wall clock, a step forward would fail every request under way, and a step back would let a lost one wait for as long. */
+function timeRequestsByMonotonicClock(): void {
+  const seenAt = new WeakMap<object, number>();
+  requestQueueClass.prototype.scheduleRequestTimeoutCheck = function () {
+    if (!this.enforceRequestTimeout) return;
+    this.destroy();
+    this.requestTimeoutIntervalId = setInterval(
+      () => {
+        const now = systemClock.monotonic();
+        for (const request of [...this.inflight.values()]) {
+          const since = seenAt.get(request) ?? now;
+          seenAt.set(request, since);
+          if (now - since > request.requestTimeout) request.timeoutRequest();
+        }
+        if (!this.isConnected()) this.destroy();
+      },
+      Math.min(this.requestTimeout, lookForLateMs),
+    );
+  };
+}
+
 let applied = false;
 
 /** Mends kafkajs once per process; called before the first client is made. */
@@ -190,9 +233,11 @@ export function patchClient(): void {
   applied = true;
   encodeInLittleRoom();
   armTimerOnlyForPendingRequests();
+  timeRequestsByMonotonicClock();
   answerForEveryPartition();
   awaitHooksAroundJoin();
   stopFetchingWhenStopped();
   wakeFetchOnResume();
   reportTrouble();
+  outliveClockSetBack();
 }
