@@ -1,11 +1,18 @@
 import { expect, test } from '@jest/globals';
-import { Feed } from './feed.ts';
+import { Feed, type Fetched } from './feed.ts';
 import type { InRecord } from './port.ts';
 
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const tp = { topic: 't', partition: 3 };
 const records = (...offsets: number[]): InRecord[] =>
   offsets.map((o) => ({ ...tp, offset: BigInt(o), timestamp: 0, key: null, value: Buffer.from('v'), headers: {} }));
+
+/** As of a fetch that asked from the first of them. */
+function fetched(...offsets: number[]): Fetched {
+  const [from = 0] = offsets;
+  const end = BigInt(offsets.at(-1) ?? from) + 1n;
+  return { from: BigInt(from), end, records: records(...offsets), highWatermark: end };
+}
 
 function feedOf(
   deliver: (r: InRecord[]) => Promise<void>,
@@ -25,10 +32,10 @@ test('records that gather while the handler works come as one batch, one call at
     calls.push(r.map((x) => x.offset));
     await new Promise<void>((resolve) => (open = resolve));
   });
-  feed.push(records(0), 1n);
+  feed.push(fetched(0));
   await new Promise((r) => setImmediate(r));
-  feed.push(records(1), 2n);
-  feed.push(records(2, 5), 6n);
+  feed.push(fetched(1));
+  feed.push(fetched(2, 5));
   expect(calls).toEqual([[0n]]);
   expect([feed.position, feed.handedOut, feed.buffered, feed.full]).toEqual([0n, 1n, 3, true]);
   open?.();
@@ -47,10 +54,10 @@ test('a failed call is repeated with the same records before any later ones', as
     if (failures-- > 0) return Promise.reject(new Error('store away'));
     return Promise.resolve();
   });
-  feed.push(records(0, 1), 2n);
+  feed.push(fetched(0, 1));
   await new Promise((r) => setImmediate(r));
   expect(feed.failures).toBe(1);
-  feed.push(records(2), 3n);
+  feed.push(fetched(2));
   await feed.idle();
   expect(calls).toEqual([[0n, 1n], [0n, 1n], [0n, 1n], [2n]]);
   expect([feed.position, feed.failures]).toEqual([3n, 0]);
@@ -63,7 +70,7 @@ test('paused hands nothing out, resume at once what has gathered', async () => {
     return Promise.resolve();
   });
   feed.pause();
-  feed.push(records(0), 1n);
+  feed.push(fetched(0));
   await new Promise((r) => setImmediate(r));
   expect(calls).toEqual([]);
   feed.resume();
@@ -78,9 +85,9 @@ test('stop waits for the running call, repeats nothing and forgets the rest', as
     calls += 1;
     return new Promise((_, no) => (reject = no));
   });
-  feed.push(records(0), 1n);
+  feed.push(fetched(0));
   await new Promise((r) => setImmediate(r));
-  feed.push(records(1), 2n);
+  feed.push(fetched(1));
   const stopped = feed.stop();
   reject?.(new Error('no'));
   await stopped;
@@ -92,10 +99,26 @@ test('waits for the calls of the epoch before', async () => {
   let endBefore = () => {};
   const before = new Promise<void>((resolve) => (endBefore = resolve));
   const feed = feedOf(() => Promise.resolve(void (calls += 1)), before);
-  feed.push(records(0), 1n);
+  feed.push(fetched(0));
   await new Promise((r) => setImmediate(r));
   expect(calls).toBe(0);
   endBefore();
   await feed.idle();
   expect(calls).toBe(1);
+});
+
+test('what overlaps what was read is handed out once, and what reaches behind the last record moves the place all the same', async () => {
+  const calls: bigint[][] = [];
+  const feed = feedOf((r) => Promise.resolve(void calls.push(r.map((x) => x.offset))));
+  feed.push(fetched(0, 1));
+  await feed.idle();
+  feed.push({ end: 7n, records: records(0, 1, 2, 3), highWatermark: 7n });
+  await feed.idle();
+  expect(calls).toEqual([
+    [0n, 1n],
+    [2n, 3n],
+  ]);
+  expect([feed.position, feed.readTo]).toEqual([4n, 7n]);
+  await feed.stop();
+  expect(feed.push(fetched(7))).toBe(false);
 });

@@ -6,6 +6,16 @@ export interface FeedSettings {
   maxBufferedBytes: number;
 }
 
+/** What one fetch brought of a partition. */
+export interface Fetched {
+  /** What was asked from. */
+  readonly from: bigint;
+  /** Where the next fetch goes on: not always behind the last record. */
+  readonly end: bigint;
+  readonly records: readonly InRecord[];
+  readonly highWatermark: bigint;
+}
+
 const firstRetryMs = 100;
 const lastRetryMs = 1000;
 /** Bookkeeping per record counted beside key and value, bytes. */
@@ -25,6 +35,8 @@ export class Feed {
   handedOut: bigint | null;
   /** The end of what the handler has finished. */
   position: bigint | null;
+  /** The end of what was read of the log: what does not go on from here, or begins before, is not next. */
+  readTo: bigint | null;
   highWatermark: bigint | null = null;
   failures = 0;
   paused = false;
@@ -52,6 +64,7 @@ export class Feed {
     this.epoch = at.epoch;
     this.position = at.position;
     this.handedOut = at.position;
+    this.readTo = at.position;
     this.before = at.before;
     this.onRoom = at.onRoom;
     this.deliver = deliver;
@@ -59,12 +72,19 @@ export class Feed {
     this.settings = settings;
   }
 
-  push(records: InRecord[], highWatermark: bigint): void {
+  /** What goes on from, or overlaps, what was read. @returns false once stopped: nothing of it was taken */
+  push({ records, end, highWatermark }: Pick<Fetched, 'records' | 'end' | 'highWatermark'>): boolean {
+    if (this.stopped) return false;
     this.highWatermark = highWatermark;
-    if (this.stopped || records.length === 0) return;
-    for (const record of records) this.bytes += sizeOf(record);
-    this.buffer = this.buffer.length === 0 ? records : this.buffer.concat(records);
+    const from = this.readTo ?? 0n;
+    if (end > from) this.readTo = end;
+    const [first] = records;
+    const fresh =
+      first === undefined || first.offset >= from ? records : records.filter(({ offset }) => offset >= from);
+    for (const record of fresh) this.bytes += sizeOf(record);
+    this.buffer = this.buffer.concat(fresh);
     this.run();
+    return true;
   }
 
   get buffered(): number {

@@ -2,7 +2,7 @@ import { systemClock } from '@entente/observability';
 import { committable, stateOf } from './assignment.ts';
 import { Pause, within } from './deadline.ts';
 import { faultOf, KafkaFault } from './faults.ts';
-import { Feed, type FeedSettings } from './feed.ts';
+import { Feed, type Fetched, type FeedSettings } from './feed.ts';
 import type { ConsumerSession, SessionEvents } from './kafkajs/session.ts';
 import { placeFor, placesOf } from './places.ts';
 import {
@@ -221,14 +221,27 @@ export class RebuildingSource implements EventSource, SessionEvents {
     if (this.session) await this.openEpoch(this.session, tps);
   }
 
-  async onBatch(tp: TP, records: InRecord[], highWatermark: bigint): Promise<void> {
+  follows(tp: TP, from: bigint): boolean {
     const feed = this.feeds.get(tpKey(tp));
-    if (!feed) return;
-    feed.push(records, highWatermark);
+    if (!feed || feed.readTo === null || from <= feed.readTo) return true;
+    const places = { from: String(from), readTo: String(feed.readTo) };
+    this.log.warn({ ...tp, ...places }, 'the client went past records; they are asked for again');
+    this.session?.seek(tp, feed.readTo);
+    return false;
+  }
+
+  async onBatch(tp: TP, fetched: Fetched): Promise<boolean> {
+    const feed = this.feeds.get(tpKey(tp));
+    if (!feed || !this.follows(tp, fetched.from) || !feed.push(fetched)) {
+      // Asked again at once, the broker would answer at once.
+      await this.pauses.sleep(roomMs);
+      return false;
+    }
     await feed.room(roomMs);
-    if (!feed.full || this.feeds.get(tpKey(tp)) !== feed) return;
+    if (!feed.full || this.feeds.get(tpKey(tp)) !== feed) return true;
     this.fetchPaused.add(tpKey(tp));
     this.session?.pause(tp);
+    return true;
   }
 
   /**
@@ -240,7 +253,13 @@ export class RebuildingSource implements EventSource, SessionEvents {
     if (!begun) return;
     if (begun.positions)
       session?.fail(new KafkaFault('unavailable', `position ${wanted} of ${tpKey(tp)} is outside the log`));
-    else session?.seek(tp, await placeFor(begun, tp, wanted, range, this.log));
+    else this.goTo(tp, await placeFor(begun, tp, wanted, range, this.log));
+  }
+
+  private goTo(tp: TP, offset: bigint): void {
+    const feed = this.feeds.get(tpKey(tp));
+    if (feed) feed.readTo = offset;
+    this.session?.seek(tp, offset);
   }
 
   /**

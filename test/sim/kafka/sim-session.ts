@@ -253,8 +253,10 @@ export class SimSession {
 
   async #hand(cursor: Cursor, records: ReturnType<SimPartition['slice']>, high: number): Promise<void> {
     if (!this.#isCurrent(cursor)) return;
+    const from = cursor.next;
     cursor.next += records.length;
-    await this.#parts.events.onBatch(cursor.tp, records, BigInt(high));
+    const end = BigInt(cursor.next);
+    await this.#parts.events.onBatch(cursor.tp, { from: BigInt(from), end, records, highWatermark: BigInt(high) });
   }
 
   async #outOfRange(cursor: Cursor, range: OffsetRange): Promise<void> {

@@ -93,8 +93,13 @@ export interface Message {
 export interface Batch {
   topic: string;
   partition: number;
+  /** What the fetch asked from. */
+  fetchedOffset: string;
   highWatermark: string;
   messages: Message[];
+  /** With control records, and what a compressed batch holds before the offset asked for. */
+  rawMessages: unknown[];
+  /** After which the client asks next. */
   lastOffset(): string;
   isEmptyIncludingFiltered(): boolean;
 }
@@ -156,12 +161,16 @@ export interface Runner {
 export interface GroupHooks {
   beforeJoin(group: ConsumerGroup): Promise<void>;
   afterJoin(group: ConsumerGroup): Promise<void>;
-  /** Nothing to fetch from this broker: wait for a resume, at most this long. */
+  /** Counts joins; null from the beginning of one until every partition has its place. */
+  readonly join: number | null;
+  /** Nothing to fetch from this broker, or not yet: wait for a resume, at most this long. */
   idle(maxMs: number): Promise<void>;
   /** Awaited before each fetch. */
   gathering(nodeId: string): Promise<void>;
   fetching(nodeId: string): void;
   fetched(nodeId: string, batches: readonly Batch[]): void;
+  /** Whether what a fetch of that join brought goes on where the partition's records end. */
+  takes(batch: Batch, join: number): boolean;
   heartbeatFailed(error: unknown): void;
   /** True: dealt with; false: leave it to the client. */
   connectionTrouble(group: ConsumerGroup, error: unknown): Promise<boolean>;

@@ -41,7 +41,9 @@ test('a consumer stopped while a broker comes back leaves the process its turns'
 
 describe('a wall clock that is set back or ahead', () => {
   const fiveMinutesMs = 300_000;
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
 
   /** A member of a group that counts its heartbeats, of a cluster that counts how often it was asked for its leaders. */
   function member(): { group: ConsumerGroup; done: { heartbeats: number; refreshed: number } } {
@@ -101,5 +103,67 @@ describe('a wall clock that is set back or ahead', () => {
     jest.spyOn(Date, 'now').mockReturnValue(right + byMs);
     expect(await failed).toBeGreaterThanOrEqual(150);
     queue.destroy();
+  });
+});
+
+describe('a fetching loop while another of them joins the group anew', () => {
+  /** A member that has partition 0 of `t`, whose broker answers each fetch with one record. */
+  function member(during: () => void) {
+    patchClient();
+    const hooks = {
+      join: 1 as number | null,
+      idled: 0,
+      asked: 0,
+      gathering: () => Promise.resolve(),
+      fetching: () => {},
+      fetched: () => {},
+      idle: () => Promise.resolve(void (hooks.idled += 1)),
+      takes: (_batch: Batch, join: number) => join === hooks.join,
+    };
+    const answer = { partition: 0, highWatermark: '1', abortedTransactions: [], messages: [{ offset: '0' }] };
+    const broker = {
+      fetch: () => {
+        hooks.asked += 1;
+        during();
+        return Promise.resolve({ responses: [{ topicName: 't', partitions: [answer] }] });
+      },
+    };
+    const cluster = {
+      brokerPool: { metadataMaxAge: 60_000, metadataExpireAt: null },
+      refreshMetadataIfNecessary: () => Promise.resolve(),
+      findTopicPartitionMetadata: () => [{ partitionId: 0, leader: 1 }],
+      findBroker: () => Promise.resolve(broker),
+    };
+    const group = new consumerGroupClass({
+      ...{ cluster, groupId: 'g', topics: ['t'], topicConfigurations: { t: {} }, assigners: [{ hooks }] },
+      ...{ logger: silent, instrumentationEmitter: { emit: () => {} } },
+    });
+    const offsets = { t: { 0: '0' } };
+    const offsetManager = {
+      ...{ committedOffsets: () => offsets, nextOffset: () => '0', resolveOffsets: () => Promise.resolve() },
+    };
+    Object.assign(group, { offsetManager, partitionsPerSubscribedTopic: new Map([['t', [0]]]) });
+    (group as unknown as { subscriptionState: { assign(to: object[]): void } }).subscriptionState.assign([
+      { topic: 't', partitions: [0] },
+    ]);
+    return { group, hooks };
+  }
+
+  test('hands on what it asked for in its own time', async () => {
+    const { group } = member(() => {});
+    expect((await group.fetch('1')).map(({ fetchedOffset }) => fetchedOffset)).toEqual(['0']);
+  });
+
+  test('hands on nothing that it asked for before the join', async () => {
+    const { group, hooks } = member(() => (hooks.join = 2));
+    expect(await group.fetch('1')).toEqual([]);
+    expect(hooks.asked).toBe(1);
+  });
+
+  test('asks for nothing until every partition has its place', async () => {
+    const { group, hooks } = member(() => {});
+    hooks.join = null;
+    expect(await group.fetch('1')).toEqual([]);
+    expect([hooks.asked, hooks.idled]).toEqual([0, 1]);
   });
 });

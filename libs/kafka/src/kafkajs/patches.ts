@@ -123,25 +123,30 @@ function nothingToFetch(group: ConsumerGroup, nodeId: string): boolean {
   }
 }
 
-/** With everything paused kafkajs sleeps out the whole wait and resume does not wake it. */
-function wakeFetchOnResume(): void {
+/**
+ * With everything paused kafkajs sleeps out the whole wait and resume does not wake it. While one of its fetching loops joins the
+ * group anew, because its broker leads no longer, the others go on: what they asked for before the join, or between join and
+ * seek, would be handed on after it, and what stands before that would never be read.
+ */
+function fetchInPlace(): void {
   const fetch = consumerGroupClass.prototype.fetch;
   consumerGroupClass.prototype.fetch = async function (nodeId) {
     const hooks = hooksOf(this);
     if (!hooks) return fetch.call(this, nodeId);
-    if (nothingToFetch(this, nodeId)) {
+    await hooks.gathering(nodeId);
+    const { join } = hooks;
+    if (join === null || nothingToFetch(this, nodeId)) {
       await hooks.idle(this.maxWaitTime);
       return [];
     }
-    await hooks.gathering(nodeId);
     hooks.fetching(nodeId);
     let batches: Batch[] = [];
     try {
       batches = await fetch.call(this, nodeId);
-      return batches;
     } finally {
       hooks.fetched(nodeId, batches);
     }
+    return batches.filter((batch) => hooks.takes(batch, join));
   };
 }
 
@@ -237,7 +242,7 @@ export function patchClient(): void {
   answerForEveryPartition();
   awaitHooksAroundJoin();
   stopFetchingWhenStopped();
-  wakeFetchOnResume();
+  fetchInPlace();
   reportTrouble();
   outliveClockSetBack();
 }

@@ -2,7 +2,8 @@ import { systemClock } from '@entente/observability';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { Pause, within } from '../deadline.ts';
 import { faultOf, KafkaFault } from '../faults.ts';
-import type { InRecord, KafkaOptions, OffsetRange, SourceOptions, TP } from '../port.ts';
+import type { Fetched } from '../feed.ts';
+import type { KafkaOptions, OffsetRange, SourceOptions, TP } from '../port.ts';
 import { byTopicPartitions, tpOfKey, tpsOf } from '../assignment.ts';
 import { Client, clientRetry, shared } from './client.ts';
 import { toInRecord } from './decode.ts';
@@ -13,8 +14,10 @@ import { Watchdog } from './watchdog.ts';
 export interface SessionEvents {
   beforeJoin(): Promise<void>;
   afterJoin(tps: TP[]): Promise<void>;
-  /** Resolves when the fetch loop may go on; must be quick. */
-  onBatch(tp: TP, records: InRecord[], highWatermark: bigint): Promise<void>;
+  /** False, and sought anew, where records would be left out in front of what was asked from. */
+  follows(tp: TP, from: bigint): boolean;
+  /** Resolves when the fetch loop may go on; must be quick. False: nothing of it was taken. */
+  onBatch(tp: TP, fetched: Fetched): Promise<boolean>;
   outOfRange(tp: TP, wanted: bigint, range: OffsetRange): Promise<void>;
 }
 
@@ -55,6 +58,9 @@ export class ConsumerSession implements GroupHooks {
   private end!: (reason: Error) => void;
   private over = false;
   private joined = false;
+  private joins = 0;
+  /** Every partition has its place: since the newest join nothing was asked for from elsewhere. */
+  private placed = false;
   private group: ConsumerGroup | undefined;
   private rememberedMember: string | null;
   /** Per broker, monotonic milliseconds. */
@@ -102,7 +108,7 @@ export class ConsumerSession implements GroupHooks {
 
   /** Resolves when joined, positioned and fetching. */
   async start(): Promise<void> {
-    const joining = this.join();
+    const joining = this.begin();
     const failed = this.ended.then((reason) => Promise.reject(reason));
     await Promise.race([joining, failed]);
     this.watchdog.start();
@@ -191,13 +197,14 @@ export class ConsumerSession implements GroupHooks {
       .catch((err: unknown) => this.options.log.debug({ err }, 'kafka consumer disconnect failed'));
   }
 
-  private async join(): Promise<void> {
+  private async begin(): Promise<void> {
     const { topics, fromBeginning, groupId } = this.settings;
     await this.consumer.connect();
     await this.consumer.subscribe({ topics: [...topics], fromBeginning });
     await this.consumer.run({
       autoCommit: false,
-      eachBatchAutoResolve: true,
+      // What is not taken is asked for again.
+      eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: concurrency,
       eachBatch: (payload) => this.eachBatch(payload),
     });
@@ -208,13 +215,12 @@ export class ConsumerSession implements GroupHooks {
   private async eachBatch(payload: EachBatchPayload): Promise<void> {
     if (this.over || payload.isStale()) return;
     const { batch } = payload;
-    const tp = { topic: batch.topic, partition: batch.partition };
-    const records = batch.messages.map((m) => toInRecord(tp, m));
-    await this.events.onBatch(tp, records, BigInt(batch.highWatermark));
+    if (await this.events.onBatch(tpIn(batch), fetchedIn(batch))) payload.resolveOffset(batch.lastOffset());
   }
 
   async beforeJoin(group: ConsumerGroup): Promise<void> {
     if (this.over) throw new KafkaFault('closed', 'session over');
+    this.placed = false;
     this.group = group;
     if (this.joined) await this.events.beforeJoin();
     else group.memberId = this.rememberedMember;
@@ -225,11 +231,26 @@ export class ConsumerSession implements GroupHooks {
     try {
       await this.events.afterJoin(tpsOf(group.assigned()));
       this.joined = true;
+      this.joins += 1;
+      this.placed = true;
+      this.pauses.wake();
     } catch (error) {
       // The client would go on from the committed offsets, without a handler: this life ends here.
       this.end(faultOf(error, 'positions'));
       throw error;
     }
+  }
+
+  get join(): number | null {
+    return this.placed ? this.joins : null;
+  }
+
+  takes(batch: Batch, join: number): boolean {
+    if (join !== this.join || !this.events.follows(tpIn(batch), BigInt(batch.fetchedOffset))) return false;
+    // Records of which none is for readers: the client goes past them without a word.
+    if (batch.messages.length === 0 && batch.rawMessages.length > 0)
+      void this.events.onBatch(tpIn(batch), fetchedIn(batch));
+    return true;
   }
 
   idle(maxMs: number): Promise<void> {
@@ -282,4 +303,16 @@ export class ConsumerSession implements GroupHooks {
     if (range && wanted >= range.low && wanted <= range.high) await this.pauses.sleep(elsewhereMs);
     else if (range) await this.events.outOfRange(tp, wanted, range);
   }
+}
+
+const tpIn = ({ topic, partition }: Pick<Batch, 'topic' | 'partition'>): TP => ({ topic, partition });
+
+function fetchedIn(batch: Batch | EachBatchPayload['batch']): Fetched {
+  const { fetchedOffset } = batch as Batch;
+  return {
+    from: BigInt(fetchedOffset),
+    end: BigInt(batch.lastOffset()) + 1n,
+    records: batch.messages.map((message) => toInRecord(tpIn(batch), message)),
+    highWatermark: BigInt(batch.highWatermark),
+  };
 }
