@@ -160,6 +160,7 @@ export interface Runner {
 /** Awaited by the client at the points where its own events are not. */
 export interface GroupHooks {
   beforeJoin(group: ConsumerGroup): Promise<void>;
+  joinFailed(error: unknown): void;
   afterJoin(group: ConsumerGroup): Promise<void>;
   /** Counts joins; null from the beginning of one until every partition has its place. */
   readonly join: number | null;

@@ -167,3 +167,20 @@ describe('a fetching loop while another of them joins the group anew', () => {
     expect([hooks.asked, hooks.idled]).toEqual([0, 1]);
   });
 });
+
+test('a join that fails in the middle of a fetch is told: the loops would go on with nobody to read', async () => {
+  patchClient();
+  const told: string[] = [];
+  const hooks = {
+    beforeJoin: () => Promise.resolve(void told.push('before')),
+    joinFailed: (error: Error) => void told.push(error.message),
+    afterJoin: () => Promise.resolve(void told.push('after')),
+  };
+  const cluster = { findGroupCoordinator: () => Promise.reject(new Error('connection closed')) };
+  const group = new consumerGroupClass({
+    ...{ cluster, groupId: 'g', topics: [], topicConfigurations: {}, assigners: [{ hooks }], logger: silent },
+    instrumentationEmitter: { emit: () => {} },
+  });
+  await expect(group.joinAndSync()).rejects.toThrow('connection closed');
+  expect(told).toEqual(['before', 'connection closed']);
+});

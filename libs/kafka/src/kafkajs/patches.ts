@@ -92,7 +92,10 @@ function answerForEveryPartition(): void {
   };
 }
 
-/** kafkajs tells of a join by an event it does not wait for, and then fetches from the committed offset at once. */
+/**
+ * kafkajs tells of a join by an event it does not wait for, and then fetches from the committed offset at once. Of one that fails
+ * in the middle of a fetch it tells nobody: its loops go on, for a member that has told its reader to stop.
+ */
 function awaitHooksAroundJoin(): void {
   const join = consumerGroupClass.prototype.joinAndSync;
   consumerGroupClass.prototype.joinAndSync = function () {
@@ -100,7 +103,12 @@ function awaitHooksAroundJoin(): void {
     if (!hooks) return join.call(this);
     this.joining ??= (async () => {
       await hooks.beforeJoin(this);
-      await join.call(this);
+      try {
+        await join.call(this);
+      } catch (error) {
+        hooks.joinFailed(error);
+        throw error;
+      }
       await hooks.afterJoin(this);
     })().finally(() => {
       this.joining = undefined;

@@ -128,7 +128,8 @@ export class ConsumerSession implements GroupHooks {
   }
 
   async commit(offsets: ReadonlyMap<string, bigint>): Promise<void> {
-    if (!this.group || this.over)
+    // The client keeps offsets of a member only: none before the first join of this life has ended.
+    if (!this.group?.offsetManager || this.over)
       throw new KafkaFault('unavailable', `commit to ${this.settings.groupId}: not in the group`);
     const topics = [...offsets].map(([key, offset]) => {
       const { topic, partition } = tpOfKey(key);
@@ -224,6 +225,10 @@ export class ConsumerSession implements GroupHooks {
     this.group = group;
     if (this.joined) await this.events.beforeJoin();
     else group.memberId = this.rememberedMember;
+  }
+
+  joinFailed(error: unknown): void {
+    this.end(faultOf(error, `join ${this.settings.groupId}`));
   }
 
   async afterJoin(group: ConsumerGroup): Promise<void> {
