@@ -55,6 +55,7 @@ export class RebuildingSource implements EventSource, SessionEvents {
   private session: ConsumerSession | undefined;
   private supervision: Promise<void> | undefined;
   private commitTimer: NodeJS.Timeout | undefined;
+  private commitFailed = false;
   private epoch = 0;
   private epochOpen = false;
   private joined = false;
@@ -347,8 +348,13 @@ export class RebuildingSource implements EventSource, SessionEvents {
     for (const [key, feed] of this.feeds) if (feed.position !== null) finished.set(key, feed.position);
     try {
       await this.commit(this.epoch, finished);
+      this.commitFailed = false;
     } catch (err) {
-      this.log.warn({ err, groupId: this.begun.groupId }, 'commit failed; it will be repeated');
+      const fields = { err, groupId: this.begun.groupId };
+      // Twice a second while the brokers are away: once is enough for whoever reads it.
+      if (this.commitFailed) this.log.debug(fields, 'commit failed again');
+      else this.log.warn(fields, 'commit failed; it will be repeated');
+      this.commitFailed = true;
     }
   }
 }
