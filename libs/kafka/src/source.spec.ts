@@ -26,16 +26,17 @@ class HandSession {
   start = (): Promise<void> => this.events.afterJoin([tp]);
   seek = (_tp: TP, offset: bigint): void => void this.sought.push(offset);
   range = () => Promise.resolve(new Map([['t:3', { low: 0n, high: 1_000n }]]));
-  pause = (): void => undefined;
-  resume = (): void => undefined;
+  fetches = true;
+  pause = (): void => void (this.fetches = false);
+  resume = (): void => void (this.fetches = true);
   fail = (): void => undefined;
   abandon = (): void => undefined;
   keepAlive = (): Promise<void> => Promise.resolve();
   leave = (): Promise<void> => Promise.resolve(this.#end.resolve(new Error('left')));
 }
 
-/** Its owner keeps the position, and stands at 5. */
-async function reading() {
+/** Its owner keeps the position, and stands at 5; or the group does. */
+async function reading(keeps: 'owner' | 'group' = 'owner') {
   const handed: bigint[] = [];
   const sessions: HandSession[] = [];
   const source = new RebuildingSource(
@@ -50,7 +51,7 @@ async function reading() {
   await source.start({
     groupId: 'g',
     topics: ['t'],
-    positions: () => Promise.resolve(new Map([['t:3', (handed.at(-1) ?? 4n) + 1n]])),
+    ...(keeps === 'group' ? {} : { positions: () => Promise.resolve(new Map([['t:3', (handed.at(-1) ?? 4n) + 1n]])) }),
     onRecords: (_tp, records) => Promise.resolve(void handed.push(...records.map(({ offset }) => offset))),
   });
   const [session] = sessions as [HandSession];
@@ -82,6 +83,29 @@ test('what was asked for before a join is not taken after it', async () => {
   await new Promise((resolve) => setImmediate(resolve));
   expect(handed).toEqual([5n, 6n, 7n, 8n]);
   await source.stop(100);
+});
+
+test('past what retention took it goes on from what is left', async () => {
+  const { source, session, handed } = await reading('group');
+  expect(await session.events.onBatch(tp, fetched(0, 2))).toBe(true);
+  await session.events.outOfRange(tp, 2n, { low: 20n, high: 30n });
+  expect(session.sought).toEqual([20n]);
+  expect(await session.events.onBatch(tp, fetched(20, 2))).toBe(true);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(handed).toEqual([0n, 1n, 20n, 21n]);
+  await source.stop(100);
+});
+
+test('while nobody takes records none are fetched', async () => {
+  const { source, session } = await reading();
+  expect(session.fetches).toBe(true);
+  await session.events.beforeJoin();
+  expect(session.fetches).toBe(false);
+  await session.events.afterJoin([tp]);
+  expect(session.fetches).toBe(true);
+  const stopped = source.stop(100);
+  expect(session.fetches).toBe(false);
+  await stopped;
 });
 
 test('a stopped source takes nothing, and says so', async () => {

@@ -142,7 +142,7 @@ export class RebuildingSource implements EventSource, SessionEvents {
     this.stopping = true;
     clearInterval(this.commitTimer);
     const endsAt = systemClock.monotonic() + drainMs;
-    const stopped = Promise.all([...this.feeds.values()].map((f) => f.stop()));
+    const stopped = this.stopFeeds();
     try {
       await within(Math.max(0, drainMs - leaveMs), 'drain', stopped);
     } catch {
@@ -254,7 +254,20 @@ export class RebuildingSource implements EventSource, SessionEvents {
     if (!begun) return;
     if (begun.positions)
       session?.fail(new KafkaFault('unavailable', `position ${wanted} of ${tpKey(tp)} is outside the log`));
-    else this.goTo(tp, await placeFor(begun, tp, wanted, range, this.log));
+    else {
+      const place = await placeFor(begun, tp, wanted, range, this.log);
+      if (this.session === session) this.goTo(tp, place);
+    }
+  }
+
+  /** Nothing is fetched for them either: nobody would take it, and the broker would answer the same again at once. */
+  private async stopFeeds(): Promise<void> {
+    const feeds = [...this.feeds.values()];
+    for (const { tp } of feeds) {
+      this.fetchPaused.add(tpKey(tp));
+      this.session?.pause(tp);
+    }
+    await Promise.all(feeds.map((feed) => feed.stop()));
   }
 
   private goTo(tp: TP, offset: bigint): void {
@@ -269,7 +282,7 @@ export class RebuildingSource implements EventSource, SessionEvents {
    */
   private async closeEpoch({ commit }: { commit: boolean }): Promise<void> {
     const feeds = [...this.feeds.values()];
-    const stopped = Promise.all(feeds.map((f) => f.stop()));
+    const stopped = this.stopFeeds();
     await Promise.race([stopped, this.pauses.sleep(this.settings.rebalanceDrainMs)]);
     if (commit)
       await within(this.settings.rebalanceDrainMs, 'commit before rebalance', this.commitFinished()).catch(
@@ -352,7 +365,7 @@ export class RebuildingSource implements EventSource, SessionEvents {
     } catch (err) {
       const fields = { err, groupId: this.begun.groupId };
       // Twice a second while the brokers are away: once is enough for whoever reads it.
-      if (this.commitFailed) this.log.debug(fields, 'commit failed again');
+      if (this.commitFailed && !this.stopping) this.log.debug(fields, 'commit failed again');
       else this.log.warn(fields, 'commit failed; it will be repeated');
       this.commitFailed = true;
     }

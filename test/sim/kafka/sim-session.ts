@@ -256,7 +256,9 @@ export class SimSession {
     const from = cursor.next;
     cursor.next += records.length;
     const end = BigInt(cursor.next);
-    await this.#parts.events.onBatch(cursor.tp, { from: BigInt(from), end, records, highWatermark: BigInt(high) });
+    const fetched = { from: BigInt(from), end, records, highWatermark: BigInt(high) };
+    const isTaken = await this.#parts.events.onBatch(cursor.tp, fetched);
+    if (!isTaken) cursor.next = from;
   }
 
   async #outOfRange(cursor: Cursor, range: OffsetRange): Promise<void> {

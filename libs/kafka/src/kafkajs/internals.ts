@@ -36,6 +36,8 @@ export interface RequestQueue {
   requestTimeoutIntervalId: NodeJS.Timeout | null;
   isConnected(): boolean;
   destroy(): void;
+  /** Milliseconds for which the broker wants no request, if any. */
+  maybeThrottle: (this: RequestQueue, ms: number | undefined) => void;
   scheduleRequestTimeoutCheck: (this: RequestQueue) => void;
   scheduleCheckPendingRequests: (this: RequestQueue) => void;
   checkPendingRequests: (this: RequestQueue) => void;
@@ -129,6 +131,8 @@ export interface ConsumerGroup {
   /** Of the wall clock, milliseconds. */
   lastRequest: number;
   offsetManager: { nextOffset(topic: string, partition: number): Long } | null;
+  /** Places that the next fetch of their partition goes to. */
+  seekOffset: { has(topic: string, partition: number): boolean; clear(): void };
   joining?: Promise<void> | undefined;
   assigned: (this: ConsumerGroup) => { topic: string; partitions: number[] }[];
   getActiveTopicPartitions: (this: ConsumerGroup) => Record<string, Set<number>>;

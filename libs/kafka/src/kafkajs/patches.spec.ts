@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
 import { consumerGroupClass, requestQueueClass, runnerClass, type Batch, type ConsumerGroup } from './internals.ts';
 import { patchClient } from './patches.ts';
 
@@ -81,28 +82,51 @@ describe('a wall clock that is set back or ahead', () => {
     expect(done.refreshed).toBe(1);
   });
 
+  const queue = (requestTimeout: number) => {
+    patchClient();
+    return new requestQueueClass({
+      ...{ requestTimeout, enforceRequestTimeout: true, clientId: 'c', broker: 'b', logger: silent },
+    });
+  };
+
   test.each([
     ['back', -fiveMinutesMs],
     ['ahead', fiveMinutesMs],
   ])('set %s, a request has its time, and no more', async (_way, byMs) => {
-    patchClient();
-    const queue = new requestQueueClass({
-      ...{ requestTimeout: 150, enforceRequestTimeout: true, clientId: 'c', broker: 'b', logger: silent },
-    });
-    const sentAt = performance.now();
+    const limitMs = 400;
+    const requests = queue(limitMs);
+    const began = performance.now();
     const { promise: failed, resolve } = Promise.withResolvers<number>();
-    queue.inflight.set(1, {
-      requestTimeout: 150,
-      timeoutRequest: () => {
-        queue.inflight.delete(1);
-        resolve(performance.now() - sentAt);
-      },
-    });
-    queue.scheduleRequestTimeoutCheck();
+    const timeoutRequest = (): void => {
+      requests.inflight.delete(1);
+      resolve(performance.now() - began);
+    };
+    const request = { requestTimeout: limitMs, timeoutRequest, sentAt: Date.now() };
+    requests.inflight.set(1, request);
+    requests.scheduleRequestTimeoutCheck();
+    // It has been looked at once by then.
+    await pause(150);
     const right = Date.now();
     jest.spyOn(Date, 'now').mockReturnValue(right + byMs);
-    expect(await failed).toBeGreaterThanOrEqual(150);
-    queue.destroy();
+    const tookMs = await failed;
+    requests.destroy();
+    expect(tookMs).toBeGreaterThanOrEqual(limitMs);
+    expect(tookMs).toBeLessThan(3_000);
+  });
+
+  test('set back, a broker that wanted a pause gets the one it wanted', async () => {
+    const requests = queue(1_000);
+    const { promise: sent, resolve } = Promise.withResolvers<void>();
+    requests.checkPendingRequests = () => resolve();
+    requests.maybeThrottle(60);
+    requests.pending.push({});
+    const right = Date.now();
+    jest.spyOn(Date, 'now').mockReturnValue(right - fiveMinutesMs);
+    const began = performance.now();
+    requests.scheduleCheckPendingRequests();
+    await sent;
+    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(performance.now() - began).toBeGreaterThan(40);
   });
 });
 

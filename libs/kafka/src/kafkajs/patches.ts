@@ -11,6 +11,7 @@ import {
   type ConsumerGroup,
   type GroupHooks,
   type ProduceResponse,
+  type RequestQueue,
 } from './internals.ts';
 
 /** Pause of a queue that is full but not throttled, in ms; kafkajs's own CHECK_PENDING_REQUESTS_INTERVAL. */
@@ -49,11 +50,21 @@ export function encodeInLittleRoom(): void {
   };
 }
 
+/** How long a broker last asked a connection to wait, milliseconds. */
+const askedToWaitMs = new WeakMap<RequestQueue, number>();
+
 /** kafkajs re-arms a ~1 ms timer for ever on an idle connection (~6 % of a core each; kafkajs#1704, #1556, #1751). */
 function armTimerOnlyForPendingRequests(): void {
+  const { maybeThrottle } = requestQueueClass.prototype;
+  requestQueueClass.prototype.maybeThrottle = function (ms) {
+    maybeThrottle.call(this, ms);
+    askedToWaitMs.set(this, this.throttledUntil - systemClock.now());
+  };
   requestQueueClass.prototype.scheduleCheckPendingRequests = function () {
     if (this.throttleCheckTimeoutId) return;
-    // kafkajs counts the throttle's end on the wall clock.
+    // kafkajs counts the throttle's end on the wall clock: set back, it is no further away than the broker asked for.
+    const longestMs = askedToWaitMs.get(this) ?? 0;
+    this.throttledUntil = Math.min(this.throttledUntil, systemClock.now() + longestMs);
     let waitMs = this.throttledUntil - systemClock.now();
     if (waitMs <= 0) {
       if (this.pending.length === 0) return;
@@ -102,8 +113,8 @@ function awaitHooksAroundJoin(): void {
     const hooks = hooksOf(this);
     if (!hooks) return join.call(this);
     this.joining ??= (async () => {
-      await hooks.beforeJoin(this);
       try {
+        await hooks.beforeJoin(this);
         await join.call(this);
       } catch (error) {
         hooks.joinFailed(error);

@@ -61,6 +61,8 @@ export class ConsumerSession implements GroupHooks {
   private joins = 0;
   /** Every partition has its place: since the newest join nothing was asked for from elsewhere. */
   private placed = false;
+  /** In which join a batch was taken. */
+  private readonly joinOf = new WeakMap<object, number>();
   private group: ConsumerGroup | undefined;
   private rememberedMember: string | null;
   /** Per broker, monotonic milliseconds. */
@@ -216,12 +218,16 @@ export class ConsumerSession implements GroupHooks {
   private async eachBatch(payload: EachBatchPayload): Promise<void> {
     if (this.over || payload.isStale()) return;
     const { batch } = payload;
+    // It may have waited for its turn over a join.
+    if (this.joinOf.get(batch) !== this.join) return;
     if (await this.events.onBatch(tpIn(batch), fetchedIn(batch))) payload.resolveOffset(batch.lastOffset());
   }
 
   async beforeJoin(group: ConsumerGroup): Promise<void> {
     if (this.over) throw new KafkaFault('closed', 'session over');
     this.placed = false;
+    this.watchdog.hold();
+    group.seekOffset.clear();
     this.group = group;
     if (this.joined) await this.events.beforeJoin();
     else group.memberId = this.rememberedMember;
@@ -238,6 +244,7 @@ export class ConsumerSession implements GroupHooks {
       this.joined = true;
       this.joins += 1;
       this.placed = true;
+      this.watchdog.release();
       this.pauses.wake();
     } catch (error) {
       // The client would go on from the committed offsets, without a handler: this life ends here.
@@ -251,7 +258,9 @@ export class ConsumerSession implements GroupHooks {
   }
 
   takes(batch: Batch, join: number): boolean {
-    if (join !== this.join || !this.events.follows(tpIn(batch), BigInt(batch.fetchedOffset))) return false;
+    if (this.over || join !== this.join) return false;
+    if (!this.events.follows(tpIn(batch), BigInt(batch.fetchedOffset))) return false;
+    this.joinOf.set(batch, join);
     // Records of which none is for readers: the client goes past them without a word.
     if (batch.messages.length === 0 && batch.rawMessages.length > 0)
       void this.events.onBatch(tpIn(batch), fetchedIn(batch));
@@ -303,10 +312,14 @@ export class ConsumerSession implements GroupHooks {
   }
 
   async outOfRange(group: ConsumerGroup, tp: TP): Promise<void> {
+    const { join } = this;
+    // What was asked for before a join or a seek says nothing of the place that is wanted now.
+    if (join === null || group.seekOffset.has(tp.topic, tp.partition)) return;
     const wanted = BigInt(group.offsetManager?.nextOffset(tp.topic, tp.partition).toString() ?? 0);
     const range = (await this.range([tp])).get(`${tp.topic}:${tp.partition}`);
-    if (range && wanted >= range.low && wanted <= range.high) await this.pauses.sleep(elsewhereMs);
-    else if (range) await this.events.outOfRange(tp, wanted, range);
+    if (this.over || this.join !== join || range === undefined) return;
+    if (wanted >= range.low && wanted <= range.high) await this.pauses.sleep(elsewhereMs);
+    else await this.events.outOfRange(tp, wanted, range);
   }
 }
 

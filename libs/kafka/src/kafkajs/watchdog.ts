@@ -9,6 +9,7 @@ const patience = 8;
 /** Notices a fetch that never answers (half-open TCP): kafkajs would let every retry time out for minutes. */
 export class Watchdog {
   private readonly looks = new Map<string, number>();
+  private held = false;
   private timer: NodeJS.Timeout | undefined;
   private readonly onStall: (nodeId: string) => void;
 
@@ -26,6 +27,16 @@ export class Watchdog {
     this.looks.clear();
   }
 
+  /** While the group is joined anew, in the middle of a fetch: that has limits of its own, and waits for others. */
+  hold(): void {
+    this.held = true;
+  }
+
+  release(): void {
+    this.held = false;
+    for (const nodeId of this.looks.keys()) this.looks.set(nodeId, 0);
+  }
+
   began(nodeId: string): void {
     this.looks.set(nodeId, 0);
   }
@@ -35,6 +46,7 @@ export class Watchdog {
   }
 
   look(): void {
+    if (this.held) return;
     for (const [nodeId, looks] of this.looks) {
       if (looks >= patience) this.onStall(nodeId);
       else this.looks.set(nodeId, looks + 1);
