@@ -197,6 +197,17 @@ describe('FAIL-CLOSED', () => {
     const late = shareAt(2901, { process: started.process });
     expectOne([...granting, ...sent(late)], 'FAIL-CLOSED', [watermark, late]);
   });
+  test('a share that a tap noticed late may have left after the proof that came meanwhile', () => {
+    const granting = plain.filter(({ kind, at: when }) => when < 2000 && kind !== 'gate.decision');
+    const back: HistoryEvent[] = [
+      { ...beat, at: 2910, offset: 1, beats: [['s1', 2]], sentAt: 2905 },
+      { ...watermark, at: 2930, offset: 1, beats: [['s1', 2]] },
+    ];
+    const noticed = { ...shareAt(2915, { process: started.process }), latest: 2940 };
+    expectClean([...granting, ...back, ...sent(noticed)]);
+    const early = { ...noticed, latest: 2920 };
+    expectOne([...granting, ...back, ...sent(early)], 'FAIL-CLOSED', [watermark, early]);
+  });
   test('a share more than D after a fault cut the process off', () => {
     const cut: Nemesis = {
       kind: 'nemesis',

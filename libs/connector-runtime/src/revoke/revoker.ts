@@ -1,7 +1,7 @@
 import type { SubjectKey } from '@entente/contracts';
 import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import type { Confirmations } from '../confirm/confirmations.ts';
-import { union } from '../delivery-step/purpose-set.ts';
+import { union, without } from '../delivery-step/purpose-set.ts';
 import type { Outcome, RevocationOutcome } from '../partner/outcome.ts';
 import type { AttemptScope, BoundRecipient } from '../partner/recipient.ts';
 import { BusyPersons } from '../limits/busy-persons.ts';
@@ -169,7 +169,8 @@ export class Revoker {
             subjectKey: row.subjectKey,
             version: row.revokeVersion,
             identifiers: found.sets,
-            allowed: row.revokeTo,
+            // What was stopped there and never resumed stays stopped, granted again or not: a revocation passes no gate (DLV-5).
+            allowed: without(row.revokeTo, row.revoked),
             // What the catalogue no longer has at this recipient may still be there.
             recipientPurposes: union(purposes, union(row.exposed, row.revoked)),
           },

@@ -17,6 +17,8 @@ class MemorySettings {
 
 /** What the partner saw, in order. */
 const journal: string[] = [];
+/** What each revocation left to stay. */
+const stayed: (readonly string[])[] = [];
 /** Shares on their way: each reaches the partner when the test says so. */
 const onTheirWay: (() => void)[] = [];
 const partner = definePartner<MemorySettings>({
@@ -36,6 +38,7 @@ const partner = definePartner<MemorySettings>({
   },
   revoke: (batch) => {
     journal.push('revoke');
+    stayed.push(...batch.map(({ allowed }) => allowed));
     return Promise.resolve(batch.map(() => ({ kind: 'applied' })));
   },
 });
@@ -118,6 +121,37 @@ describe('ACK-TRUTH, DLV-3: the withdrawal of one purpose while shares of anothe
     expect(await register.closeWindows(recipient.id, [{ subjectKey, inFlightUntil: later }])).toBe(true);
     expect(await windowOpen(person)).toBe(false);
   });
+});
+
+test('DLV-5: a revocation gives nothing back that was stopped before, granted again or not, until it is shared again', async () => {
+  const person = newPerson((name) => ({ email: `${name}@example.org` }));
+  const shared = async (purpose: typeof mail): Promise<void> => {
+    const sent = runtime.share(person, purpose);
+    await waitFor(() => onTheirWay.length === 1, { what: 'the share' });
+    arriveAll();
+    await sent;
+    await waitFor(async () => !(await windowOpen(person)), { what: 'the end of the window', timeoutMs: 5_000 });
+  };
+  const revokedTo = async (version: number, stays: (typeof mail)[]): Promise<unknown> => {
+    stayed.length = 0;
+    await runtime.change(person, version, stays);
+    const said = `accepted@${version}`;
+    await waitFor(async () => (await runtime.enforcements(person)).includes(said), { what: said });
+    return stayed.at(-1);
+  };
+  await runtime.change(person, 1, [ads, mail]);
+  await shared(ads);
+  await shared(mail);
+  expect(await revokedTo(2, [])).toEqual([]);
+  // Of a call that a byte of left; this partner is told without any.
+  const { subjectKey } = person;
+  await runtime.pool.query('UPDATE delivery SET revoked = $2 WHERE subject_key = $1', [subjectKey, [ads, mail]]);
+  await runtime.change(person, 3, [ads, mail]);
+  // The mail was granted again; nobody has told the partner, whom only a share or a resumption may tell, past the gate.
+  expect(await revokedTo(4, [mail])).toEqual([]);
+  await runtime.change(person, 5, [ads, mail]);
+  await shared(mail);
+  expect(await revokedTo(6, [mail])).toEqual([mail]);
 });
 
 test.each(['nothing else', 'a revocation that began and ended', 'one of the same version, for the catalogue'] as const)(

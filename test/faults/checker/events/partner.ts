@@ -7,6 +7,8 @@ export type Effect = 'share' | 'revoke' | 'reinstate' | 'erase';
  * is a new attempt.
  */
 export interface EgressStart extends At<'egress.start'>, OfRecipient {
+  /** Where the tap noticed it later than it may have come (`at`): when it did. */
+  readonly latest?: number;
   readonly attempt: string;
   /** Process instance it left from, as the nemesis names it. */
   readonly process: string;

@@ -18,6 +18,8 @@ export const failClosed: Invariant = (evidence) => {
     const lawfulAt = (at: number): boolean => stale(evidence, send, at) === undefined;
     const why = stale(evidence, send, start.at);
     if (!why) continue;
+    // Noticed late, it may have left after a proof that came meanwhile.
+    if (start.latest !== undefined && !stale(evidence, send, start.latest)) continue;
     const what = `${start.process} began a ${start.effect} ${milliseconds(start.at - why.since)} after its last possible proof of freshness`;
     found.push(
       ...unlawful(evidence, send, lawfulAt, () => ({ rule: 'FAIL-CLOSED', what, events: inOrder(why.event, start) })),

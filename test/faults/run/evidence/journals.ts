@@ -78,12 +78,13 @@ export async function readSends(world: World, keys: ReadonlyMap<string, string>)
       .filter((connector) => connector.recipient === recipient)
       .map(({ name, tap }) => ({ process: name, record: taps.get(tap.name) ?? new TapRecord() }));
     const originOf = ({ port, arrivedAt }: Exchange): Origin => {
-      for (const { process, record } of instances) {
-        const passed = record.take(port, arrivedAt);
-        if (passed) return { process, passed };
-      }
-      // It came past no tap: of which instance is not known.
-      return { process: recipient, passed: undefined };
+      // The taps share the ports of one host: one that was another's an hour ago may still hold what never reached the partner.
+      const [latest] = instances.toSorted(
+        (one, other) => other.record.newest(port, arrivedAt) - one.record.newest(port, arrivedAt),
+      );
+      const passed = latest?.record.take(port, arrivedAt);
+      // Without one it came past no tap: of which instance is not known.
+      return { process: passed && latest ? latest.process : recipient, passed };
     };
     for (const exchange of await exchangesIn(world.stack.partners[partner].journal))
       events.push(...eventsOf(exchange, originOf(exchange), { partner, recipient, subjects }));
@@ -117,7 +118,7 @@ function lonely(
   const purpose = purposeAt[recipient] ?? '';
   return [
     ...[...persons].map((subject): HistoryEvent => ({
-      ...{ kind: 'egress.start', at: at - lateMs, controller, subject, recipient },
+      ...{ kind: 'egress.start', at: at - lateMs, latest: at, controller, subject, recipient },
       ...{ attempt, process, effect: 'share', purpose },
     })),
     { kind: 'egress.end', at: endedAt, attempt, how: 'closed' },
@@ -142,9 +143,10 @@ function eventsOf(
       // What a tap that noticed late says of it is taken against us: sends began at the earliest, revocations when seen.
       const at = passed === undefined ? exchange.arrivedAt : passed.at - (needsPermission ? passed.lateMs : 0);
       const named = effect === 'share' ? { purpose: purposeAt[recipient] ?? '' } : { purposes };
+      const noticed = passed !== undefined && passed.at > at ? { latest: passed.at } : {};
       // A revocation of one purpose may have to restate the others: that needs no permission, and is judged by what is held.
       if (effect !== 'reinstate' || !isRevocation)
-        events.push({ kind: 'egress.start', at, ...person, attempt, process, effect, ...named });
+        events.push({ kind: 'egress.start', at, ...noticed, ...person, attempt, process, effect, ...named });
       const outcome = outcomeOf(exchange, deed);
       events.push({
         kind: 'partner.request',

@@ -21,3 +21,15 @@ test('a tap that noticed the next request late does not give it to the one befor
   expect(record.take(7, 21)).toMatchObject({ at: 20 });
   expect(record.take(7, 26)).toMatchObject({ at: 25 });
 });
+
+test('of two taps’ requests on one port the later is the one that reached the partner', () => {
+  const [before, now] = [new TapRecord(), new TapRecord()];
+  before.add(7, passed(5));
+  now.add(7, passed(20));
+  expect([before.newest(7, 21), now.newest(7, 21), now.newest(7, 19), now.newest(8, 21)]).toEqual([
+    5,
+    20,
+    -Infinity,
+    -Infinity,
+  ]);
+});

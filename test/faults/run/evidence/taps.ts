@@ -27,8 +27,17 @@ export class TapRecord {
    */
   take(port: number, arrivedAt: number): Passed | undefined {
     const passed = this.#byPort.get(port);
-    const index = passed?.findLastIndex(({ at }) => at <= arrivedAt) ?? -1;
+    const index = this.#newest(port, arrivedAt);
     return index < 0 ? undefined : passed?.splice(index, 1)[0];
+  }
+
+  /** When that request came by; before all times where there is none. */
+  newest(port: number, arrivedAt: number): number {
+    return this.#byPort.get(port)?.[this.#newest(port, arrivedAt)]?.at ?? -Infinity;
+  }
+
+  #newest(port: number, arrivedAt: number): number {
+    return this.#byPort.get(port)?.findLastIndex(({ at }) => at <= arrivedAt) ?? -1;
   }
 
   /** What no partner told of. */
