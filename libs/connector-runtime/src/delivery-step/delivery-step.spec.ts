@@ -250,6 +250,21 @@ describe('DLV-5: supersession', () => {
     expect(outcomesOf(stepped)).toEqual(['superseded@2']);
   });
 
+  test('so does a deny of something else that shows it granted again, as the express lane tells of grants', () => {
+    const elsewhere = (row: Delivery, desired: PurposeId[]) => deny(row, 4, desired, { concerned: false });
+    const pending = deny(exposed, 2).delivery;
+    const stepped = elsewhere(pending, [ads, mail]);
+    expect(stepped.delivery).toMatchObject({ state: 'none', version: 4, desired: [ads, mail], revokeVersion: 2 });
+    expect(outcomesOf(stepped)).toEqual(['superseded@2']);
+    expect(elsewhere(pending, [ads]).delivery).toMatchObject({ state: 'due', revokeTo: [ads] });
+    const claimed = claim(pending);
+    expect(elsewhere(claimed, [ads, mail])).toMatchObject({ delivery: { state: 'claimed', revokeTo: [] } });
+    const unsure = end(claimed, claimed, unclear).delivery;
+    expect(elsewhere(unsure, [ads, mail])).toMatchObject({ delivery: { state: 'due', revokeTo: [] }, enforcements: [] });
+    const erased = deny(exposed, 2, [], { erasure: true }).delivery;
+    expect(elsewhere(erased, [ads, mail]).delivery).toMatchObject({ erasure: true });
+  });
+
   test('a grant of a part leaves the rest to be revoked', () => {
     expect(grant(deny(exposed, 2).delivery, 3, [ads]).delivery).toMatchObject({ state: 'due', revokeTo: [ads] });
   });

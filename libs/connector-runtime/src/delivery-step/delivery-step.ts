@@ -68,10 +68,14 @@ export function onChanged(delivery: Delivery, change: Changed, facts: RecipientF
 }
 
 function afterDeny(delivery: Delivery, change: Changed, facts: RecipientFacts): Stepped {
-  const fellAway = without(held(delivery, facts), delivery.desired).length > 0;
+  const mayHold = held(delivery, facts);
+  const fellAway = without(mayHold, delivery.desired).length > 0;
   if (!change.concerned && !isPending(delivery) && !fellAway)
     // Nothing is there to erase, and nothing of this person stays here.
     return unchanged(change.erasure ? { ...delivery, wiped: true } : delivery);
+  // On the express lane it tells of the grant before it as well: to revoke nothing would be to tell the partner of that grant.
+  const grantedAgain = !change.concerned && !change.erasure && !fellAway && mayHold.length > 0;
+  if (grantedAgain && !delivery.attempted && !delivery.erasure) return superseded(delivery);
   return revokeFrom({ ...delivery, consumedAt: change.now }, change.version, change.erasure, change.now, facts);
 }
 
@@ -141,6 +145,11 @@ function afterGrant(delivery: Delivery, lostNow: readonly PurposeId[], now: numb
   const stillToRevoke = without(held(delivery, facts), delivery.desired);
   if (stillToRevoke.length > 0)
     return unchanged({ ...delivery, revokeTo: delivery.desired, revokeVersion: delivery.version });
+  return superseded(delivery);
+}
+
+/** DLV-5: what was to be taken away is allowed again before anybody was told. */
+function superseded(delivery: Delivery): Stepped {
   const { revokeVersion: version, attempts } = delivery;
   return {
     delivery: { ...delivery, state: 'none', nextAttemptAt: null, attempts: 0, reason: null },
