@@ -260,7 +260,10 @@ describe('DLV-5: supersession', () => {
     const claimed = claim(pending);
     expect(elsewhere(claimed, [ads, mail])).toMatchObject({ delivery: { state: 'claimed', revokeTo: [] } });
     const unsure = end(claimed, claimed, unclear).delivery;
-    expect(elsewhere(unsure, [ads, mail])).toMatchObject({ delivery: { state: 'due', revokeTo: [] }, enforcements: [] });
+    expect(elsewhere(unsure, [ads, mail])).toMatchObject({
+      delivery: { state: 'due', revokeTo: [] },
+      enforcements: [],
+    });
     const erased = deny(exposed, 2, [], { erasure: true }).delivery;
     expect(elsewhere(erased, [ads, mail]).delivery).toMatchObject({ erasure: true });
   });
