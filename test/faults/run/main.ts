@@ -9,7 +9,7 @@ import { systemClock } from '@entente/observability';
 import { check, defaultSettings, writeHistory, type HistoryEvent } from '../checker/index.ts';
 import { eachRecord } from '../../e2e/foreign-client.ts';
 import { Random } from '../../sim/engine/random.ts';
-import { monotonicMs } from './clock.ts';
+import { monotonicMs, unlessOver } from './clock.ts';
 import { readDatabase } from './evidence/database.ts';
 import { readSends } from './evidence/journals.ts';
 import { withoutRestored } from './evidence/lost-changes.ts';
@@ -85,8 +85,7 @@ async function run(world: World, recording: Recording, options: RunOptions): Pro
     await Promise.race([pause(options.minutes * 60_000), running, harassing]);
     striking.abort();
     const healed = new AbortController();
-    const tooLate = pause(healWithinMs, undefined, { signal: healed.signal }).catch(() => undefined);
-    await Promise.race([harassing, tooLate]);
+    await Promise.race([harassing, unlessOver(healWithinMs, healed.signal)]);
     healed.abort();
     recording.unhealed.push(...recording.longerThan(healWithinMs));
     // A while of quiet under load: gates must open again.
