@@ -9,8 +9,9 @@ import { accepted, withdraw, type World } from './world.ts';
 const backlogRows = 1_000_000;
 const plantedAtOnce = 100_000;
 /**
- * Rounds behind the backlog and as many without it, most before and the rest after; the medians count, as one pause of the
- * machine is not the system's, and a machine that slows down for good slows both sides.
+ * Rounds behind the backlog and as many without it, most before and the rest after, so that a machine that slows down for
+ * good slows both sides. The limit is missed when the whole interval of the rounds misses it (reliability-plan §8): p99 of 40
+ * is their slowest, and one pause of the machine is not the system's.
  */
 const rounds = 3;
 const quietBefore = 2;
@@ -45,8 +46,6 @@ async function rounds99(world: World, people: Person[], count: number): Promise<
     each.push(distribution(await gateClosed(world, people.splice(0, sample)))!.p99);
   return each;
 }
-
-const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 
 /**
  * Grants of people nobody shares, as an import would leave them behind: rows of the normal lane, and nothing else. They carry
@@ -107,7 +106,7 @@ export async function withdrawBehindAMillionGrants(world: World, people: readonl
     );
     expect(before).toBeGreaterThan(backlogRows * 0.8);
     expect(after).toBeGreaterThan(backlogRows * 0.5);
-    expect(median(behind)).toBeLessThanOrEqual(3 * median(quiet));
+    expect(Math.min(...behind)).toBeLessThanOrEqual(3 * Math.max(...quiet));
   } finally {
     await pool.end();
   }

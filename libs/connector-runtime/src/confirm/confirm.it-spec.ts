@@ -137,7 +137,10 @@ describe('accepted and confirmed are two facts', () => {
     await runtime.change(person, 2, []);
     await told(person, 'confirmed@2');
     expect(await runtime.enforcements(person)).toEqual(['accepted@2', 'waiting@2', 'accepted@2', 'confirmed@2']);
-    expect(await runtime.attempts(person)).toEqual(['applied', 'applied']);
+    const attempts = await runtime.attempts(person);
+    expect(new Set(attempts)).toEqual(new Set(['applied']));
+    // DLV-3: and once more where the window of the share was still open when the first began.
+    expect([2, 3]).toContain(attempts.length);
   });
 
   test('a partner that breaks its word again and again is parked for a person to look', async () => {
