@@ -55,7 +55,7 @@ export async function runSeed(options: WorldOptions): Promise<SeedRun> {
   world.scheduler.after(2_500, () => nemesis.run(workMs), null);
   world.scheduler.at(workMs, () => nemesis.heal(), null);
   await world.scheduler.runUntil(workMs + restMs);
-  for (let more = 0; more < mostRests && (operator.isBusy || !atRest(world)); more += 1)
+  for (let more = 0; more < mostRests && (operator.isBusy || !atRest(world, all)); more += 1)
     await world.scheduler.runUntil(world.scheduler.now + moreRestMs);
   world.history.add({ kind: 'mark', at: world.scheduler.now, what: 'quiesced' });
   dumpFinally(world, all);
@@ -87,14 +87,15 @@ function fingerprint(events: readonly HistoryEvent[]): string {
   return [high, low].map((part) => (part >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
-/** Nothing waits to be published, numbered or revoked. */
-function atRest({ server }: World): boolean {
+/** Nothing waits to be published, numbered or revoked, and no gate for its replica. */
+function atRest({ server }: World, all: readonly Connector[]): boolean {
   const schemas = ['consent', ...connectorNames];
   const pending = new Set(['due', 'claimed', 'waiting', 'unclear']);
   const rows = connectorNames.flatMap((name) => [...server.table(`${name}.delivery`).values()]);
   return (
     schemas.every((schema) => server.table(`${schema}.outbox`).size === 0) &&
     server.table('consent.ledger_pending').size === 0 &&
+    all.every(({ gate }) => gate?.status().seeded ?? true) &&
     rows.every((row) => !pending.has(String(row['state'])))
   );
 }

@@ -63,6 +63,8 @@ export class World {
   readonly processes = new Map<string, SimProcess>();
   readonly #onLog: WorldOptions['onLog'];
   readonly #clients = new Map<SimProcess, Set<SimClient>>();
+  /** What ends each call that a process is answering, when its kernel closes its sockets. */
+  readonly #calls = new Map<SimProcess, Set<() => void>>();
   readonly #heldGroups = new Map<string, number>();
 
   constructor({ seed, mutations = noMutations, onLog }: WorldOptions) {
@@ -124,12 +126,15 @@ export class World {
     process.pausedUntil = 0;
     for (const client of this.#clients.get(process) ?? []) client.disconnectBackend();
     this.#clients.delete(process);
+    for (const reset of this.#calls.get(process) ?? []) reset();
+    this.#calls.delete(process);
     this.history.add({ kind: 'process.ended', at: this.scheduler.now, process: process.name, how: 'kill' });
     this.history.endSends(process.name);
   }
 
   /**
-   * One process asks another. Rejects when no answer came in time; the work may have been done all the same.
+   * One process asks another. Rejects when no answer came in time or its process was killed; the work may have been done all
+   * the same.
    */
   call<T>(to: SimProcess, work: () => Promise<T>, timeoutMs: number): Promise<T> {
     const { scheduler, network } = this;
@@ -149,16 +154,22 @@ export class World {
           from,
         );
       };
+      const reset = (): void => answer(() => reject(new Error(`${to.name} closed the connection`)));
+      const end = (act: () => void): void => {
+        this.#calls.get(to)?.delete(reset);
+        answer(act);
+      };
       scheduler.at(
         network.arrival(fromHost, to.name),
         () => {
           if (!to.alive) return answer(() => reject(new Error(`${to.name} refused the connection`)));
+          this.#calls.set(to, (this.#calls.get(to) ?? new Set()).add(reset));
           scheduler.after(
             0,
             () => {
               (async () => work())().then(
-                (value) => answer(() => resolve(value)),
-                (error: unknown) => answer(() => reject(error instanceof Error ? error : new Error('failed'))),
+                (value) => end(() => resolve(value)),
+                (error: unknown) => end(() => reject(error instanceof Error ? error : new Error('failed'))),
               );
             },
             to,
