@@ -34,15 +34,15 @@ const isoMicros = (instant: string): string =>
  * Three comma-separated CTEs, `outbox_instant`, `outbox_stored` and `outbox_appended(committed_at)`, for a statement that
  * has defined before them a CTE
  * `outbox_rows(event_id uuid, aggregatetype text, aggregateid text, type text, payload jsonb, headers jsonb, lane smallint, shard smallint, position bigint)`.
- * One database instant is t1 of all its rows; where the data carries `committedAt` it is written in SQL, so that another
- * reader of the table (Debezium) would publish the same. Ids are given in the order of `position`.
+ * One database instant is t1 of all its rows; it is written in SQL into data that carries `committedAt`, so that another
+ * reader of the table (Debezium) would publish the same; what goes out again says itself when it was committed (REL-5). Ids are given in the order of `position`.
  */
 export const OUTBOX_INSERT_CTE = `
   outbox_instant AS MATERIALIZED (SELECT clock_timestamp() AS at),
   outbox_stored AS (
     INSERT INTO outbox (event_id, aggregatetype, aggregateid, type, payload, headers, lane, shard, created_at)
     SELECT event_id, aggregatetype, aggregateid, type,
-           CASE WHEN type IN ${committedTypes}
+           CASE WHEN type IN ${committedTypes} AND NOT payload ? 'committedAt'
                 THEN payload || jsonb_build_object('committedAt', ${isoMicros('at')}) ELSE payload END,
            headers, lane, shard, at
       FROM outbox_rows CROSS JOIN outbox_instant

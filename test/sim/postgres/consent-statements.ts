@@ -365,17 +365,17 @@ export const consentHandlers: Handlers = {
       ),
     );
   },
-  'jsonb_agg(e.entry::jsonb ORDER BY e.version DESC)': (s) => {
+  'jsonb_agg(e.entry::jsonb ORDER BY e.version)': (s) => {
     const numbers = new Map(s.all<ChainRow>('ledger_chain').map(({ entryId, number }) => [entryId, number]));
     const since = s.value<number>(3);
     return rowsOf(
-      s.array<string>(2).map((subjectKey) => {
+      s.array<string>(2).map((subjectKey, index) => {
         const entries = s
           .all<LedgerEntryRow>('ledger_entry')
           .filter((e) => e.subjectKey === subjectKey && (numbers.get(String(e.id)) ?? Infinity) > since)
-          .sort((a, b) => b.version - a.version)
+          .sort((a, b) => a.version - b.version)
           .map(({ entry }) => JSON.parse(entry) as object);
-        return { subjectKey, identifiersSealed: null, entries };
+        return { controller: s.array<string>(1)[index], subjectKey, identifiersSealed: null, entries };
       }),
     );
   },

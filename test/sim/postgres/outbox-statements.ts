@@ -50,7 +50,7 @@ export function appendOutbox(
   const committedAt = isoMicros(s.now);
   records.forEach((record, index) => {
     const given = payloads[index] ?? {};
-    const payload = committedTypes.has(record.type) ? { ...given, committedAt } : given;
+    const payload = committedTypes.has(record.type) ? { committedAt, ...given } : given;
     const id = s.nextValue('outbox_id');
     const direction = 'direction' in given && record.type.includes('consent.changed') ? String(given.direction) : null;
     const row: OutboxRecord = {

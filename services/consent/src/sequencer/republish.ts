@@ -4,7 +4,8 @@ import type {
   ConsentChanged,
   ControllerId,
   KeyRing,
-  PurposeChange,
+  RawIdentifiers,
+  Recipient,
   RecipientId,
   SubjectKey,
 } from '@entente/contracts';
@@ -28,10 +29,10 @@ const touchedSql = `
   UNION
   SELECT e.controller, e.subject_key FROM ledger_pending p JOIN ledger_entry e ON e.id = p.entry_id`;
 
-/** Each subject's row, and its entries since, newest first. */
+/** Each subject's row, and its entries since, oldest first. */
 const statesSql = `
   SELECT s.controller, s.subject_key AS "subjectKey", s.identifiers_sealed AS "identifiersSealed", k.wrapped,
-         jsonb_agg(e.entry::jsonb ORDER BY e.version DESC) AS entries
+         jsonb_agg(e.entry::jsonb ORDER BY e.version) AS entries
     FROM unnest($1::text[], $2::text[]) AS n(controller, subject_key)
     JOIN subject s USING (controller, subject_key)
     LEFT JOIN subject_secret k USING (controller, subject_key)
@@ -56,7 +57,11 @@ export interface RepublisherParts {
   readonly log: Logger;
 }
 
-/** REL-5: a shard's log was lost, so the present state of what was last in it goes out again, on both lanes. */
+/**
+ * REL-5: a shard's log was lost, so the changes that were last in it go out again as they were, each with its own id, version
+ * and direction. Who has them passes them over by their versions (DLV-1); told otherwise than they were, a decision to allow
+ * would count as a withdrawal wherever it was heard first.
+ */
 export class Republisher {
   readonly #parts: RepublisherParts;
 
@@ -78,55 +83,47 @@ export class Republisher {
       const records = await Promise.all(states.rows.map((state) => this.#rowsOf(state, shard, catalogues.of)));
       await appendOutbox(client, records.flat());
     }
-    this.#parts.log.warn({ shard, since, subjects: mine.length }, 'present state queued again after a lost log');
+    this.#parts.log.warn({ shard, since, subjects: mine.length }, 'changes queued again after a lost log');
   }
 
   async #rowsOf(
-    { controller, subjectKey, identifiersSealed: sealed, wrapped, entries }: StateRow,
+    state: StateRow,
     shard: number,
-    catalogueOf: (controller: ConsentChanged['controller']) => Catalogue,
+    catalogueOf: (controller: ControllerId) => Catalogue,
   ): Promise<OutboxRow[]> {
-    const [newest] = entries;
-    if (newest === undefined) throw new Error('a touched subject without entries');
-    const { changeId, ...event } = newest;
-    const { identifierKeys, audienceKeys, log } = this.#parts;
-    const report = (err: Error) => log.error({ err, subjectKey }, 'stored identifiers cannot be opened');
-    const identifiers =
-      sealed === null
-        ? null
-        : await openIdentifiersOrNull(identifierKeys, { controller, subjectKey, sealed, wrapped }, report);
-    const concerned = new Set(entries.flatMap(({ recipients }) => recipients));
-    const payload: Omit<ConsentChanged, 'committedAt'> = {
-      controller: event.controller,
-      subjectKey,
-      version: event.version,
-      catalogue: event.catalogue,
-      // What the lost records took away is not known here, so the present state travels as a denial would.
-      direction: 'deny',
-      vector: event.vector,
-      changes: newestOfEach(entries.flatMap(({ changes }) => changes)),
-      recipients: [...concerned].sort(),
-      sealed:
-        identifiers === null
-          ? {}
-          : await sealForAudiences(
-              audienceKeys,
-              identifiers,
-              recipientsIn(catalogueOf(event.controller), concerned),
-              (audience) => log.error({ audience }, 'no key for an audience of the catalogue'),
-            ),
-    };
-    const common = { eventId: changeId, key: subjectKey, type: 'org.entente.consent.changed.v1', payload, shard };
-    return [
-      { ...common, topic: topics.revocations, lane: 'urgent' },
-      { ...common, topic: topics.changes, lane: 'normal' },
-    ];
+    const { controller, subjectKey } = state;
+    const identifiers = await this.#identifiersOf(state);
+    const rows: OutboxRow[] = [];
+    for (const { changeId, version, catalogue, direction, vector, changes, recipients, committedAt } of state.entries) {
+      const concerned = new Set(recipients);
+      const payload: ConsentChanged = {
+        ...{ controller, subjectKey, version, catalogue, direction, vector, changes, recipients, committedAt },
+        sealed:
+          identifiers === null ? {} : await this.#sealed(identifiers, recipientsIn(catalogueOf(controller), concerned)),
+      };
+      const common = { eventId: changeId, key: subjectKey, type: 'org.entente.consent.changed.v1', payload, shard };
+      // REC-6: the lanes that it took the first time.
+      if (direction === 'deny') rows.push({ ...common, topic: topics.revocations, lane: 'urgent' });
+      rows.push({ ...common, topic: topics.changes, lane: 'normal' });
+    }
+    return rows;
+  }
+
+  async #identifiersOf(state: StateRow): Promise<RawIdentifiers | null> {
+    const { controller, subjectKey, identifiersSealed: sealed, wrapped } = state;
+    const { identifierKeys, log } = this.#parts;
+    if (sealed === null) return null;
+    const report = (err: Error): void => log.error({ err, subjectKey }, 'stored identifiers cannot be opened');
+    return openIdentifiersOrNull(identifierKeys, { controller, subjectKey, sealed, wrapped }, report);
+  }
+
+  #sealed(identifiers: RawIdentifiers, recipients: readonly Recipient[]): Promise<ConsentChanged['sealed']> {
+    const { audienceKeys, log } = this.#parts;
+    return sealForAudiences(audienceKeys, identifiers, recipients, (audience) =>
+      log.error({ audience }, 'no key for an audience of the catalogue'),
+    );
   }
 }
 
-/** The entries come newest first. */
-const newestOfEach = (changes: readonly PurposeChange[]): PurposeChange[] =>
-  changes.filter(({ purpose }, index) => changes.findIndex((other) => other.purpose === purpose) === index);
-
-const recipientsIn = ({ recipients }: Catalogue, ids: ReadonlySet<RecipientId>) =>
+const recipientsIn = ({ recipients }: Catalogue, ids: ReadonlySet<RecipientId>): Recipient[] =>
   [...recipients.values()].filter(({ id }) => ids.has(id));

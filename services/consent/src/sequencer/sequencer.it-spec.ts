@@ -8,7 +8,7 @@ import { partitionOf } from '@entente/kafka';
 import { parseKeyRings } from '../config.ts';
 import { CONSENT_SCHEMA } from '../migrations/schema.ts';
 import { testDatabase } from '@entente/test-support';
-import { sampleCatalogue, startConsent } from '../testing/harness.ts';
+import { grantAll, sampleCatalogue, startConsent } from '../testing/harness.ts';
 import type { ConsentUnderTest } from '../testing/harness.ts';
 import { KeyExpiry } from './expire-keys.ts';
 import { ConsentLedgerPort } from './ledger-port.ts';
@@ -142,25 +142,42 @@ describe('what the relay asks', () => {
     expect(await port.holdsChanges(client, [{ ...lost, topic: topics.revocations }])).toBe(false);
   });
 
-  test('REL-5 the present state of a lost shard goes out again on both lanes', async () => {
+  test('REL-5 what a lost shard told goes out again as it was, each change on the lanes it took', async () => {
     while ((await consent.parts.sequencer.numberPending()) > 0);
     const { ledger } = await port.facts(client);
     const { body } = await consent.post('/v1/withdrawals', { subjectId: 'lost', purposes: ['analytics'] });
     await consent.post('/v1/withdrawals', { subjectId: 'lost', purposes: ['ad-targeting'] });
+    await consent.post('/v1/consents', grantAll('lost'), { headers: { 'idempotency-key': 'lost' } });
+    const recorded = await client.query<{ id: string; committedAt: string }>(
+      `SELECT change_id AS id, entry::jsonb ->> 'committedAt' AS "committedAt" FROM ledger_entry
+        WHERE subject_key = $1 ORDER BY version`,
+      [body['subjectKey']],
+    );
     await client.query('DELETE FROM outbox');
     const shard = partitionOf(String(body['subjectKey']));
     await port.republish(client, (shard + 1) % 12, ledger.number);
     expect((await client.query('SELECT 1 FROM outbox')).rowCount).toBe(0);
     await port.republish(client, shard, ledger.number);
-    const { rows } = await client.query(`SELECT aggregatetype, shard, payload FROM outbox ORDER BY id`);
-    const payload = {
-      ...{ version: 2, direction: 'deny', recipients: ['meta-ads', 'segment'] },
-      changes: [{ purpose: 'ad-targeting' }, { purpose: 'analytics' }],
-      sealed: { analytics: expect.any(String) },
-    };
+    const { rows } = await client.query(`SELECT event_id, aggregatetype, shard, payload FROM outbox ORDER BY id`);
+    const [express, complete] = ['consent.revocations.v1', 'consent.changes.v1'];
+    const denies = (purpose: string, recipient: string) => ({
+      ...{ direction: 'deny', changes: [{ purpose, to: 'withdrawn' }], recipients: [recipient] },
+    });
+    const told = [
+      { version: 1, ...denies('analytics', 'segment'), sealed: { analytics: expect.any(String) } },
+      { version: 2, ...denies('ad-targeting', 'meta-ads') },
+      { version: 3, direction: 'grant', recipients: ['hubspot-crm', 'meta-ads', 'segment'] },
+    ].map((payload, index) => ({
+      event_id: recorded.rows[index]!.id,
+      shard,
+      payload: { ...payload, committedAt: recorded.rows[index]!.committedAt },
+    }));
     expect(rows).toMatchObject([
-      { aggregatetype: 'consent.revocations.v1', shard, payload },
-      { aggregatetype: 'consent.changes.v1', shard, payload },
+      { aggregatetype: express, ...told[0] },
+      { aggregatetype: complete, ...told[0] },
+      { aggregatetype: express, ...told[1] },
+      { aggregatetype: complete, ...told[1] },
+      { aggregatetype: complete, ...told[2] },
     ]);
     // What was erased in between is not said again.
     while ((await consent.parts.sequencer.numberPending()) > 0);
