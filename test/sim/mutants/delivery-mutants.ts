@@ -1,7 +1,9 @@
 import type { CatalogueDocument } from '@entente/contracts';
+import type { DeliveryRow } from '../../../libs/connector-runtime/src/store/delivery-rows.ts';
 import type { ExposureRegister } from '../../../libs/connector-runtime/src/store/exposure-register.ts';
 import { settle } from '../../../services/ops/src/tracker/track.ts';
 import type { SimServer } from '../postgres/server.ts';
+import { deliveryKey } from '../postgres/delivery-statements.ts';
 import { rowsOf, touched } from '../postgres/shapes.ts';
 import type { Mutations } from './mutations.ts';
 
@@ -40,6 +42,29 @@ export const grantOverAttempt = reading('DO UPDATE SET version = d.version', () 
   attempted: false,
   erasure: false,
 }));
+
+/** DLV-5: a denial that takes nothing away at a recipient is told there all the same, and with it what is allowed. */
+export const denialRestates: Mutations['database'] = (server) => {
+  server.around = (text, handler) =>
+    text.includes('UPDATE delivery d SET\n    version = n.version')
+      ? (s) => {
+          const result = handler(s);
+          for (const { recipient, subjectKey } of s.json<DeliveryRow[]>(2)) {
+            const row = s.get<DeliveryRow>('delivery', deliveryKey(recipient, subjectKey));
+            // What was answered for without an attempt.
+            if (row === undefined || row.appliedVersion <= row.revokeVersion) continue;
+            const due = {
+              state: 'due',
+              revokeVersion: row.appliedVersion,
+              revokeTo: row.desired,
+              nextAttemptAt: s.now,
+            };
+            s.put('delivery', deliveryKey(recipient, subjectKey), { ...row, ...due });
+          }
+          return result;
+        }
+      : handler;
+};
 
 const catalogueInUse = 'FROM catalogue WHERE controller = $1 FOR SHARE';
 

@@ -113,6 +113,11 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     caughtBy: ['FENCE', 'ACK-TRUTH'],
     seeds: 80,
   },
+  'denial-restates': {
+    make: () => ({ database: delivery.denialRestates }),
+    caughtBy: ['FAIL-CLOSED', 'RE-CHECK', 'LEASE-RESET', 'ACK-TRUTH'],
+    seeds: 20,
+  },
   'preloaded-forgotten': {
     make: () => ({ database: delivery.preloadedForgotten }),
     caughtBy: ['CONVERGENCE'],

@@ -34,7 +34,7 @@ interface StoredCatalogue {
   readonly document: CatalogueDocument;
 }
 
-const keyOf = (recipient: string, subjectKey: string): string => `${recipient} ${subjectKey}`;
+export const deliveryKey = (recipient: string, subjectKey: string): string => `${recipient} ${subjectKey}`;
 
 const emptyRow = (recipient: string, subjectKey: string): DeliveryRow => ({
   ...newDelivery,
@@ -47,9 +47,10 @@ const emptyRow = (recipient: string, subjectKey: string): DeliveryRow => ({
 });
 
 const rowAt = (s: Statement, recipient: string, subjectKey: string): DeliveryRow | undefined =>
-  s.get<DeliveryRow>('delivery', keyOf(recipient, subjectKey));
+  s.get<DeliveryRow>('delivery', deliveryKey(recipient, subjectKey));
 
-const putRow = (s: Statement, row: DeliveryRow): void => s.put('delivery', keyOf(row.recipient, row.subjectKey), row);
+const putRow = (s: Statement, row: DeliveryRow): void =>
+  s.put('delivery', deliveryKey(row.recipient, row.subjectKey), row);
 
 const catalogue = (s: Statement) => {
   const held = s.get<StoredCatalogue>('catalogue', 'one');
@@ -95,7 +96,7 @@ function expose(s: Statement) {
   const owner = s.value<string>(9);
   const pending = new Set(s.array<string>(10));
   const subjects = [...new Set(wanted.map(({ subjectKey }) => subjectKey))].sort();
-  for (const subjectKey of subjects) s.lock('delivery', keyOf(recipient, subjectKey));
+  for (const subjectKey of subjects) s.lock('delivery', deliveryKey(recipient, subjectKey));
   return rowsOf(
     subjects.map((subjectKey) => {
       const mine = wanted.filter((w) => w.subjectKey === subjectKey);
@@ -149,7 +150,7 @@ export const deliveryHandlers: Handlers = {
   },
   'ON CONFLICT (controller, recipient, subject_key) DO UPDATE SET version = d.version': (s) => {
     const keys = s.array<string>(2).map((recipient, i) => [recipient, s.array<string>(3)[i] ?? ''] as const);
-    for (const [recipient, subjectKey] of keys) s.lock('delivery', keyOf(recipient, subjectKey));
+    for (const [recipient, subjectKey] of keys) s.lock('delivery', deliveryKey(recipient, subjectKey));
     return rowsOf(
       keys.map(([recipient, subjectKey]) => {
         const row = rowAt(s, recipient, subjectKey) ?? emptyRow(recipient, subjectKey);
@@ -161,7 +162,7 @@ export const deliveryHandlers: Handlers = {
   'SELECT d.* FROM unnest($2::text[], $3::text[]) AS k': (s) => {
     const keys = s.array<string>(2).map((recipient, i) => [recipient, s.array<string>(3)[i] ?? ''] as const);
     for (const [recipient, subjectKey] of keys)
-      if (rowAt(s, recipient, subjectKey) !== undefined) s.lock('delivery', keyOf(recipient, subjectKey));
+      if (rowAt(s, recipient, subjectKey) !== undefined) s.lock('delivery', deliveryKey(recipient, subjectKey));
     return rowsOf(
       keys.flatMap(([recipient, subjectKey]) => {
         const row = rowAt(s, recipient, subjectKey);
@@ -172,25 +173,27 @@ export const deliveryHandlers: Handlers = {
   'SELECT 1 FROM delivery WHERE controller = $1 AND recipient = $2': (s) => rowsOf(dueRows(s).length > 0 ? [{}] : []),
   'ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED': (s) => {
     const due = dueRows(s)
-      .filter((r) => !s.isLockedByAnother('delivery', keyOf(r.recipient, r.subjectKey)))
+      .filter((r) => !s.isLockedByAnother('delivery', deliveryKey(r.recipient, r.subjectKey)))
       .sort((a, b) => (a.nextAttemptAt ?? 0) - (b.nextAttemptAt ?? 0) || (a.subjectKey < b.subjectKey ? -1 : 1))
       .slice(0, s.value<number>(3));
-    for (const row of due) s.lock('delivery', keyOf(row.recipient, row.subjectKey));
+    for (const row of due) s.lock('delivery', deliveryKey(row.recipient, row.subjectKey));
     return rowsOf(due.map((row) => ({ ...row })));
   },
   'vector IS NOT NULL AND (recipient, subject_key) > ($3, $4)': (s) => {
-    const after = keyOf(s.value(3), s.value(4));
+    const after = deliveryKey(s.value(3), s.value(4));
     const rows = s
       .all<DeliveryRow>('delivery')
-      .filter((r) => r.catalogue < s.value<number>(2) && r.vector !== null && keyOf(r.recipient, r.subjectKey) > after)
-      .sort((a, b) => (keyOf(a.recipient, a.subjectKey) < keyOf(b.recipient, b.subjectKey) ? -1 : 1))
+      .filter(
+        (r) => r.catalogue < s.value<number>(2) && r.vector !== null && deliveryKey(r.recipient, r.subjectKey) > after,
+      )
+      .sort((a, b) => (deliveryKey(a.recipient, a.subjectKey) < deliveryKey(b.recipient, b.subjectKey) ? -1 : 1))
       .slice(0, s.value<number>(5));
-    for (const row of rows) s.lock('delivery', keyOf(row.recipient, row.subjectKey));
+    for (const row of rows) s.lock('delivery', deliveryKey(row.recipient, row.subjectKey));
     return rowsOf(rows.map((row) => ({ ...row })));
   },
   'UPDATE delivery d SET\n    version = n.version': (s) => {
     const rows = s.json<Written[]>(2);
-    for (const { recipient, subjectKey } of rows) s.lock('delivery', keyOf(recipient, subjectKey));
+    for (const { recipient, subjectKey } of rows) s.lock('delivery', deliveryKey(recipient, subjectKey));
     for (const written of rows) {
       const held = rowAt(s, written.recipient, written.subjectKey);
       if (held === undefined) continue;
@@ -202,7 +205,7 @@ export const deliveryHandlers: Handlers = {
   },
   'INSERT INTO delivery AS d (controller, recipient, subject_key, version': (s) => {
     const rows = s.json<Written[]>(2);
-    for (const { recipient, subjectKey } of rows) s.lock('delivery', keyOf(recipient, subjectKey));
+    for (const { recipient, subjectKey } of rows) s.lock('delivery', deliveryKey(recipient, subjectKey));
     return rowsOf(
       rows.flatMap(({ recipient, subjectKey, version, vector, desired, catalogue: number, eventSealed }) => {
         const held = rowAt(s, recipient, subjectKey);
@@ -317,7 +320,7 @@ export const deliveryHandlers: Handlers = {
       })),
       ({ subjectKey }) => subjectKey,
     );
-    for (const subjectKey of resumed.keys()) s.lock('delivery', keyOf(recipient, subjectKey));
+    for (const subjectKey of resumed.keys()) s.lock('delivery', deliveryKey(recipient, subjectKey));
     return rowsOf(
       [...resumed].flatMap(([subjectKey, told]) => {
         const row = rowAt(s, recipient, subjectKey);
@@ -368,7 +371,7 @@ export const deliveryHandlers: Handlers = {
       .filter((e) => s.array<string>(2).includes(e.recipient) && e.firstAt < s.value<number>(3))
       .filter((e) => !s.backend.seen.has(e.subjectKey));
     const distinct = new Map(
-      rows.map(({ recipient, subjectKey }) => [keyOf(recipient, subjectKey), { recipient, subjectKey }]),
+      rows.map(({ recipient, subjectKey }) => [deliveryKey(recipient, subjectKey), { recipient, subjectKey }]),
     );
     return rowsOf([...distinct.values()]);
   },

@@ -8,7 +8,13 @@ import {
 } from '../../../libs/connector-runtime/src/partner/answer.ts';
 import { shareInOneRequest } from '../../../libs/connector-runtime/src/partner/gated-share.ts';
 import type { Outcome } from '../../../libs/connector-runtime/src/partner/outcome.ts';
-import { definePartner, type PartnerDefinition } from '../../../libs/connector-runtime/src/partner/definition.ts';
+import {
+  definePartner,
+  type PartnerDefinition,
+  type Revocation,
+} from '../../../libs/connector-runtime/src/partner/definition.ts';
+import type { PurposeId } from '@entente/contracts';
+import type { Effect } from '../../faults/checker/history.ts';
 import type { PartnerCall } from './partner.ts';
 
 /** A recipient without a setting of its own. */
@@ -32,6 +38,11 @@ function read(answer: Answer, now: number): Outcome {
     ? { kind: 'retry', why: 'partner-error' }
     : { kind: 'unclear', why: 'no-json' };
 }
+
+const without = (purposes: readonly PurposeId[], taken: readonly PurposeId[]): PurposeId[] =>
+  purposes.filter((purpose) => !taken.includes(purpose));
+const takesAway = ({ allowed, recipientPurposes }: Revocation): boolean =>
+  without(recipientPurposes, allowed).length > 0;
 
 /** One folder's worth of partner, against `SimPartner`. */
 export const simDefinition = (taken: (sent: Sent, outcome: Outcome) => Outcome): PartnerDefinition<NoSettings> =>
@@ -58,21 +69,33 @@ export const simDefinition = (taken: (sent: Sent, outcome: Outcome) => Outcome):
         context.signal,
       ),
     async revoke(batch, context) {
-      const sent = await context.call(
-        request({
-          effect: 'revoke',
-          items: batch.map(({ subjectKey, version, allowed, recipientPurposes }) => ({
-            subject: subjectKey,
-            purposes: recipientPurposes.filter((purpose) => !allowed.includes(purpose)),
-            version,
-          })),
-        }),
-      );
-      const outcome = taken(
-        sent,
-        judged(sent, (answer) => read(answer, context.now())),
-      );
-      return batch.map(() => outcome);
+      const told = async (
+        effect: Effect,
+        items: readonly Revocation[],
+        purposesOf: (item: Revocation) => readonly PurposeId[],
+      ): Promise<[Revocation, Outcome][]> => {
+        if (items.length === 0) return [];
+        const sent = await context.call(
+          request({
+            effect,
+            items: items.map((item) => ({
+              ...{ subject: item.subjectKey, purposes: purposesOf(item), version: item.version },
+            })),
+          }),
+        );
+        const outcome = taken(
+          sent,
+          judged(sent, (answer) => read(answer, context.now())),
+        );
+        return items.map((item) => [item, outcome]);
+      };
+      // Told a person's whole state, as some partners are: where nothing is taken away that is to be told of what is allowed.
+      const [revoked, restated] = [batch.filter(takesAway), batch.filter((item) => !takesAway(item))];
+      const outcomes = new Map([
+        ...(await told('revoke', revoked, ({ allowed, recipientPurposes }) => without(recipientPurposes, allowed))),
+        ...(await told('reinstate', restated, ({ allowed }) => allowed)),
+      ]);
+      return batch.map((item) => outcomes.get(item) ?? { kind: 'unclear', why: 'no-outcome' });
     },
     reinstate: (batch, context) =>
       shareInOneRequest(

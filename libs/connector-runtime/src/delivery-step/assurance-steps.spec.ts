@@ -4,7 +4,8 @@ import { differences } from './compare-step.ts';
 import { confirmPolicy, isMoot, onAnswer } from './confirm-step.ts';
 import { onContradicted } from './contradiction.ts';
 import { newDelivery, type Delivery } from './delivery.ts';
-import { onChanged, onEnded, type RecipientFacts } from './delivery-step.ts';
+import { onEnded } from './attempt-step.ts';
+import { onChanged, type RecipientFacts } from './delivery-step.ts';
 import { isErasure } from './erasure.ts';
 import { retryPolicy } from './next-step.ts';
 

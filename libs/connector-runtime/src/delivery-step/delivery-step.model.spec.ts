@@ -3,7 +3,8 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Outcome } from '../partner/outcome.ts';
 import { isPending, newDelivery, type Delivery } from './delivery.ts';
-import { onCatalogue, onChanged, onClaimed, onEnded, onWindowClosed, type Enforcement } from './delivery-step.ts';
+import { onClaimed, onEnded, onWindowClosed } from './attempt-step.ts';
+import { onCatalogue, onChanged, type Enforcement } from './delivery-step.ts';
 import { retryPolicy } from './next-step.ts';
 
 const purposes = ['a', 'b', 'c'].map(purposeId);
@@ -11,7 +12,13 @@ const facts = { purposes, preloaded: false };
 
 type Move =
   | { readonly do: 'share'; readonly purpose: PurposeId }
-  | { readonly do: 'change'; readonly allowed: PurposeId[]; readonly erasure: boolean; readonly late: number }
+  | {
+      readonly do: 'change';
+      readonly allowed: PurposeId[];
+      readonly erasure: boolean;
+      readonly late: number;
+      readonly mixed: boolean;
+    }
   | { readonly do: 'catalogue'; readonly removed: PurposeId }
   | { readonly do: 'claim' }
   | { readonly do: 'crash' }
@@ -32,6 +39,8 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       allowed: someOf,
       erasure: fc.nat({ max: 9 }).map((draw) => draw === 0),
       late: fc.nat({ max: 9 }).map((draw) => Math.max(0, draw - 6)),
+      // It denies somewhere what this recipient does not have, and names it for what it grants.
+      mixed: fc.nat({ max: 4 }).map((draw) => draw === 0),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('catalogue' as const), removed: fc.constantFrom(...purposes) }) },
@@ -97,7 +106,8 @@ class Model {
         const version = Math.max(1, this.newest + 1 - next.late);
         this.newest = Math.max(this.newest, version);
         const desired = next.allowed.filter((purpose) => this.active.includes(purpose));
-        const direction = this.row.desired.some((purpose) => !desired.includes(purpose)) ? 'deny' : 'grant';
+        const denies = next.mixed || this.row.desired.some((purpose) => !desired.includes(purpose));
+        const direction = denies ? 'deny' : 'grant';
         const before = this.row;
         this.step(
           onChanged(
@@ -146,6 +156,9 @@ class Model {
         if (!claimable) return;
         if (this.claimed) this.lost.push(this.claimed);
         const before = this.row;
+        // DLV-5: to revoke nothing would be to tell of what is allowed, past the gate.
+        const takesNothing = [...before.exposed, ...purposes].every((purpose) => before.revokeTo.includes(purpose));
+        expect(takesNothing && !before.erasure && !before.attempted).toBe(false);
         const row = onClaimed(before, { token: `t${this.asked.length}`, deadline: this.now + 12_000 }, facts);
         this.row = row;
         this.claimed = { before, row, beganAt: this.now };

@@ -2,14 +2,11 @@ import { purposeId, type PurposeId } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
 import type { Outcome } from '../partner/outcome.ts';
 import { newDelivery, type Delivery } from './delivery.ts';
+import { onClaimed, onEnded, onReplayed, onWindowClosed } from './attempt-step.ts';
 import {
   onCatalogue,
   onChanged,
-  onClaimed,
-  onEnded,
-  onReplayed,
   onUndecodable,
-  onWindowClosed,
   type Changed,
   type RecipientFacts,
   type Stepped,
@@ -266,6 +263,33 @@ describe('DLV-5: supersession', () => {
     });
     const erased = deny(exposed, 2, [], { erasure: true }).delivery;
     expect(elsewhere(erased, [ads, mail]).delivery).toMatchObject({ erasure: true });
+  });
+
+  test('a deny that takes nothing away here is answered for and not told, for it would tell of what is granted', () => {
+    const mixed = deny(exposed, 2, [ads, mail]);
+    expect(mixed.delivery).toMatchObject({ state: 'none', version: 2, appliedVersion: 2, consumedAt: 1_000 });
+    expect(outcomesOf(mixed)).toEqual(['nothing-to-do@2']);
+    const pending = deny(exposed, 2).delivery;
+    const again = deny(pending, 3, [ads, mail]);
+    expect(again.delivery).toMatchObject({ state: 'none', version: 3, nextAttemptAt: null });
+    expect(outcomesOf(again)).toEqual(['nothing-to-do@3']);
+    const parked = onUndecodable(exposed).delivery;
+    expect(deny(parked, 2, [ads, mail]).delivery.state).toBe('none');
+  });
+
+  test.each([
+    ['an attempt', claim(deny(exposed, 2).delivery), {}],
+    ['an erasure that waits', deny(exposed, 2, [], { erasure: true }).delivery, {}],
+    ['an erasure itself', exposed, { erasure: true }],
+  ])('but not where there is %s', (_what, row, more) => {
+    const { delivery, enforcements } = deny(row, 3, [ads, mail], more);
+    expect(delivery).toMatchObject({ state: row.state === 'claimed' ? 'claimed' : 'due', revokeVersion: 3 });
+    expect(enforcements).toEqual([]);
+  });
+
+  test('nor where a purpose is denied though never shared: the partner may have been told of it beside a share', () => {
+    const shared: Delivery = { ...exposed, desired: [ads], exposed: [ads] };
+    expect(deny(shared, 2, [ads]).delivery).toMatchObject({ state: 'due', revokeTo: [ads] });
   });
 
   test('a grant of a part leaves the rest to be revoked', () => {

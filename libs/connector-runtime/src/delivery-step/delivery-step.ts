@@ -1,7 +1,5 @@
 import type { ConsentVector, Outcome as EnforcementOutcome, PurposeId } from '@entente/contracts';
-import type { RevocationOutcome } from '../partner/outcome.ts';
 import { isPending, type Delivery } from './delivery.ts';
-import { nextStep, type NextStep, type RetryPolicy } from './next-step.ts';
 import { intersection, union, without } from './purpose-set.ts';
 
 /** What the rules need to know of the recipient of a row. */
@@ -38,7 +36,7 @@ export interface Changed {
   readonly now: number;
 }
 
-const unchanged = (delivery: Delivery): Stepped => ({ delivery, enforcements: [] });
+export const unchanged = (delivery: Delivery): Stepped => ({ delivery, enforcements: [] });
 
 /** Purposes this recipient may hold data for. Who was deleted there is not preloaded any more (DLV-6). */
 const held = (delivery: Delivery, facts: RecipientFacts): readonly PurposeId[] =>
@@ -73,9 +71,13 @@ function afterDeny(delivery: Delivery, change: Changed, facts: RecipientFacts): 
   if (!change.concerned && !isPending(delivery) && !fellAway)
     // Nothing is there to erase, and nothing of this person stays here.
     return unchanged(change.erasure ? { ...delivery, wiped: true } : delivery);
-  // On the express lane it tells of the grant before it as well: to revoke nothing would be to tell the partner of that grant.
-  const grantedAgain = !change.concerned && !change.erasure && !fellAway && mayHold.length > 0;
-  if (grantedAgain && !delivery.attempted && !delivery.erasure) return superseded(delivery);
+  // It tells of newer grants as well, and to revoke nothing would be to tell the partner of them, past the gate (DLV-5).
+  const takesNothing = !fellAway && mayHold.length > 0 && !change.erasure;
+  if (takesNothing && !(isPending(delivery) && (delivery.attempted || delivery.erasure))) {
+    if (!change.concerned) return superseded(delivery);
+    // Of a purpose that is denied though never shared, the partner may have been told otherwise beside a share.
+    if (without(facts.purposes, delivery.desired).length === 0) return grantedAgain(delivery, change);
+  }
   return revokeFrom({ ...delivery, consumedAt: change.now }, change.version, change.erasure, change.now, facts);
 }
 
@@ -157,6 +159,15 @@ function superseded(delivery: Delivery): Stepped {
   };
 }
 
+/** TRK-1: whoever waits for the outcome of this version is told that it needed nothing, nor did what waited before it. */
+function grantedAgain(delivery: Delivery, { version, now }: Changed): Stepped {
+  const rests: Delivery = isPending(delivery) ? superseded(delivery).delivery : delivery;
+  return {
+    delivery: { ...rests, appliedVersion: version, consumedAt: now },
+    enforcements: [{ version, direction: 'deny', outcome: 'nothing-to-do', attempts: 0, reason: 'granted-again' }],
+  };
+}
+
 /** DLV-1: the recompute after a reducing catalogue change; what fell away is revoked at the version the row has. */
 export function onCatalogue(
   delivery: Delivery,
@@ -173,153 +184,6 @@ export function onCatalogue(
   }
   const told: Delivery = { ...newest, revoked: union(newest.revoked, fellAway), consumedAt: recomputed.now };
   return revokeFrom(told, newest.version, false, recomputed.now, facts);
-}
-
-/** DLV-2: an attempt begins. A claim found past its deadline had an attempt whose end nobody knows. */
-export function onClaimed(
-  delivery: Delivery,
-  claim: { readonly token: string; readonly deadline: number },
-  facts: RecipientFacts,
-): Delivery {
-  return {
-    ...delivery,
-    state: 'claimed',
-    claimToken: claim.token,
-    nextAttemptAt: claim.deadline,
-    attempted: true,
-    ambiguous: delivery.ambiguous || delivery.state === 'claimed',
-    attempts: delivery.attempts + 1,
-    revoked: union(delivery.revoked, without(facts.purposes, delivery.revokeTo)),
-  };
-}
-
-/** The end of an attempt, as its worker saw it. */
-export interface Ended {
-  readonly token: string;
-  /** The row as it was claimed. */
-  readonly claimed: Pick<Delivery, 'revokeVersion' | 'revokeTo' | 'erasure' | 'attempted' | 'revoked'>;
-  readonly outcome: RevocationOutcome;
-  /** False when no byte of the attempt left this process. */
-  readonly sent: boolean;
-  /** Database time before the attempt's first byte. */
-  readonly beganAt: number;
-  /** Until then a share whose window this database lost may be on its way (RST-3), whatever the row says; null for none. */
-  readonly lostWindowsEnd: number | null;
-  readonly now: number;
-  readonly random: number;
-}
-
-/** DLV-3, DLV-4: acknowledge, wait or park. A claim that was lost changes nothing. */
-export function onEnded(delivery: Delivery, end: Ended, policy: RetryPolicy): Stepped {
-  if (delivery.state !== 'claimed' || delivery.claimToken !== end.token) return unchanged(delivery);
-  const released = end.sent ? delivery : notBegun(delivery, end);
-  // A reducing catalogue takes purposes away without a new version.
-  const reduced = without(end.claimed.revokeTo, delivery.revokeTo).length > 0;
-  // A comparison with the consent service may find somebody erased at the version the row has (DLV-7).
-  const erasedSince = delivery.erasure && !end.claimed.erasure;
-  const overtaken = reduced || erasedSince || delivery.revokeVersion > end.claimed.revokeVersion;
-  const step = nextStep(end.outcome, Math.max(delivery.attempts, 1), policy, end.random);
-  switch (step.do) {
-    case 'acknowledge':
-      return acknowledged(released, end, step.as, overtaken);
-    case 'wait':
-      return waiting(released, end, step, overtaken);
-    case 'park':
-      return overtaken ? unchanged(dueAgain(released, end.now)) : parked(released, step.reason);
-  }
-}
-
-const notBegun = (delivery: Delivery, end: Ended): Delivery => ({
-  ...delivery,
-  attempted: end.claimed.attempted,
-  revoked: end.claimed.revoked,
-});
-
-const dueAgain = (delivery: Delivery, at: number): Delivery => ({
-  ...delivery,
-  state: 'due',
-  claimToken: null,
-  attempts: 0,
-  nextAttemptAt: at,
-});
-
-function acknowledged(
-  delivery: Delivery,
-  end: Ended,
-  outcome: Extract<NextStep, { do: 'acknowledge' }>['as'],
-  overtaken: boolean,
-): Stepped {
-  const inFlightUntil = Math.max(delivery.inFlightUntil ?? 0, end.lostWindowsEnd ?? 0);
-  if (inFlightUntil > end.beganAt) {
-    // DLV-3: a share may have arrived after this revocation; only an attempt begun after the window may settle.
-    const at = Math.max(inFlightUntil, end.now);
-    const again: Delivery = { ...delivery, state: 'waiting', claimToken: null, nextAttemptAt: at, reason: 'in-flight' };
-    return unchanged({ ...again, attempts: 0, ambiguous: false });
-  }
-  const reference = end.outcome.kind === 'applied' ? end.outcome.reference : undefined;
-  const reason = outcome === 'accepted' || !('why' in end.outcome) ? undefined : end.outcome.why;
-  const version = end.claimed.revokeVersion;
-  const clean: Delivery = {
-    ...delivery,
-    claimToken: null,
-    attempted: false,
-    ambiguous: false,
-    appliedVersion: version,
-    reason: reason ?? null,
-    reference: reference ?? null,
-  };
-  return {
-    delivery: overtaken ? dueAgain(clean, end.now) : settled(clean),
-    enforcements: [
-      {
-        version,
-        direction: 'deny',
-        outcome,
-        attempts: delivery.attempts,
-        ...(reason === undefined ? {} : { reason }),
-        ...(reference === undefined ? {} : { reference }),
-      },
-    ],
-  };
-}
-
-/** REC-8: after an erasure nothing of the person stays but the fence. */
-function settled(clean: Delivery): Delivery {
-  const ended: Delivery = { ...clean, state: 'settled', erasure: false, nextAttemptAt: null };
-  return clean.erasure ? { ...ended, wiped: clean.desired.length === 0, exposed: [] } : ended;
-}
-
-function waiting(
-  delivery: Delivery,
-  end: Ended,
-  step: { readonly ms: number; readonly reason: string; readonly ambiguous: boolean },
-  overtaken: boolean,
-): Stepped {
-  const ambiguous = delivery.ambiguous || step.ambiguous;
-  const next: Delivery = {
-    ...delivery,
-    state: ambiguous ? 'unclear' : 'waiting',
-    ambiguous,
-    claimToken: null,
-    attempts: overtaken ? 0 : delivery.attempts,
-    nextAttemptAt: end.now + step.ms,
-    reason: step.reason,
-  };
-  // Told once per revocation: the tracker shows that it waits and why; each further retry is in the metrics.
-  if (overtaken || delivery.attempts !== 1) return unchanged(next);
-  const { revokeVersion: version } = delivery;
-  return {
-    delivery: next,
-    enforcements: [{ version, direction: 'deny', outcome: 'waiting', reason: step.reason, attempts: 1 }],
-  };
-}
-
-function parked(delivery: Delivery, reason: string): Stepped {
-  const { revokeVersion: version, attempts } = delivery;
-  return {
-    delivery: { ...delivery, state: 'parked', claimToken: null, nextAttemptAt: null, reason },
-    enforcements: [{ version, direction: 'deny', outcome: 'parked', reason, attempts }],
-  };
 }
 
 /** DLV-7: an exposed person whom the consent service no longer knows was erased while we did not hear. */
@@ -343,13 +207,3 @@ export function onUndecodable(delivery: Delivery): Stepped {
     reason: 'undecodable-record',
   });
 }
-
-/** The sender has proved that nothing of it is on its way any more, before its window ended. */
-export function onWindowClosed(delivery: Delivery, now: number): Delivery {
-  const waits = delivery.state === 'waiting' && delivery.reason === 'in-flight';
-  return { ...delivery, inFlightUntil: now, nextAttemptAt: waits ? now : delivery.nextAttemptAt };
-}
-
-/** An operator has mended the cause. */
-export const onReplayed = (delivery: Delivery, now: number): Delivery =>
-  delivery.state === 'parked' ? { ...dueAgain(delivery, now), reason: 'replayed' } : delivery;

@@ -5,7 +5,7 @@ import type { Logger } from '@entente/observability';
 import { randomUUID } from 'node:crypto';
 import { confirmPolicy } from '../delivery-step/confirm-step.ts';
 import { inTurn } from '../limits/busy-persons.ts';
-import { onClaimed, onEnded } from '../delivery-step/delivery-step.ts';
+import { onClaimed, onEnded } from '../delivery-step/attempt-step.ts';
 import type { RetryPolicy } from '../delivery-step/next-step.ts';
 import type { RevocationOutcome } from '../partner/outcome.ts';
 import { factsOf, told } from '../receive/delivery-upsert.ts';

@@ -1,6 +1,6 @@
 import type { ControllerId, RecipientId } from '@entente/contracts';
 import { inTransaction, type Pool } from '@entente/postgres';
-import { onReplayed } from '../delivery-step/delivery-step.ts';
+import { onReplayed } from '../delivery-step/attempt-step.ts';
 import { databaseNow, lockRows, writeRows, type RowKey } from '../store/delivery-rows.ts';
 
 /** Rows per call: whoever replays more asks again. */

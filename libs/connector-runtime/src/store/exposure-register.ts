@@ -2,7 +2,7 @@ import type { ControllerId, PurposeId, RecipientId, SubjectKey } from '@entente/
 import { notifyOutbox } from '@entente/outbox';
 import { inTransaction, type Pool, type PoolClient } from '@entente/postgres';
 import type { Logger } from '@entente/observability';
-import { onWindowClosed } from '../delivery-step/delivery-step.ts';
+import { onWindowClosed } from '../delivery-step/attempt-step.ts';
 import type { RevocationState } from '../delivery-step/delivery.ts';
 import { announceExposures, recordEnforcements } from './enforcement-outbox.ts';
 import { databaseNow, inLockOrder, lockRows, writeRows } from './delivery-rows.ts';
