@@ -12,6 +12,7 @@ const regressions: [seed: number, what: string][] = [
   [41, 'the same, after retention had passed it'],
   [77, 'a connector that ran while an older copy was put back told of never-shared persons who had been shared'],
   [87, 'a failover that lost the incarnation raised before it gave versions a second time'],
+  [295, 'the loss of a log was forgotten with its owner, who handed the shard over before the next pass'],
   [519, 'a denial in a gap of the express log, taken back by the next change heard there, was waited for for ever'],
   [914, 'wait=gates answered at once after a loss that had taken the rows of every open gate'],
 ];

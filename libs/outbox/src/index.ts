@@ -1,6 +1,6 @@
 export { appendOutbox, headersColumn, laneNumber, OUTBOX_INSERT_CTE } from './append.ts';
 export type { Lane, OutboxRow } from './append.ts';
-export { outboxMigrationSql, watermarkMigrationSql } from './migrations.ts';
+export { outboxMigrationSql, republishMigrationSql, watermarkMigrationSql } from './migrations.ts';
 export { notifyOutbox } from './notify.ts';
 export { collectOutbox, pendingUrgent } from './relay/outbox-metrics.ts';
 export type { LedgerPort, PublishedChange } from './relay/ports.ts';

@@ -45,6 +45,11 @@ export function outboxMigrationSql(schema: string): string[] {
   ];
 }
 
+/** REL-5: from which ledger number a lost log is still to be published again; NULL where nothing is owed. */
+export function republishMigrationSql(schema: string): string[] {
+  return [`ALTER TABLE ${plain(schema)}.relay_shard ADD COLUMN republish_since bigint`];
+}
+
 /** GATE-6: the gate starts that `wait=gates` waits for. */
 export function watermarkMigrationSql(schema: string): string[] {
   const s = plain(schema);

@@ -23,6 +23,7 @@ interface ShardRow {
   readonly highestAcked: string | null;
   readonly lastLedgerNumber: number;
   readonly lastPassAt: number | null;
+  readonly republishSince: number | null;
 }
 
 export interface GateRow {
@@ -107,7 +108,14 @@ const deletePage = (s: Statement) => {
 
 const shardLock = (s: Statement, shard: number): string => `${s.backend.schema} shard ${shard}`;
 const census = (s: Statement): string => `${s.backend.schema} census`;
-const noShard = { pass: 0, logEpoch: 0, highestAcked: null, lastLedgerNumber: 0, lastPassAt: null };
+const noShard = {
+  pass: 0,
+  logEpoch: 0,
+  highestAcked: null,
+  lastLedgerNumber: 0,
+  lastPassAt: null,
+  republishSince: null,
+};
 
 /** The relay's own statements and the outbox insert. */
 export const outboxHandlers: Handlers = {
@@ -184,6 +192,7 @@ export const outboxHandlers: Handlers = {
           log_epoch: row.logEpoch,
           highest_acked: row.highestAcked,
           last_ledger_number: row.lastLedgerNumber,
+          republish_since: row.republishSince,
         };
       }),
     ),
@@ -205,11 +214,25 @@ export const outboxHandlers: Handlers = {
           highestAcked: acked[i] ?? null,
           lastLedgerNumber: ledgers[i] ?? 0,
           lastPassAt: s.now,
+          republishSince: null,
         };
         s.put('relay_shard', String(shard), row);
         return { shard, pass };
       }),
     );
+  },
+  [relaySql.oweRepublish]: (s) => {
+    s.array<number>(1).forEach((shard, i) => {
+      const held = s.get<ShardRow>('relay_shard', String(shard)) ?? { ...noShard, shard };
+      const row: ShardRow = {
+        ...held,
+        logEpoch: s.array<number>(2)[i] ?? 0,
+        highestAcked: s.array<string>(3)[i] ?? null,
+        republishSince: Math.min(held.republishSince ?? Infinity, s.array<number>(4)[i] ?? 0),
+      };
+      s.put('relay_shard', String(shard), row);
+    });
+    return touched(s.array(1).length);
   },
   // RST-4, asked for a snapshot by log-agreement.ts.
   '"msSincePass", count(*)::int AS shards FROM relay_shard': (s) => {

@@ -6,6 +6,7 @@ import { DryComparisons1700000000032 } from './4-dry-comparisons.ts';
 import { Replays1700000000051 } from './5-replays.ts';
 import { ComparisonsOwed1700000000061 } from './6-comparisons-owed.ts';
 import { RestoredAt1700000000071 } from './7-restored-at.ts';
+import { RepublishOwed1700000000081 } from './8-republish-owed.ts';
 
 /** Migrations of a connector service's schema, in order. The schema is the one of the connection's search path. */
 export const connectorMigrations = [
@@ -17,4 +18,5 @@ export const connectorMigrations = [
   Replays1700000000051,
   ComparisonsOwed1700000000061,
   RestoredAt1700000000071,
+  RepublishOwed1700000000081,
 ];

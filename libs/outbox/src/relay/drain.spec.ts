@@ -19,7 +19,10 @@ describe('pages from the lowest id (REL-3)', () => {
         const store = world.store();
         const owned = new OwnedShards();
         for (const shard of [0, 1, 2])
-          owned.add({ shard, log: { epoch: 0, highestAcked: -1n }, lastLedgerNumber: 0 }, 'sound');
+          owned.add(
+            { shard, log: { epoch: 0, highestAcked: -1n }, lastLedgerNumber: 0, republishSince: null },
+            'sound',
+          );
         while (!world.over) {
           const answeredBefore = world.rows.filter(({ committedAt }) => committedAt !== null);
           const { complete } = await drain(owned.all(), {

@@ -5,7 +5,7 @@ import type { Lane } from '../append.ts';
 import type { OutboxMetrics } from './outbox-metrics.ts';
 import type { OwnedShards } from './owned-shards.ts';
 import { recordOf } from './records.ts';
-import type { LockStore } from './relay-store.ts';
+import type { LockStore, OwedShard } from './relay-store.ts';
 import type { StoredRow } from './rows.ts';
 import { settle, type Acknowledged, type Settlement } from './settle.ts';
 
@@ -34,7 +34,7 @@ export class LanePublisher {
     const results = await publisher.publish(records);
     const settlement = settle(rows, results);
     for (const [row, span] of spans) span.end({}, settlement.failed.has(row.shard) ? 'not-acknowledged' : undefined);
-    for (const acknowledged of settlement.acknowledged) this.noteAcknowledged(acknowledged);
+    await this.noteAcknowledged(settlement.acknowledged);
     metrics.published(settlement.confirmed, settlement);
     if (settlement.failed.size > 0)
       log.warn({ lane, shards: [...settlement.failed], err: settlement.errors[0] }, 'partitions not acknowledged');
@@ -65,8 +65,15 @@ export class LanePublisher {
   }
 
   /** REL-5 watches the express lane alone: gates count its offsets (GATE-3). */
-  noteAcknowledged({ topic, partition, first, last }: Acknowledged): void {
-    if (topic !== topics.revocations || !this.#parts.shards.acknowledged(partition, first, last)) return;
-    this.#parts.log.error({ topic, partition, offset: String(first) }, 'log lost or made anew; its epoch is raised');
+  async noteAcknowledged(acknowledged: readonly Acknowledged[]): Promise<void> {
+    const { shards, store, log } = this.#parts;
+    const owed: OwedShard[] = [];
+    for (const { topic, partition, first, last } of acknowledged) {
+      const lost = topic === topics.revocations ? shards.acknowledged(partition, first, last) : null;
+      if (lost === null) continue;
+      owed.push(lost);
+      log.error({ topic, partition, offset: String(first) }, 'log lost or made anew; its epoch is raised');
+    }
+    if (owed.length > 0) await store.oweRepublish(owed);
   }
 }

@@ -1,6 +1,6 @@
 import type { GateStartId } from '@entente/contracts';
 import { acknowledge, type LogPosition } from './log-position.ts';
-import type { ShardRecord } from './relay-store.ts';
+import type { OwedShard, ShardRecord } from './relay-store.ts';
 
 /**
  * `unchecked` and `lost` shards are not published: their log is not known to agree with the ledger (RST-4). `leaving` ones
@@ -26,8 +26,8 @@ export class OwnedShards {
   readonly #shards = new Map<number, OwnedShard>();
 
   add(record: ShardRecord, status: ShardStatus): void {
-    const { shard, log, lastLedgerNumber } = record;
-    const fresh = { republishSince: null, returnedBeats: new Map<GateStartId, number>(), inFlight: 0 };
+    const { shard, log, lastLedgerNumber, republishSince } = record;
+    const fresh = { republishSince, returnedBeats: new Map<GateStartId, number>(), inFlight: 0 };
     this.#shards.set(shard, { shard, status, log, lastLedgerNumber, ...fresh });
   }
 
@@ -51,14 +51,15 @@ export class OwnedShards {
     return this.all().filter((owned) => owned.status === status);
   }
 
-  /** REL-5 for every acknowledgement of the express lane, rows and watermarks alike. Answers whether the log was lost. */
-  acknowledged(shard: number, first: bigint, last: bigint): boolean {
+  /** REL-5 for every acknowledgement of the express lane, rows and watermarks alike. Answers what is owed where the log was lost. */
+  acknowledged(shard: number, first: bigint, last: bigint): OwedShard | null {
     const owned = this.#shards.get(shard);
-    if (owned === undefined) return false;
+    if (owned === undefined) return null;
     const { position, logLost } = acknowledge(owned.log, first, last);
     owned.log = position;
-    if (logLost) owned.republishSince = Math.min(owned.republishSince ?? Infinity, owned.lastLedgerNumber);
-    return logLost;
+    if (!logLost) return null;
+    owned.republishSince = Math.min(owned.republishSince ?? Infinity, owned.lastLedgerNumber);
+    return { shard, log: position, since: owned.republishSince };
   }
 
   /** Keeps the shards from being handed over while `work` runs. */

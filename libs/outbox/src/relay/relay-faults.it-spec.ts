@@ -134,7 +134,9 @@ describe('REL-5: a log that was lost', () => {
           everyMs: 200,
         },
       );
-      expect(new Set(testLedger.republished.map(({ shard }) => shard)).size).toBe(12);
+      await waitFor(() => new Set(testLedger.republished.map(({ shard }) => shard)).size === 12, {
+        what: 'every shard published again',
+      });
       const newest = async () =>
         [...(await readTopic(outbox.kafka, topics.revocations)).values()].map(
           (records) => JSON.parse(String(records.at(-1)?.value)) as { logEpoch: number },
@@ -145,6 +147,49 @@ describe('REL-5: a log that was lost', () => {
       await admin.close();
     } finally {
       await relay.stop();
+    }
+  }, 90_000);
+
+  test('who takes a shard over owes what its owner has not published again yet, though no offset shows it any more', async () => {
+    const cannot = { ...testLedger, republish: () => Promise.reject(new Error('not now')) };
+    const first = outbox.relay({ log: outbox.quiet, watermarks: cannot });
+    const rows = async () =>
+      (
+        await outbox.pool.query<{ log_epoch: number; republish_since: number | null }>(
+          'SELECT log_epoch, republish_since FROM relay_shard ORDER BY shard',
+        )
+      ).rows;
+    const admin = outbox.kafka.admin();
+    const before = await rows();
+    first.start();
+    try {
+      await owning(() => first.state());
+      await waitFor(() => first.state().passes > 3, { what: 'some passes' });
+      await admin.deleteTopics([topics.revocations]);
+      const owed = () =>
+        admin
+          .ensureTopics(topicSpecs)
+          .then(rows)
+          .then((all) => all.every(({ republish_since: since }) => since !== null));
+      await waitFor(owed, { what: 'every loss noted', timeoutMs: 30_000, everyMs: 200 });
+    } finally {
+      await admin.close();
+      await first.stop();
+    }
+    testLedger.republished.length = 0;
+    const next = outbox.relay({ log: outbox.quiet });
+    next.start();
+    try {
+      await waitFor(() => new Set(testLedger.republished.map(({ shard }) => shard)).size === 12, {
+        what: 'every shard published again',
+      });
+      await waitFor(async () => (await rows()).every(({ republish_since: since }) => since === null), {
+        what: 'nothing owed',
+      });
+      const raised = (await rows()).map(({ log_epoch: epoch }, shard) => epoch - (before[shard]?.log_epoch ?? 0));
+      expect(Math.min(...raised)).toBeGreaterThanOrEqual(1);
+    } finally {
+      await next.stop();
     }
   }, 90_000);
 });

@@ -35,7 +35,7 @@ export const unlock = `SELECT pg_advisory_unlock(${shardClass}, shard) FROM unne
 export const recordOwner = `
   INSERT INTO relay_shard AS r (shard) SELECT unnest($1::smallint[])
   ON CONFLICT (shard) DO UPDATE SET pass = r.pass + 1
-  RETURNING r.shard, r.log_epoch, r.highest_acked ->> $2::text AS highest_acked, r.last_ledger_number`;
+  RETURNING r.shard, r.log_epoch, r.highest_acked ->> $2::text AS highest_acked, r.last_ledger_number, r.republish_since`;
 
 export const registerGates = `
   INSERT INTO gate (start_id, gate, controller, recipients)
@@ -51,10 +51,17 @@ export const passStart = `
          (SELECT last_value FROM outbox_id_seq) AS up_to,
          (SELECT json_agg(json_build_array(start_id, extract(epoch FROM clock_timestamp() - last_seen) * 1000)) FROM gate) AS gates`;
 
+export const oweRepublish = `
+  UPDATE relay_shard AS r
+     SET log_epoch = s.log_epoch, republish_since = LEAST(r.republish_since, s.since),
+         highest_acked = jsonb_set(r.highest_acked, ARRAY[$5::text], to_jsonb(s.acked))
+    FROM unnest($1::smallint[], $2::int[], $3::text[], $4::bigint[]) AS s(shard, log_epoch, acked, since)
+   WHERE r.shard = s.shard`;
+
 export const commitPass = `
   UPDATE relay_shard AS r
      SET pass = r.pass + 1, log_epoch = s.log_epoch, last_ledger_number = s.ledger, last_pass_at = clock_timestamp(),
-         highest_acked = jsonb_set(r.highest_acked, ARRAY[$5::text], to_jsonb(s.acked))
+         republish_since = NULL, highest_acked = jsonb_set(r.highest_acked, ARRAY[$5::text], to_jsonb(s.acked))
     FROM unnest($1::smallint[], $2::int[], $3::text[], $4::bigint[]) AS s(shard, log_epoch, acked, ledger)
    WHERE r.shard = s.shard
   RETURNING r.shard, r.pass`;

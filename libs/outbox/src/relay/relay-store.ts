@@ -13,6 +13,8 @@ export interface ShardRecord {
   readonly shard: number;
   readonly log: LogPosition;
   readonly lastLedgerNumber: number;
+  /** REL-5: the ledger is to be published again from this number. */
+  readonly republishSince: number | null;
 }
 
 /** One shard's part of REL-4 step (4). */
@@ -20,6 +22,14 @@ export interface PassRecord {
   readonly shard: number;
   readonly log: LogPosition;
   readonly lastLedgerNumber: number;
+}
+
+/** A shard whose log was lost. */
+export interface OwedShard {
+  readonly shard: number;
+  readonly log: LogPosition;
+  /** Ledger number up to which the lost log was known to be complete. */
+  readonly since: number;
 }
 
 export interface PassStart {
@@ -107,6 +117,7 @@ export class RelayStore {
       shard: row.shard,
       log: { epoch: row.log_epoch, highestAcked: BigInt(row.highest_acked ?? '-1') },
       lastLedgerNumber: row.last_ledger_number,
+      republishSince: row.republish_since,
     }));
   }
 
@@ -145,6 +156,20 @@ export class RelayStore {
     if (row === undefined) throw new Error('the pass found no database time');
     const registered = (row.gates ?? []).map(([start, age]) => [start as GateStartId, { lastSeenAgeMs: age }] as const);
     return { registered: new Map(registered), upTo: row.up_to, passTime: row.pass_time };
+  }
+
+  /**
+   * REL-5: that a log was lost is known to who was acknowledged an offset it had before, and to nobody after: the next one is
+   * above it. So it is kept before the rows go that showed it.
+   */
+  async oweRepublish(shards: readonly OwedShard[]): Promise<void> {
+    await this.#durably('relay-owe', sql.oweRepublish, [
+      shards.map(({ shard }) => shard),
+      shards.map(({ log }) => log.epoch),
+      shards.map(({ log }) => log.highestAcked.toString()),
+      shards.map(({ since }) => since),
+      this.#topic,
+    ]);
   }
 
   /**
@@ -191,6 +216,7 @@ interface PassStartRow {
 interface ShardRow {
   readonly shard: number;
   readonly log_epoch: number;
+  readonly republish_since: number | null;
   readonly highest_acked: string | null;
   readonly last_ledger_number: number;
 }

@@ -34,7 +34,7 @@ interface Built {
 function build(world: ModelledWorld, beats: BeatBook): Built {
   const owned = new OwnedShards();
   for (const shard of [0, 1, 2])
-    owned.add({ shard, log: { epoch: 0, highestAcked: -1n }, lastLedgerNumber: 0 }, 'sound');
+    owned.add({ shard, log: { epoch: 0, highestAcked: -1n }, lastLedgerNumber: 0, republishSince: null }, 'sound');
   const parts: SessionParts = {
     ...{
       service: 'consent',

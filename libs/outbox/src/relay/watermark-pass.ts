@@ -22,7 +22,7 @@ interface WatermarkPassParts extends SessionParts {
     upTo: number,
     goOn: () => boolean,
   ) => Promise<Drained>;
-  readonly noteAcknowledged: (acknowledged: Acknowledged) => void;
+  readonly noteAcknowledged: (acknowledged: readonly Acknowledged[]) => Promise<void>;
 }
 
 /** One full pass (REL-4): its five steps in their order, over the shards owned at its start. */
@@ -55,9 +55,10 @@ export class WatermarkPass {
     // (4) A deposed primary cannot.
     const lastLedgerNumber = known.ledger.number;
     const numbers = await store.commitPass(proven.map(({ shard, log }) => ({ shard, log, lastLedgerNumber })));
-    for (const owned of proven) owned.lastLedgerNumber = lastLedgerNumber;
     // (5)
     const unmarked = await this.#mark(proven, publisher, { ...known, passTime }, { noted, registered, numbers });
+    // What was drained in this pass may have gone with a log whose loss the watermark has just shown.
+    for (const owned of proven) if (owned.republishSince === null) owned.lastLedgerNumber = lastLedgerNumber;
     this.#parts.onPass();
     return new Set([...failed, ...unmarked]);
   }
@@ -70,7 +71,7 @@ export class WatermarkPass {
     this.#struck = new Set(ended);
   }
 
-  /** REL-5: before the new epoch is recorded, or a crash would forget that something is owed. */
+  /** REL-5: owed until the next pass is recorded; a crash before it has it done again. */
   async #republishLost(shards: readonly OwnedShard[]): Promise<void> {
     const { kafka, ledger, store, log, timing } = this.#parts;
     for (const owned of shards) {
@@ -114,6 +115,7 @@ export class WatermarkPass {
     );
     const results = await publisher.publish(records);
     const refused: number[] = [];
+    const acknowledged: Acknowledged[] = [];
     for (const { owned, beats } of marks) {
       const result = results.find(({ topic, partition }) => topic === topics.revocations && partition === owned.shard);
       if (result?.ok !== true) {
@@ -121,9 +123,10 @@ export class WatermarkPass {
         refused.push(owned.shard);
         continue;
       }
-      this.#parts.noteAcknowledged(acknowledgement(result));
+      acknowledged.push(acknowledgement(result));
       for (const [start, number] of beats) owned.returnedBeats.set(start, number);
     }
+    await this.#parts.noteAcknowledged(acknowledged);
     return refused;
   }
 }

@@ -5,7 +5,7 @@ import { createLogger, createMetrics, systemClock, type Logger } from '@entente/
 import { createClient, createPool, inTransaction, type Client, type Pool } from '@entente/postgres';
 import { createHash } from 'node:crypto';
 import { appendOutbox, lanes, type Lane, type OutboxRow } from '../append.ts';
-import { outboxMigrationSql, watermarkMigrationSql } from '../migrations.ts';
+import { outboxMigrationSql, republishMigrationSql, watermarkMigrationSql } from '../migrations.ts';
 import { notifyOutbox } from '../notify.ts';
 import type { LedgerPort, PublishedChange } from '../relay/ports.ts';
 import { Relay, type RelayOptions } from '../relay/relay.ts';
@@ -84,7 +84,12 @@ export async function testOutbox(url: string, bootstrap: readonly string[]): Pro
   await kafka.admin().ensureTopics(topicSpecs);
   const pool = createPool({ url, schema, name: 'test', max: 8 });
   await pool.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
-  for (const sql of [...outboxMigrationSql(schema), ...watermarkMigrationSql(schema), ...ledgerSql])
+  for (const sql of [
+    ...outboxMigrationSql(schema),
+    ...watermarkMigrationSql(schema),
+    ...republishMigrationSql(schema),
+    ...ledgerSql,
+  ])
     await pool.query(sql);
   const connect = () => connected(url);
   return {

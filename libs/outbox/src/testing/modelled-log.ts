@@ -127,7 +127,7 @@ export class ModelledWorld {
       new Map([...this.gates].map((start) => [gateStartId(start), { lastSeenAgeMs: 0 }]));
     return {
       ...{ enterCensus: unused, liveInstances: unused, lockShards: unused, unlockShards: unused, recordOwner: unused },
-      keepBusy: unused,
+      ...{ keepBusy: unused, oweRepublish: unused },
       exclusively: (work) => this.elsewhere().then(() => work(undefined as never)),
       registerGates: async (beats) => {
         await this.elsewhere();

@@ -11,6 +11,7 @@ import { AdminLog1763870000000 } from './1763870000000-admin-log.ts';
 import { AdminActs1763880000000 } from './1763880000000-admin-acts.ts';
 import { QueueWithoutReference1763890000000 } from './1763890000000-queue-without-reference.ts';
 import { RaisedAt1763900000000 } from './1763900000000-raised-at.ts';
+import { RepublishOwed1763910000000 } from './1763910000000-republish-owed.ts';
 
 export { CONSENT_SCHEMA } from './schema.ts';
 
@@ -28,4 +29,5 @@ export const consentMigrations: readonly MigrationClass[] = [
   AdminActs1763880000000,
   QueueWithoutReference1763890000000,
   RaisedAt1763900000000,
+  RepublishOwed1763910000000,
 ];

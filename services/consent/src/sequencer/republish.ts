@@ -19,8 +19,10 @@ import { openIdentifiersOrNull } from '../identifiers/open-stored.ts';
 import { sealForAudiences } from '../identifiers/subject-identifiers.ts';
 import type { AudienceKeys } from '../identifiers/subject-identifiers.ts';
 
-/** Subjects per statement. */
-const pageSize = 200;
+/** Subjects per statement that reads; each may have changed many times since. */
+const pageSize = 50;
+/** Rows per statement that writes: the relay’s session waits for none of them longer than a second. */
+const rowsAtOnce = 200;
 
 /** Subjects with ledger rows numbered above `since` or not numbered yet. */
 const touchedSql = `
@@ -80,8 +82,9 @@ export class Republisher {
         page.map(({ subjectKey }) => subjectKey),
         since,
       ]);
-      const records = await Promise.all(states.rows.map((state) => this.#rowsOf(state, shard, catalogues.of)));
-      await appendOutbox(client, records.flat());
+      const records = (await Promise.all(states.rows.map((state) => this.#rowsOf(state, shard, catalogues.of)))).flat();
+      for (let row = 0; row < records.length; row += rowsAtOnce)
+        await appendOutbox(client, records.slice(row, row + rowsAtOnce));
     }
     this.#parts.log.warn({ shard, since, subjects: mine.length }, 'changes queued again after a lost log');
   }
