@@ -15,6 +15,7 @@ const person = (name: string, allowed: PurposeId[] = [], rows = 1): Revocation =
   version: 2,
   identifiers: Array.from({ length: rows }, (_, index) => ({ 'x-email': `${name}-${index}` })),
   allowed,
+  stopped: [],
   recipientPurposes: [ads, lookalikes],
 });
 

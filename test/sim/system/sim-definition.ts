@@ -41,8 +41,9 @@ function read(answer: Answer, now: number): Outcome {
 
 const without = (purposes: readonly PurposeId[], taken: readonly PurposeId[]): PurposeId[] =>
   purposes.filter((purpose) => !taken.includes(purpose));
-const takesAway = ({ allowed, recipientPurposes }: Revocation): boolean =>
-  without(recipientPurposes, allowed).length > 0;
+/** What a partner that is told whole states is told no of. */
+const denied = ({ allowed, stopped, recipientPurposes }: Revocation): PurposeId[] =>
+  without(recipientPurposes, without(allowed, stopped));
 
 /** One folder's worth of partner, against `SimPartner`. */
 export const simDefinition = (taken: (sent: Sent, outcome: Outcome) => Outcome): PartnerDefinition<NoSettings> =>
@@ -90,9 +91,10 @@ export const simDefinition = (taken: (sent: Sent, outcome: Outcome) => Outcome):
         return items.map((item) => [item, outcome]);
       };
       // Told a person's whole state, as some partners are: where nothing is taken away that is to be told of what is allowed.
-      const [revoked, restated] = [batch.filter(takesAway), batch.filter((item) => !takesAway(item))];
+      const revoked = batch.filter((item) => denied(item).length > 0);
+      const restated = batch.filter((item) => !revoked.includes(item));
       const outcomes = new Map([
-        ...(await told('revoke', revoked, ({ allowed, recipientPurposes }) => without(recipientPurposes, allowed))),
+        ...(await told('revoke', revoked, denied)),
         ...(await told('reinstate', restated, ({ allowed }) => allowed)),
       ]);
       return batch.map((item) => outcomes.get(item) ?? { kind: 'unclear', why: 'no-outcome' });

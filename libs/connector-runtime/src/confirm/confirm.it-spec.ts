@@ -163,6 +163,17 @@ describe('accepted and confirmed are two facts', () => {
     expect(await runtime.enforcements(person)).toEqual(['accepted@2', 'accepted@3', 'confirmed@3']);
   });
 
+  test('a revocation beside what is granted again and not shared yet is asked about as well', async () => {
+    const person = await sharedPerson();
+    await runtime.change(person, 2, []);
+    await told(person, 'confirmed@2');
+    await runtime.change(person, 3, [ads, mail]);
+    expect(await runtime.share(person, ads)).toEqual({ outcome: 'sent' });
+    await runtime.change(person, 4, [mail]);
+    await told(person, 'confirmed@4');
+    expect(asksAbout(person).at(-1)).toMatchObject({ allowed: [mail] });
+  });
+
   test('a grant of what was revoked closes the question', async () => {
     const person = await sharedPerson();
     answer = () => ({ kind: 'pending' });

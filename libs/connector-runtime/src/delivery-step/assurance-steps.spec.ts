@@ -131,7 +131,11 @@ describe('ADR 12: a partner that does not keep what it accepted', () => {
     const { delivery } = onContradicted(settled, again);
     const change = { version: 5, direction: 'grant', vector: {}, erasure: false, concerned: true } as const;
     const facts: RecipientFacts = { purposes: [ads, mail], preloaded: false };
-    const granted = onChanged(delivery, { ...change, desired: [ads, mail], catalogue: 1, now: 6_000 }, facts);
+    const granted = onChanged(
+      delivery,
+      { ...change, desired: [ads, mail], catalogue: 1, behind: false, now: 6_000 },
+      facts,
+    );
     expect(granted.delivery).toMatchObject({ state: 'due', revokeTo: [mail] });
   });
 
@@ -164,12 +168,12 @@ describe('REC-8: erasure', () => {
   ])('%s: %s', (_name, change, is) => expect(isErasure(change)).toBe(is));
 
   test('settled, it leaves the fence; a preloaded recipient no longer holds this person until something is allowed', () => {
-    const due = onChanged(settled, { ...erased, catalogue: 1, now: 1_000 }, facts).delivery;
+    const due = onChanged(settled, { ...erased, catalogue: 1, behind: false, now: 1_000 }, facts).delivery;
     const claimed: Delivery = { ...due, state: 'claimed', claimToken: 't', attempts: 1, attempted: true };
     const end = { token: 't', claimed, outcome: { kind: 'applied' }, sent: true, beganAt: 2_000, now: 3_000 } as const;
     const { delivery } = onEnded(claimed, { ...end, lostWindowsEnd: null, random: 0 }, retryPolicy);
     expect(delivery).toMatchObject({ state: 'settled', wiped: true, exposed: [], erasure: false });
-    const later = { ...erased, version: 4, erasure: false, catalogue: 1, now: 4_000 };
+    const later = { ...erased, version: 4, erasure: false, catalogue: 1, behind: false, now: 4_000 };
     expect(onChanged(delivery, later, facts).enforcements).toMatchObject([{ outcome: 'never-shared', version: 4 }]);
     const returned = onChanged(delivery, { ...later, direction: 'grant', desired: [mail] }, facts).delivery;
     expect(returned.wiped).toBe(false);

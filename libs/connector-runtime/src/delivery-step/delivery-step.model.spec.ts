@@ -120,6 +120,7 @@ class Model {
               erasure: next.erasure && direction === 'deny',
               concerned: direction === 'deny',
               catalogue: this.catalogue,
+              behind: false,
               now: this.now,
             },
             facts,

@@ -32,6 +32,7 @@ const change = (
   erasure: false,
   concerned: true,
   catalogue: 1,
+  behind: false,
   now: 1_000,
   ...more,
 });
@@ -268,11 +269,11 @@ describe('DLV-5: supersession', () => {
   test('a deny that takes nothing away here is answered for and not told, for it would tell of what is granted', () => {
     const mixed = deny(exposed, 2, [ads, mail]);
     expect(mixed.delivery).toMatchObject({ state: 'none', version: 2, appliedVersion: 2, consumedAt: 1_000 });
-    expect(outcomesOf(mixed)).toEqual(['nothing-to-do@2']);
+    expect(outcomesOf(mixed)).toEqual(['never-shared@2']);
     const pending = deny(exposed, 2).delivery;
     const again = deny(pending, 3, [ads, mail]);
     expect(again.delivery).toMatchObject({ state: 'none', version: 3, nextAttemptAt: null });
-    expect(outcomesOf(again)).toEqual(['nothing-to-do@3']);
+    expect(outcomesOf(again)).toEqual(['never-shared@3']);
     const parked = onUndecodable(exposed).delivery;
     expect(deny(parked, 2, [ads, mail]).delivery.state).toBe('none');
   });
@@ -290,6 +291,36 @@ describe('DLV-5: supersession', () => {
   test('nor where a purpose is denied though never shared: the partner may have been told of it beside a share', () => {
     const shared: Delivery = { ...exposed, desired: [ads], exposed: [ads] };
     expect(deny(shared, 2, [ads]).delivery).toMatchObject({ state: 'due', revokeTo: [ads] });
+  });
+
+  test('nor where the recipient’s purposes are not known yet: the event was decided by a newer catalogue', () => {
+    expect(deny(exposed, 2, [ads, mail], { behind: true }).delivery).toMatchObject({ state: 'due', revokeVersion: 2 });
+  });
+
+  test('NO-LOSS: what the partner was told beside a share is revoked, though only another purpose was shared and is back', () => {
+    const shared: Delivery = { ...exposed, exposed: [ads] };
+    const pending = deny(shared, 2).delivery;
+    expect(grant(pending, 3, [ads]).delivery).toMatchObject({ state: 'due', revokeVersion: 3, revokeTo: [ads] });
+    const elsewhere = deny(pending, 3, [ads], { concerned: false });
+    expect(elsewhere.delivery).toMatchObject({ state: 'due', revokeVersion: 3, revokeTo: [ads] });
+  });
+
+  test('a preloaded recipient is told of what the catalogue took from it meanwhile', () => {
+    const narrower: RecipientFacts = { purposes: [ads], preloaded: true };
+    const held: Delivery = { ...newDelivery, version: 1, desired: [ads, mail], catalogue: 1 };
+    const mixed = deny(held, 2, [ads], {}, narrower);
+    expect(mixed.delivery).toMatchObject({ state: 'due', revokeTo: [ads], revoked: [mail] });
+    const pending = deny(held, 2, [ads], {}, preloaded).delivery;
+    const recomputed = onCatalogue(pending, { desired: [ads], catalogue: 2, now: 1_000 }, narrower).delivery;
+    expect(deny(recomputed, 3, [ads], { concerned: false }, narrower).delivery).toMatchObject({
+      state: 'due',
+      revokeTo: [ads],
+    });
+  });
+
+  test('TRK-1: of a record nobody could read here, the newest version is answered for', () => {
+    const parked = onUndecodable({ ...exposed, revokeVersion: 1 }).delivery;
+    expect(outcomesOf(grant(parked, 4, [ads, mail]))).toEqual(['superseded@4']);
   });
 
   test('a grant of a part leaves the rest to be revoked', () => {

@@ -33,8 +33,12 @@ export interface Changed {
   readonly concerned: boolean;
   readonly desired: readonly PurposeId[];
   readonly catalogue: number;
+  /** The event was decided by a newer catalogue than `catalogue`: which purposes the recipient has is not known. */
+  readonly behind: boolean;
   readonly now: number;
 }
+
+const undecodable = 'undecodable-record';
 
 export const unchanged = (delivery: Delivery): Stepped => ({ delivery, enforcements: [] });
 
@@ -61,25 +65,35 @@ export function onChanged(delivery: Delivery, change: Changed, facts: RecipientF
   const { version, vector, desired, catalogue } = change;
   const wiped = delivery.wiped && desired.length === 0;
   const newest: Delivery = { ...delivery, version, vector, desired, catalogue, wiped };
-  if (change.direction === 'deny') return afterDeny(newest, change, facts);
-  return afterGrant(newest, lost(delivery, desired, facts), change.now, facts);
+  const lostNow = lost(delivery, desired, facts);
+  if (change.direction === 'deny') return afterDeny(newest, lostNow, change, facts);
+  return afterGrant(newest, lostNow, change.now, facts);
 }
 
-function afterDeny(delivery: Delivery, change: Changed, facts: RecipientFacts): Stepped {
-  const mayHold = held(delivery, facts);
-  const fellAway = without(mayHold, delivery.desired).length > 0;
-  if (!change.concerned && !isPending(delivery) && !fellAway)
+function afterDeny(delivery: Delivery, lostNow: readonly PurposeId[], change: Changed, facts: RecipientFacts): Stepped {
+  const fellAway = union(lostNow, without(held(delivery, facts), delivery.desired));
+  if (!change.concerned && !isPending(delivery) && fellAway.length === 0)
     // Nothing is there to erase, and nothing of this person stays here.
     return unchanged(change.erasure ? { ...delivery, wiped: true } : delivery);
   // It tells of newer grants as well, and to revoke nothing would be to tell the partner of them, past the gate (DLV-5).
-  const takesNothing = !fellAway && mayHold.length > 0 && !change.erasure;
-  if (takesNothing && !(isPending(delivery) && (delivery.attempted || delivery.erasure))) {
-    if (!change.concerned) return superseded(delivery);
-    // Of a purpose that is denied though never shared, the partner may have been told otherwise beside a share.
-    if (without(facts.purposes, delivery.desired).length === 0) return grantedAgain(delivery, change);
-  }
-  return revokeFrom({ ...delivery, consumedAt: change.now }, change.version, change.erasure, change.now, facts);
+  if (!change.erasure && !change.behind && allIsAllowed(delivery, facts) && fellAway.length === 0 && isUntold(delivery))
+    return change.concerned ? nothingTaken(delivery, change) : superseded(delivery);
+  // What this recipient had of the person only by its catalogue is forgotten with the newer one unless it is kept here.
+  const revoked = facts.preloaded ? union(delivery.revoked, lostNow) : delivery.revoked;
+  const told: Delivery = { ...delivery, revoked, consumedAt: change.now };
+  return revokeFrom(told, change.version, change.erasure, change.now, facts);
 }
+
+/**
+ * Every purpose of the recipient is allowed, and it holds something. Of one that is denied though never shared, the partner may
+ * have been told otherwise beside a share.
+ */
+const allIsAllowed = (delivery: Delivery, facts: RecipientFacts): boolean =>
+  held(delivery, facts).length > 0 &&
+  without(union(held(delivery, facts), facts.purposes), delivery.desired).length === 0;
+
+/** No call about a pending revocation may have reached the partner, and nobody is to be erased there. */
+const isUntold = (delivery: Delivery): boolean => !isPending(delivery) || (!delivery.attempted && !delivery.erasure);
 
 /** A revocation is wanted at `version`: never shared, a new one, or a newer one that takes the place of the pending one. */
 function revokeFrom(
@@ -99,6 +113,8 @@ function revokeFrom(
     // One attempt at a time: the running one ends first, and its end finds the newer version.
     state: delivery.state === 'claimed' ? 'claimed' : 'due',
     revokeVersion: version,
+    // It has had them by its catalogue, which may take them from it before anybody has told it.
+    revoked: facts.preloaded ? union(delivery.revoked, without(facts.purposes, delivery.desired)) : delivery.revoked,
     // After an attempt that may have had its effect nothing is given back on the way (DLV-4, DLV-5).
     revokeTo: behindAttempt ? intersection(delivery.desired, delivery.revokeTo) : delivery.desired,
     erasure: erases,
@@ -144,27 +160,32 @@ function afterGrant(delivery: Delivery, lostNow: readonly PurposeId[], now: numb
   // A pending revocation keeps no purpose that is no longer allowed, and gives nothing back on the way.
   if (delivery.attempted || delivery.erasure)
     return unchanged({ ...delivery, revokeTo: intersection(delivery.revokeTo, delivery.desired) });
-  const stillToRevoke = without(held(delivery, facts), delivery.desired);
-  if (stillToRevoke.length > 0)
+  if (!allIsAllowed(delivery, facts))
     return unchanged({ ...delivery, revokeTo: delivery.desired, revokeVersion: delivery.version });
   return superseded(delivery);
 }
 
 /** DLV-5: what was to be taken away is allowed again before anybody was told. */
 function superseded(delivery: Delivery): Stepped {
-  const { revokeVersion: version, attempts } = delivery;
+  // Of a record nobody could read here, others may have read a denial at any version up to this one.
+  const version = delivery.reason === undecodable ? delivery.version : delivery.revokeVersion;
   return {
     delivery: { ...delivery, state: 'none', nextAttemptAt: null, attempts: 0, reason: null },
-    enforcements: [{ version, direction: 'deny', outcome: 'superseded', attempts, reason: 'granted-again' }],
+    enforcements: [
+      { version, direction: 'deny', outcome: 'superseded', attempts: delivery.attempts, reason: 'granted-again' },
+    ],
   };
 }
 
-/** TRK-1: whoever waits for the outcome of this version is told that it needed nothing, nor did what waited before it. */
-function grantedAgain(delivery: Delivery, { version, now }: Changed): Stepped {
+/**
+ * A denial elsewhere that names this recipient for what it grants: of what it takes away nothing was ever sent here. What still
+ * waited was taken back by it (TRK-1).
+ */
+function nothingTaken(delivery: Delivery, { version, now }: Changed): Stepped {
   const rests: Delivery = isPending(delivery) ? superseded(delivery).delivery : delivery;
   return {
     delivery: { ...rests, appliedVersion: version, consumedAt: now },
-    enforcements: [{ version, direction: 'deny', outcome: 'nothing-to-do', attempts: 0, reason: 'granted-again' }],
+    enforcements: [{ version, direction: 'deny', outcome: 'never-shared', attempts: 0 }],
   };
 }
 
@@ -204,6 +225,6 @@ export function onUndecodable(delivery: Delivery): Stepped {
     ambiguous: false,
     attempts: 0,
     nextAttemptAt: null,
-    reason: 'undecodable-record',
+    reason: undecodable,
   });
 }

@@ -20,12 +20,13 @@ export const mayHideDenial = (
 /**
  * TRK-1: a denial between the row's version and the newer one will not be heard of any more, because logs or rows have lost it
  * (DLV-7). Where nothing is left to revoke it was taken back before it reached us (DLV-5), so the newer version needs nothing
- * and supersedes it: whoever waits for its outcome is told so.
+ * and supersedes it: whoever waits for its outcome is told so. Should the newer one deny something itself, it is nothing of this
+ * recipient's.
  */
 export function tellUnheard(before: Delivery, { delivery, enforcements }: Stepped): Stepped {
   const { version } = delivery;
   if (version === before.version || enforcements.length > 0 || isPending(delivery)) return { delivery, enforcements };
-  const settled = { direction: 'deny', outcome: 'nothing-to-do', reason: 'granted-again', attempts: 0 } as const;
+  const settled = { direction: 'deny', outcome: 'never-shared', attempts: 0 } as const;
   return { delivery, enforcements: [{ ...settled, version }] };
 }
 

@@ -38,6 +38,11 @@ export interface Revocation {
   readonly identifiers: readonly Identifiers[];
   /** What stays allowed at this recipient: the plan is made from this set (DLV-1). */
   readonly allowed: readonly PurposeId[];
+  /**
+   * Of `allowed`, what was stopped there before and has not been resumed since: only a share or `reinstate` may give it back,
+   * past the gate. Whoever tells a partner a person's whole state says no of these (DLV-5).
+   */
+  readonly stopped: readonly PurposeId[];
   readonly recipientPurposes: readonly PurposeId[];
 }
 

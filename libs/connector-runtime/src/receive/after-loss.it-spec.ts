@@ -40,7 +40,7 @@ describe('DLV-7: after a gap in a log', () => {
     await leaveGap(pool, tp);
     expect([await storedPositions(pool, [tp]), await comparisonOwed(pool)]).toEqual([new Map(), expect.any(String)]);
     await runtime.change(person, 3, [ads, mail], { lanes: ['revocations'] });
-    await told(person, 'nothing-to-do@3');
+    await told(person, 'never-shared@3');
     await comparisonMade(pool, (await comparisonOwed(pool)) ?? '');
   });
 
@@ -212,10 +212,10 @@ describe('DLV-7: after a restore of this database', () => {
     // Version 2 denied; this process had read it, and its rows have lost it.
     await runtime.change(person, 3, [ads, mail]);
     await runtime.change(next, 2, [ads, mail]);
-    await told(person, 'nothing-to-do@3');
+    await told(person, 'never-shared@3');
     await comparisonMade(pool, (await comparisonOwed(pool)) ?? '');
     await runtime.change(person, 5, [ads, mail]);
-    expect(await runtime.enforcements(person)).toEqual(['nothing-to-do@3']);
+    expect(await runtime.enforcements(person)).toEqual(['never-shared@3']);
     expect(await runtime.enforcements(next)).toEqual([]);
     await pool.query('UPDATE known_database SET restored_at = NULL');
   });
@@ -231,7 +231,7 @@ describe('DLV-7: after a restore of this database', () => {
       await pool.query(`DELETE FROM ${table} WHERE subject_key = $1`, [person.subjectKey]);
     await runtime.change(person, 3, [mail]);
     await told(person, 'accepted@3');
-    expect(await runtime.enforcements(person)).not.toContain('nothing-to-do@3');
+    expect(await runtime.enforcements(person)).not.toContain('never-shared@3');
     await pool.query('UPDATE known_database SET restored_at = NULL, comparison_owed_since = NULL');
   });
 

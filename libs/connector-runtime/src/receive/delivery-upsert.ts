@@ -166,6 +166,7 @@ export class DeliveryUpsert {
           concerned: hides || change.recipients.includes(row.recipient),
           desired,
           catalogue: catalogue.number,
+          behind: change.catalogue > catalogue.number,
           now,
         },
         facts,

@@ -95,7 +95,8 @@ export class Reconciler {
       const erasure = isErasedVector(vector);
       const denies = mayHideDenial(row, { vector, desired }, facts);
       const direction = denies ? 'deny' : 'grant';
-      const change = { version, vector, desired, direction, now, erasure, catalogue: catalogue.number } as const;
+      const known = { catalogue: catalogue.number, behind: false };
+      const change = { version, vector, desired, direction, now, erasure, ...known } as const;
       return tellUnheard(row, onChanged(row, { ...change, concerned: denies }, facts));
     });
   }

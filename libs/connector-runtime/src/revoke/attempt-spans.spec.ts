@@ -55,7 +55,7 @@ async function headersSent(
   const spans = attemptSpans(crm, rows, noTracing);
   const scope = { deadline: 10_000, signal: new AbortController().signal, traceparent: spans.ofTheOnly() };
   const revocations = rows.map((row) => ({
-    ...{ subjectKey: row.subjectKey, version: 1, identifiers: [], allowed: [], recipientPurposes: [] },
+    ...{ subjectKey: row.subjectKey, version: 1, identifiers: [], allowed: [], stopped: [], recipientPurposes: [] },
   }));
   await bound.revoke(revocations, scope);
   return sent[0]!.headers;

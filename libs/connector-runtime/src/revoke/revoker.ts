@@ -1,7 +1,8 @@
 import type { SubjectKey } from '@entente/contracts';
 import { noTracing, type Clock, type Logger, type Metrics, type Tracing } from '@entente/observability';
 import type { Confirmations } from '../confirm/confirmations.ts';
-import { union, without } from '../delivery-step/purpose-set.ts';
+import { intersection, union } from '../delivery-step/purpose-set.ts';
+import { factsOf } from '../receive/delivery-upsert.ts';
 import type { Outcome, RevocationOutcome } from '../partner/outcome.ts';
 import type { AttemptScope, BoundRecipient } from '../partner/recipient.ts';
 import { BusyPersons } from '../limits/busy-persons.ts';
@@ -155,7 +156,7 @@ export class Revoker {
   async #revoked(claim: Claim, scope: AttemptScope): Promise<Attempted[]> {
     const { recipient, identifiers } = this.#options;
     const known = await identifiers.of(recipient.id, claim.rows, recipient.identifiers);
-    const purposes = claim.catalogue.recipients.get(recipient.id)?.purposes ?? [];
+    const { purposes, preloaded } = factsOf(claim.catalogue, recipient.id);
     const planned: (Planned & { readonly found: Known })[] = [];
     const missing: Attempted[] = [];
     for (const row of claim.rows) {
@@ -169,8 +170,9 @@ export class Revoker {
             subjectKey: row.subjectKey,
             version: row.revokeVersion,
             identifiers: found.sets,
-            // What was stopped there and never resumed stays stopped, granted again or not: a revocation passes no gate (DLV-5).
-            allowed: without(row.revokeTo, row.revoked),
+            allowed: row.revokeTo,
+            // At a preloaded one, others may have resumed it.
+            stopped: preloaded ? [] : intersection(row.revokeTo, row.revoked),
             // What the catalogue no longer has at this recipient may still be there.
             recipientPurposes: union(purposes, union(row.exposed, row.revoked)),
           },

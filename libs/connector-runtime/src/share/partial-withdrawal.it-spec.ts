@@ -38,7 +38,7 @@ const partner = definePartner<MemorySettings>({
   },
   revoke: (batch) => {
     journal.push('revoke');
-    stayed.push(...batch.map(({ allowed }) => allowed));
+    stayed.push(...batch.map(({ allowed, stopped }) => allowed.filter((purpose) => !stopped.includes(purpose))));
     return Promise.resolve(batch.map(() => ({ kind: 'applied' })));
   },
 });

@@ -15,7 +15,7 @@ export const revocationOf = (
   identifiers: readonly Identifiers[],
   purposes: readonly PurposeId[] = [ads],
   allowed: readonly PurposeId[] = [],
-): Revocation => ({ subjectKey: someone, version: 2, identifiers, allowed, recipientPurposes: purposes });
+): Revocation => ({ subjectKey: someone, version: 2, identifiers, allowed, stopped: [], recipientPurposes: purposes });
 
 /** A share as the gate prepares it; the test's egress decides whether it leaves. */
 export function shareOf(identifiers: Identifiers, purpose = ads): Shareable<ShareItem> {

@@ -65,6 +65,7 @@ export const revocationOf = (ids: readonly string[], allowed: readonly PurposeId
   version: 2,
   identifiers: setsOf(ids),
   allowed,
+  stopped: [],
   recipientPurposes: purposes,
 });
 

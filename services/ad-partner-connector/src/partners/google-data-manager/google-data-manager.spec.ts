@@ -31,6 +31,7 @@ const person = (letter: string, allowed: PurposeId[] = [], sets = 1): Revocation
     'google-email': hash(letter).slice(6) + String(100_000 + index),
   })),
   allowed,
+  stopped: [],
   recipientPurposes: [ads, lookalikes],
 });
 

@@ -29,6 +29,7 @@ const person = (letter: string, allowed: PurposeId[] = [], sets = 1): Revocation
     'x-email': hash(letter).slice(6) + String(100_000 + index),
   })),
   allowed,
+  stopped: [],
   recipientPurposes: [ads, lookalikes],
 });
 const occasion = { nonce: 'n', timestamp: 1_000 };

@@ -85,6 +85,7 @@ const revocation = (id: string, allowed: readonly PurposeId[] = []): Revocation 
   ...person(id),
   version: 2,
   allowed,
+  stopped: [],
 });
 const confirmation = (id: string, reference?: string, allowed: readonly PurposeId[] = []): Confirmation => ({
   ...person(id),

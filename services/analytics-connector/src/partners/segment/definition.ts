@@ -20,6 +20,7 @@ import {
   categoryPreferences,
   eventOf,
   preferenceEvent,
+  statedBy,
   unmappedPurposes,
   userIdsOf,
   type CategoryPreferences,
@@ -107,8 +108,8 @@ const preferenceEvents = (userIds: readonly string[], preferences: CategoryPrefe
   userIds.map((userId) => preferenceEvent(userId, randomUUID(), preferences));
 
 async function tellPreferences(batch: readonly Revocation[], context: Context): Promise<Outcome> {
-  const events = batch.flatMap(({ identifiers, allowed }) =>
-    preferenceEvents(userIdsOf(identifiers), stamp(context, allowed)),
+  const events = batch.flatMap((revocation) =>
+    preferenceEvents(userIdsOf(revocation.identifiers), stamp(context, statedBy(revocation))),
   );
   return judged(await context.call(batchOf(context.settings, events)), readBatch);
 }

@@ -1,7 +1,11 @@
 import type { Identifiers, PurposeId } from '@entente/contracts';
-import type { ShareItem } from '@entente/connector-runtime';
+import type { Revocation, ShareItem } from '@entente/connector-runtime';
 
 export type CategoryPreferences = Readonly<Record<string, boolean>>;
+
+/** What a revocation says is allowed: a yes to what was stopped before is only a share's or a resumption's to tell (DLV-5). */
+export const statedBy = ({ allowed, stopped }: Pick<Revocation, 'allowed' | 'stopped'>): readonly PurposeId[] =>
+  allowed.filter((purpose) => !stopped.includes(purpose));
 
 /**
  * The consent stamp: each category is true when every purpose mapped to it is allowed. It names all categories of the

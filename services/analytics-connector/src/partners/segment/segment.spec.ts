@@ -1,7 +1,7 @@
 import { purposeId, subjectKey } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
 import { readBatch, readRegulation } from './client.ts';
-import { categoryPreferences, eventOf, unmappedPurposes, userIdsOf } from './plan.ts';
+import { categoryPreferences, eventOf, statedBy, unmappedPurposes, userIdsOf } from './plan.ts';
 
 const [stats, ads, both] = [purposeId('stats'), purposeId('ads'), purposeId('more-ads')];
 const categories = { stats: 'Analytics', ads: 'Advertising', 'more-ads': 'Advertising' };
@@ -15,6 +15,10 @@ describe('the stamp', () => {
   ])('allowed %j -> %j', (allowed, stamp) =>
     expect(categoryPreferences(allowed, [stats, ads, both], categories)).toEqual(stamp),
   );
+
+  test('DLV-5: a revocation says no of what was stopped before and not resumed, granted again or not', () => {
+    expect(statedBy({ allowed: [stats, ads], stopped: [ads] })).toEqual([stats]);
+  });
 
   test('a share with an event is tracked, one without identifies; both are stamped', () => {
     const item = (fields: Record<string, unknown>) => ({

@@ -193,6 +193,7 @@ describe('a suppression job is all or nothing', () => {
     version: 2,
     identifiers: [{ email }],
     allowed: [ads],
+    stopped: [],
     recipientPurposes: [news, ads],
   }));
   const profileAfter = (asked: Asked): Sent =>

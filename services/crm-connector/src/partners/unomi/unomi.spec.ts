@@ -141,6 +141,7 @@ describe('revoking writes, then reads back', () => {
       version: 2,
       identifiers: ids.map((id) => ({ 'subject-id': id })),
       allowed,
+      stopped: [],
       recipientPurposes: more.all ?? [news, ads],
     };
     const [outcome] = await unomi.revoke([revocation], context);
