@@ -366,4 +366,8 @@ test('an undecodable record parks the row until an event that can be read', () =
   expect(parked).toMatchObject({ state: 'parked', reason: 'undecodable-record' });
   expect(deny(parked, 2).delivery.state).toBe('due');
   expect(grant(parked, 2, [ads, mail]).delivery.state).toBe('none');
+  // Of what is granted and of what is not, the partner is told: it may not have heard of a denial in between.
+  expect(grant(parked, 2, [ads]).delivery).toMatchObject({ state: 'due', revokeVersion: 2, revokeTo: [ads] });
+  const stranger = onUndecodable({ ...newDelivery, version: 1 }).delivery;
+  expect(grant(stranger, 2, [ads]).delivery.state).toBe('none');
 });

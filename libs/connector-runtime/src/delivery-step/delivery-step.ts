@@ -71,12 +71,14 @@ export function onChanged(delivery: Delivery, change: Changed, facts: RecipientF
 }
 
 function afterDeny(delivery: Delivery, lostNow: readonly PurposeId[], change: Changed, facts: RecipientFacts): Stepped {
-  const fellAway = union(lostNow, without(held(delivery, facts), delivery.desired));
+  const mayHold = held(delivery, facts);
+  const fellAway = union(lostNow, without(mayHold, delivery.desired));
   if (!change.concerned && !isPending(delivery) && fellAway.length === 0)
     // Nothing is there to erase, and nothing of this person stays here.
     return unchanged(change.erasure ? { ...delivery, wiped: true } : delivery);
   // It tells of newer grants as well, and to revoke nothing would be to tell the partner of them, past the gate (DLV-5).
-  if (!change.erasure && !change.behind && allIsAllowed(delivery, facts) && fellAway.length === 0 && isUntold(delivery))
+  const takesNothing = mayHold.length > 0 && fellAway.length === 0 && !change.erasure && !change.behind;
+  if (takesNothing && allIsAllowed(delivery, facts) && isUntold(delivery))
     return change.concerned ? nothingTaken(delivery, change) : superseded(delivery);
   // What this recipient had of the person only by its catalogue is forgotten with the newer one unless it is kept here.
   const revoked = facts.preloaded ? union(delivery.revoked, lostNow) : delivery.revoked;
@@ -84,12 +86,8 @@ function afterDeny(delivery: Delivery, lostNow: readonly PurposeId[], change: Ch
   return revokeFrom(told, change.version, change.erasure, change.now, facts);
 }
 
-/**
- * Every purpose of the recipient is allowed, and it holds something. Of one that is denied though never shared, the partner may
- * have been told otherwise beside a share.
- */
+/** Of a purpose of the recipient that is denied though never shared, the partner may have been told otherwise beside a share. */
 const allIsAllowed = (delivery: Delivery, facts: RecipientFacts): boolean =>
-  held(delivery, facts).length > 0 &&
   without(union(held(delivery, facts), facts.purposes), delivery.desired).length === 0;
 
 /** No call about a pending revocation may have reached the partner, and nobody is to be erased there. */
@@ -160,9 +158,11 @@ function afterGrant(delivery: Delivery, lostNow: readonly PurposeId[], now: numb
   // A pending revocation keeps no purpose that is no longer allowed, and gives nothing back on the way.
   if (delivery.attempted || delivery.erasure)
     return unchanged({ ...delivery, revokeTo: intersection(delivery.revokeTo, delivery.desired) });
-  if (!allIsAllowed(delivery, facts))
-    return unchanged({ ...delivery, revokeTo: delivery.desired, revokeVersion: delivery.version });
-  return superseded(delivery);
+  if (held(delivery, facts).length === 0 || allIsAllowed(delivery, facts)) return superseded(delivery);
+  // Nobody waits for what a person was to look at: a record that could not be read, until one that can be.
+  if (delivery.reason === undecodable)
+    return revokeFrom({ ...delivery, consumedAt: now }, delivery.version, false, now, facts);
+  return unchanged({ ...delivery, revokeTo: delivery.desired, revokeVersion: delivery.version });
 }
 
 /** DLV-5: what was to be taken away is allowed again before anybody was told. */
