@@ -1,5 +1,5 @@
 import type { RevocationOutcome } from '../partner/outcome.ts';
-import type { Delivery } from './delivery.ts';
+import { undecodable, type Delivery } from './delivery.ts';
 import { nextStep, type NextStep, type RetryPolicy } from './next-step.ts';
 import { without, union } from './purpose-set.ts';
 import { unchanged, type RecipientFacts, type Stepped } from './delivery-step.ts';
@@ -158,5 +158,9 @@ export function onWindowClosed(delivery: Delivery, now: number): Delivery {
 }
 
 /** An operator has mended the cause. */
-export const onReplayed = (delivery: Delivery, now: number): Delivery =>
-  delivery.state === 'parked' ? { ...dueAgain(delivery, now), reason: 'replayed' } : delivery;
+export function onReplayed(delivery: Delivery, now: number): Delivery {
+  if (delivery.state !== 'parked') return delivery;
+  const again: Delivery = { ...dueAgain(delivery, now), reason: 'replayed' };
+  // What could not be read may have been a denial: the partner is told yes of nothing, and resumed by the next share, past the gate.
+  return delivery.reason === undecodable ? { ...again, revoked: union(again.revoked, again.desired) } : again;
+}

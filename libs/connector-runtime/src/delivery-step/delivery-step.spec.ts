@@ -365,6 +365,8 @@ test('an undecodable record parks the row until an event that can be read', () =
   const parked = onUndecodable(exposed).delivery;
   expect(parked).toMatchObject({ state: 'parked', reason: 'undecodable-record' });
   expect(deny(parked, 2).delivery.state).toBe('due');
+  // DLV-5: nobody knows what stands, so a replay tells the partner yes of nothing; the next share resumes it.
+  expect(onReplayed(parked, 7)).toMatchObject({ state: 'due', revokeTo: [ads, mail], revoked: [ads, mail] });
   expect(grant(parked, 2, [ads, mail]).delivery.state).toBe('none');
   // Of what is granted and of what is not, the partner is told: it may not have heard of a denial in between.
   expect(grant(parked, 2, [ads]).delivery).toMatchObject({ state: 'due', revokeVersion: 2, revokeTo: [ads] });

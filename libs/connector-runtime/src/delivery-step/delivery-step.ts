@@ -1,5 +1,5 @@
 import type { ConsentVector, Outcome as EnforcementOutcome, PurposeId } from '@entente/contracts';
-import { isPending, type Delivery } from './delivery.ts';
+import { isPending, undecodable, type Delivery } from './delivery.ts';
 import { intersection, union, without } from './purpose-set.ts';
 
 /** What the rules need to know of the recipient of a row. */
@@ -37,8 +37,6 @@ export interface Changed {
   readonly behind: boolean;
   readonly now: number;
 }
-
-const undecodable = 'undecodable-record';
 
 export const unchanged = (delivery: Delivery): Stepped => ({ delivery, enforcements: [] });
 

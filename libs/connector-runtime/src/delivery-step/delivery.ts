@@ -8,6 +8,9 @@ import type { ConsentVector, PurposeId } from '@entente/contracts';
  */
 export type RevocationState = 'none' | 'due' | 'claimed' | 'waiting' | 'unclear' | 'parked' | 'settled';
 
+/** Why a row is parked of which a record could not be read: what stands is not known until one that can be. */
+export const undecodable = 'undecodable-record';
+
 /** The part of a delivery row that the rules work on: one per (recipient, subject). Times are database milliseconds. */
 export interface Delivery {
   /** Version of the newest vector seen; 0 before the first event. */
