@@ -230,7 +230,7 @@ describe('consent', () => {
     ['numbers', [1], 400, 'invalid-request'],
     ['no known name', ['nonsense', 'constructor'], 422, 'no-known-purpose'],
   ])('withdrawing %s', (_name, purposes, status, code) =>
-    refuses({ path: withdrawals, body: { subjectId: 'anna', purposes }, status, code }),
+    refuses({ path: withdrawals, body: { subjectId: 'anna', purposes }, status, code, pointer: '/purposes' }),
   );
 
   test('a withdrawal that asks why is not this API', () =>

@@ -69,7 +69,7 @@ export function decide(state: SubjectState, command: Command, key: KeyStanding, 
   const taken = grant.items.filter(({ purpose }) => vector[purpose] !== denied.vector[purpose]);
   const named = [...denied.named, ...taken.map(({ purpose }) => purpose)];
   if (key === 'answered' && vector === state.vector) return { kind: 'replayed' };
-  if (named.length === 0) return { kind: 'rejected', rejection: stopped ?? faults?.rejection ?? noKnownPurpose };
+  if (named.length === 0) return { kind: 'rejected', rejection: stopped ?? faults?.rejection ?? noKnownPurpose(command) };
   const refused =
     stopped === null ? (faults?.refused ?? []) : grant.items.map(({ purpose }) => refusal(purpose, stopped));
   return settle(state, vector, { ...denied, named, refused, usesKey: false }, command);
@@ -79,18 +79,22 @@ const noKnownRecipient: Rejection = {
   code: 'no-known-recipient',
   status: 422,
   detail: 'None of the recipients named is known to this controller.',
+  errors: [{ pointer: '/recipients', detail: 'names nobody who is known' }],
 };
 
-const noKnownPurpose: Rejection = {
-  code: 'no-known-purpose',
-  status: 422,
-  detail: 'None of the purposes named is known to this controller.',
-};
+function noKnownPurpose({ deny }: Command): Rejection {
+  const code = 'no-known-purpose';
+  const detail = 'None of the purposes named is known to this controller.';
+  // A person says no to everything there is, and there is nothing.
+  if (deny?.purposes === 'all') return { code, status: 422, detail };
+  const pointer = deny === undefined || deny.to === 'denied' ? '/decisions' : '/purposes';
+  return { code, status: 422, detail, errors: [{ pointer, detail: 'names no known purpose' }] };
+}
 
-const nothingNamed = ({ deny }: Command, { catalogue }: DecisionContext): Rejection =>
-  deny?.recipients?.every((recipient) => !catalogue.recipients.has(recipient)) === true
+const nothingNamed = (command: Command, { catalogue }: DecisionContext): Rejection =>
+  command.deny?.recipients?.every((recipient) => !catalogue.recipients.has(recipient)) === true
     ? noKnownRecipient
-    : noKnownPurpose;
+    : noKnownPurpose(command);
 
 /**
  * REC-7 goes by subject × purpose: of a row of an import the other purposes are taken although one of them is refused. Null
