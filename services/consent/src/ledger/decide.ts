@@ -69,7 +69,8 @@ export function decide(state: SubjectState, command: Command, key: KeyStanding, 
   const taken = grant.items.filter(({ purpose }) => vector[purpose] !== denied.vector[purpose]);
   const named = [...denied.named, ...taken.map(({ purpose }) => purpose)];
   if (key === 'answered' && vector === state.vector) return { kind: 'replayed' };
-  if (named.length === 0) return { kind: 'rejected', rejection: stopped ?? faults?.rejection ?? noKnownPurpose(command) };
+  if (named.length === 0)
+    return { kind: 'rejected', rejection: stopped ?? faults?.rejection ?? noKnownPurpose(command) };
   const refused =
     stopped === null ? (faults?.refused ?? []) : grant.items.map(({ purpose }) => refusal(purpose, stopped));
   return settle(state, vector, { ...denied, named, refused, usesKey: false }, command);
