@@ -115,7 +115,7 @@ describe('a file of people', () => {
       { line: 9, partly: false, reason: 'column denied is missing' },
       { line: 10, partly: true, reason: `recorded only in part, 2 decisions asked; telepathy: ${unknown}` },
       { line: 11, partly: false, reason: 'not readable as CSV: a quotation mark is not closed on this line' },
-      { line: 12, partly: false, reason: 'None of the purposes named is known to this controller.' },
+      { line: 12, partly: false, reason: '/decisions: names no known purpose' },
       { line: 13, partly: false, reason: `/decisions/0/purpose: ${unknown}; /decisions/1/purpose: ${unknown}` },
       { line: 14, partly: false, reason: 'longer than 65536 bytes' },
     ]);
