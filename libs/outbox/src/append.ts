@@ -35,7 +35,8 @@ const isoMicros = (instant: string): string =>
  * has defined before them a CTE
  * `outbox_rows(event_id uuid, aggregatetype text, aggregateid text, type text, payload jsonb, headers jsonb, lane smallint, shard smallint, position bigint)`.
  * One database instant is t1 of all its rows; it is written in SQL into data that carries `committedAt`, so that another
- * reader of the table (Debezium) would publish the same; what goes out again says itself when it was committed (REL-5). Ids are given in the order of `position`.
+ * reader of the table (Debezium) would publish the same; what goes out again says itself when it was committed (REL-5).
+ * Ids are given in the order of `position`.
  */
 export const OUTBOX_INSERT_CTE = `
   outbox_instant AS MATERIALIZED (SELECT clock_timestamp() AS at),

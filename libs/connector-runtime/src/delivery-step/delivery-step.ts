@@ -75,8 +75,8 @@ function afterDeny(delivery: Delivery, lostNow: readonly PurposeId[], change: Ch
     // Nothing is there to erase, and nothing of this person stays here.
     return unchanged(change.erasure ? { ...delivery, wiped: true } : delivery);
   // It tells of newer grants as well, and to revoke nothing would be to tell the partner of them, past the gate (DLV-5).
-  const takesNothing = mayHold.length > 0 && fellAway.length === 0 && !change.erasure && !change.behind;
-  if (takesNothing && allIsAllowed(delivery, facts) && isUntold(delivery))
+  const takesNothing = mayHold.length > 0 && lostNow.length === 0 && allIsAllowed(delivery, facts);
+  if (takesNothing && !change.erasure && !change.behind && isUntold(delivery))
     return change.concerned ? nothingTaken(delivery, change) : superseded(delivery);
   // What this recipient had of the person only by its catalogue is forgotten with the newer one unless it is kept here.
   const revoked = facts.preloaded ? union(delivery.revoked, lostNow) : delivery.revoked;

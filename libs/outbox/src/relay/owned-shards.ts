@@ -51,7 +51,10 @@ export class OwnedShards {
     return this.all().filter((owned) => owned.status === status);
   }
 
-  /** REL-5 for every acknowledgement of the express lane, rows and watermarks alike. Answers what is owed where the log was lost. */
+  /**
+   * REL-5 for every acknowledgement of the express lane, rows and watermarks alike.
+   * @returns what is owed where the log was lost
+   */
   acknowledged(shard: number, first: bigint, last: bigint): OwedShard | null {
     const owned = this.#shards.get(shard);
     if (owned === undefined) return null;
