@@ -44,9 +44,15 @@ export class Network {
 
   /** When something sent now arrives. */
   arrival(from: string, to: string): number {
+    return this.transit(from, to).arrivesAt;
+  }
+
+  /** Until it leaves, its sender's kernel holds it: a reset drops it there, and only there. */
+  transit(from: string, to: string): { readonly leavesAt: number; readonly arrivesAt: number } {
     const link = this.#link(from, to);
     const delay = base.least + this.#random.exponential(base.mean) + link.extraMs * (0.5 + this.#random.next());
-    return Math.max(this.#scheduler.now, link.blockedUntil) + delay;
+    const leavesAt = Math.max(this.#scheduler.now, link.blockedUntil);
+    return { leavesAt, arrivesAt: leavesAt + delay };
   }
 
   #link(from: string, to: string): Link {

@@ -44,6 +44,8 @@ class SimExchange implements AttemptExchange {
   #fail: (error: unknown) => void = () => {};
   #written = false;
   #over = false;
+  /** Scheduler time of a connection reset by its own side; a killed process resets none, and its kernel sends on. */
+  #resetAt = Infinity;
 
   constructor(world: World, process: SimProcess, partner: SimPartner, attempt: string) {
     this.#world = world;
@@ -93,17 +95,18 @@ class SimExchange implements AttemptExchange {
         ...(item.version === undefined ? {} : { version: item.version }),
         ...(item.request === undefined ? {} : { request: item.request }),
       });
-    const { name } = this.#partner.process;
-    scheduler.at(
-      network.arrival(this.#process.name, name),
-      () => this.#partner.receive(call, (answer) => answer !== null && this.#answered(answer)),
-      null,
-    );
+    const { leavesAt, arrivesAt } = network.transit(this.#process.name, this.#partner.process.name);
+    const arrive = () => {
+      if (this.#resetAt < leavesAt) return;
+      this.#partner.receive(call, (answer) => answer !== null && this.#answered(answer));
+    };
+    scheduler.at(arrivesAt, arrive, null);
   }
 
   abandon(why: string): void {
     if (this.#over) return;
     this.#over = true;
+    this.#resetAt = this.#world.scheduler.now;
     this.#world.history.sendEnded(this.#attempt, 'reset');
     this.#finish(this.#written ? { kind: 'unclear', why } : { kind: 'not-sent', why });
   }

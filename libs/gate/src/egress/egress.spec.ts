@@ -61,6 +61,16 @@ async function bytesSeen(to: RawServer): Promise<number[]> {
   }
   throw new Error('no connection was seen');
 }
+/** As soon as `count` connections have ended. */
+async function endsSeen(on: RawServer, count: number): Promise<{ bytes: number; ended: string | null }[]> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    const seen = await on.seen();
+    if (seen.filter(({ ended }) => ended !== null).length >= count)
+      return seen.map(({ bytes, ended }) => ({ bytes, ended }));
+    await pause(5);
+  }
+  throw new Error('the connections were not ended');
+}
 const bodyOf = (text: string): string => text.slice(text.indexOf('\r\n\r\n') + 4);
 
 describe('GATE-5 a share', () => {
@@ -240,6 +250,42 @@ describe('an attempt', () => {
     const { made } = egress(allow, { attemptTimeoutMs: 400, maxResponseBytes: 1000 });
     expect(await made.call(post(to.url())(['x']))).toMatchObject(expected);
     expect((await made.share([item(1)], post(to.url()))).sent).toMatchObject(expected);
+  });
+
+  test('DLV-3 given up while its bytes lie in the kernel does not arrive: the connection is reset', async () => {
+    const to = await server({ readAfterMs: 500 });
+    const { made } = egress(allow, { attemptTimeoutMs: 150 });
+    // More than the other side's kernel takes unread, and less than ours does: a close would send all of it.
+    const body = 'x'.repeat(400 * 1024);
+    expect((await made.share([item(1, body)], post(to.url()))).sent).toEqual({ kind: 'unclear', why: 'timeout' });
+    expect(await made.call(post(to.url())([body]))).toEqual({ kind: 'unclear', why: 'timeout' });
+    for (const { bytes, ended } of await endsSeen(to, 2)) {
+      expect(ended).toBe('reset');
+      expect(bytes).toBeLessThan(body.length);
+    }
+  });
+
+  test('DLV-3 given up over TLS is reset below it', async () => {
+    const to = await server({ answer: null, tls: localhostCertificate });
+    const { made } = egress(allow, { attemptTimeoutMs: 300, ca: localhostCertificate.cert });
+    for (const body of ['x', 'y'])
+      expect(await made.call(post(to.url())([body]))).toEqual({ kind: 'unclear', why: 'timeout' });
+    expect((await endsSeen(to, 2)).map(({ ended }) => ended)).toEqual(['reset', 'reset']);
+  });
+
+  test('to a name of several addresses goes to the one that answers, over TLS as well', async () => {
+    const to = await server({ tls: localhostCertificate });
+    const resolve: EgressOptions['resolve'] = (_name, done) =>
+      done(null, [
+        { address: '::1', family: 6 },
+        { address: '127.0.0.1', family: 4 },
+      ]);
+    const { made } = egress(allow, { ca: localhostCertificate.cert, resolve });
+    const url = to.url();
+    url.hostname = 'localhost';
+    expect(await made.call(post(url)(['x']))).toMatchObject({ kind: 'answered' });
+    expect(await made.call(post(url)(['y']))).toMatchObject({ kind: 'answered' });
+    expect(await to.seen()).toHaveLength(1);
   });
 
   test('at a closed port is not sent', async () => {

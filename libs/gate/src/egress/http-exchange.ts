@@ -1,8 +1,9 @@
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { isDestinationRefusal, type DestinationGuard, type DestinationRefusal } from './destination.ts';
+import { ResettableHttpsAgent, resetConnection } from './resettable-agent.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -60,14 +61,14 @@ export interface PartnerConnections {
 export class Connections implements PartnerConnections {
   readonly #setting: ConnectionSetting;
   readonly #http: HttpAgent;
-  readonly #https: HttpsAgent;
+  readonly #https: ResettableHttpsAgent;
 
   constructor(setting: ConnectionSetting) {
     this.#setting = setting;
     const warm = { keepAlive: true, timeout: idleMs, scheduling: 'lifo', lookup: setting.guard.lookup } as const;
     this.#http = new HttpAgent(warm);
     // Said outright: NODE_TLS_REJECT_UNAUTHORIZED and --tls-min-v1.0 change what Node does by itself.
-    this.#https = new HttpsAgent({
+    this.#https = new ResettableHttpsAgent({
       ...warm,
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
@@ -100,6 +101,7 @@ export class Exchange implements AttemptExchange {
   #fail: (fault: unknown) => void = () => {};
   #written = false;
   #settled = false;
+  #reset = false;
 
   constructor(request: ClientRequest, maxResponseBytes: number) {
     this.#request = request;
@@ -146,10 +148,13 @@ export class Exchange implements AttemptExchange {
     this.#request.end(body);
   }
 
-  /** Cuts the connection; what was not written never will be. */
+  /** Cuts the connection: what was not written never will be, and what the kernel has not sent yet it drops. */
   abandon(why: string): void {
+    if (this.#reset) return;
+    const underway = this.#written && !this.#settled;
     this.#finish(this.#written ? { kind: 'unclear', why } : { kind: 'not-sent', why });
-    this.#request.destroy();
+    this.#reset = underway && resetConnection(this.#request.socket);
+    if (!this.#reset) this.#request.destroy();
   }
 
   #receive(response: IncomingMessage): void {

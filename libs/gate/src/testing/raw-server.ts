@@ -6,6 +6,8 @@ export interface SeenConnection {
   readonly firstByteAt: number | null;
   readonly bytes: number;
   readonly text: string;
+  /** How the other side ended it, as far as it has been read; null = not yet. */
+  readonly ended: 'closed' | 'reset' | null;
 }
 
 /**
@@ -26,6 +28,8 @@ export interface RawServerSetting {
   /** Between the bytes of the answer; absent = at once. */
   readonly dripMs?: number;
   readonly handshakeDelayMs?: number;
+  /** Without `tls`: what has come is left in the kernel for this long, as on a line that is cut and heals. */
+  readonly readAfterMs?: number;
 }
 
 const program = `
@@ -35,9 +39,10 @@ const program = `
   const now = () => performance.timeOrigin + performance.now();
   const seen = [];
   const serve = (socket) => {
-    const connection = { openedAt: now(), firstByteAt: null, bytes: 0, text: '' };
+    const connection = { openedAt: now(), firstByteAt: null, bytes: 0, text: '', ended: null };
     seen.push(connection);
-    socket.on('error', () => {});
+    socket.on('error', (err) => { if (err.code === 'ECONNRESET') connection.ended = 'reset'; });
+    socket.on('end', () => { connection.ended ??= 'closed'; });
     socket.on('data', (chunk) => {
       connection.firstByteAt ??= now();
       connection.bytes += chunk.length;
@@ -65,7 +70,11 @@ const program = `
       socket.on('error', () => {});
       setTimeout(() => { socket.resume(); inner.emit('connection', socket); }, workerData.handshakeDelayMs ?? 0);
     });
-  } else server = net.createServer(serve);
+  } else
+    server = net.createServer({ pauseOnConnect: true }, (socket) => {
+      serve(socket);
+      setTimeout(() => socket.resume(), workerData.readAfterMs ?? 0);
+    });
   server.listen(0, '127.0.0.1', () => parentPort.postMessage({ port: server.address().port }));
   parentPort.on('message', () => parentPort.postMessage({ seen }));
 `;
