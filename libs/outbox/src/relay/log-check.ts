@@ -93,7 +93,11 @@ async function lookBack(
 }
 
 /** The newest watermark of the express lane with the records around it, and the end of the complete log. */
-export async function readLogEnd(kafka: Reader, admin: Admin, partition: number): Promise<LogEnd> {
+export async function readLogEnd(
+  kafka: Reader,
+  admin: Admin,
+  partition: number,
+): Promise<LogEnd & { readonly expressEnd: bigint }> {
   const express = await rangeOf(admin, topics.revocations, partition);
   const revocations = await lookBack(kafka, { topic: topics.revocations, partition, range: express }, (records) =>
     records.some(isWatermark),
@@ -103,7 +107,7 @@ export async function readLogEnd(kafka: Reader, admin: Admin, partition: number)
   const changes = await lookBack(kafka, { topic: topics.changes, partition, range: complete }, ([first]) =>
     markedAt === undefined || first === undefined ? false : first.timestamp < markedAt - marginMs,
   );
-  return logEnd([...revocations, ...changes]);
+  return { ...logEnd([...revocations, ...changes]), expressEnd: express.high };
 }
 
 async function rangeOf(admin: Admin, topic: string, partition: number): Promise<OffsetRange> {

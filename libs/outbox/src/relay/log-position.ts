@@ -19,3 +19,15 @@ export function acknowledge(position: LogPosition, first: bigint, last: bigint):
   if (first > position.highestAcked) return { position: { ...position, highestAcked: last }, logLost: false };
   return { position: { epoch: position.epoch + 1, highestAcked: last }, logLost: true };
 }
+
+/**
+ * What the log itself tells of its position, before anything of ours is published to it: a database put back remembers an
+ * older position or none. An empty log under a raised incarnation has been made anew: what wrote to it before is forgotten.
+ */
+export function learn(position: LogPosition, log: { end: bigint; epoch: number; restored: boolean }): LogPosition {
+  const known = log.end === 0n && log.restored ? 0n : log.end - 1n;
+  return {
+    epoch: Math.max(position.epoch, log.epoch),
+    highestAcked: position.highestAcked > known ? position.highestAcked : known,
+  };
+}

@@ -1,5 +1,6 @@
 import { Bell } from './bell.ts';
 import { judge, readLogEnd } from './log-check.ts';
+import { learn } from './log-position.ts';
 import type { OwnedShard } from './owned-shards.ts';
 import type { LedgerPort } from './ports.ts';
 import type { SessionParts } from './session-parts.ts';
@@ -70,12 +71,15 @@ export class LogWatch {
 
   async #decide(owned: OwnedShard, end: Awaited<ReturnType<typeof readLogEnd>>): Promise<void> {
     const { ledger, store, log, onSound } = this.#parts;
-    const verdict = await store.exclusively((client) => judge(end, client, ledger));
+    const [verdict, { incarnation }] = await store.exclusively(async (client) => [
+      await judge(end, client, ledger),
+      await ledger.facts(client),
+    ]);
     // Asked to hand it over meanwhile: the next owner judges it anew.
     if (owned.status === 'leaving') return;
     if (verdict.kind === 'sound') {
       // REL-5: a database that lost its newest commits may have lost a raise of the epoch, by which gates tell this log from the one before.
-      owned.log = { ...owned.log, epoch: Math.max(owned.log.epoch, end.epoch) };
+      owned.log = learn(owned.log, { end: end.expressEnd, epoch: end.epoch, restored: incarnation > 0 });
       if (owned.status === 'lost') log.info({ shard: owned.shard }, 'log and ledger agree again');
       owned.status = 'sound';
       onSound();

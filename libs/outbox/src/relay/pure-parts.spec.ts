@@ -1,7 +1,7 @@
 import type { PublishResult } from '@entente/kafka';
 import { describe, expect, test } from '@jest/globals';
 import { TrailingFloor } from './floor.ts';
-import { acknowledge } from './log-position.ts';
+import { acknowledge, learn } from './log-position.ts';
 import { Pace } from './pace.ts';
 import { fitting, rowsPerShard, type StoredRow } from './rows.ts';
 import { settle } from './settle.ts';
@@ -54,6 +54,23 @@ describe('REL-5: the log epoch', () => {
   ])('acknowledged $first..$last above $known', ({ known, first, last, epoch, lost }) => {
     const { position, logLost } = acknowledge({ epoch: 0, highestAcked: known }, first, last);
     expect({ position, logLost }).toEqual({ position: { epoch, highestAcked: last }, logLost: lost });
+  });
+
+  test.each([
+    { what: 'the log is further than is remembered', known: 3n, end: 9n, restored: false, learnt: 8n },
+    { what: 'the log ends before what is remembered', known: 30n, end: 9n, restored: true, learnt: 30n },
+    { what: 'a first start', known: -1n, end: 0n, restored: false, learnt: -1n },
+    { what: 'nothing is remembered of an empty log, after a restore', known: -1n, end: 0n, restored: true, learnt: 0n },
+    { what: 'retention has emptied the log', known: -1n, end: 40n, restored: true, learnt: 39n },
+  ])('learns where $what', ({ known, end, restored, learnt }) => {
+    const position = learn({ epoch: 2, highestAcked: known }, { end, epoch: 3, restored });
+    expect(position).toEqual({ epoch: 3, highestAcked: learnt });
+    expect(learn({ epoch: 4, highestAcked: known }, { end, epoch: 3, restored }).epoch).toBe(4);
+  });
+
+  test('a log made anew is seen by a database that was put back from before the first acknowledgement', () => {
+    const position = learn({ epoch: 0, highestAcked: -1n }, { end: 0n, epoch: 0, restored: true });
+    expect(acknowledge(position, 0n, 3n)).toEqual({ position: { epoch: 1, highestAcked: 3n }, logLost: true });
   });
 });
 
