@@ -17,6 +17,7 @@ const regressions: [seed: number, what: string][] = [
   [914, 'wait=gates answered at once after a loss that had taken the rows of every open gate'],
   [1581, 'a revocation given up while the network was cut arrived after the next one'],
   [1781, 'a log made anew was not seen by a database put back from before anything was acknowledged'],
+  [2848, 'the same, where the new log already had records, and no watermark yet'],
 ];
 
 async function reports(from: number, seeds: number): Promise<SeedReport[]> {

@@ -19,8 +19,8 @@ const record = (key: string, type: EventType, data: object | null, id = '1'): In
 });
 const idOf = (n: number): string => `0193a000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const change = (n: number) => record(keyOf(n), 'org.entente.consent.changed.v1', { subjectKey: keyOf(n) }, idOf(n));
-const mark = (incarnation: number, number: number, logEpoch = 0) =>
-  record(watermarkKey, 'org.entente.relay.watermark.v1', {
+const mark = (incarnation: number, number: number, logEpoch = 0) => ({
+  ...record(watermarkKey, 'org.entente.relay.watermark.v1', {
     ...{
       incarnation,
       number,
@@ -31,7 +31,9 @@ const mark = (incarnation: number, number: number, logEpoch = 0) =>
       beats: [],
     },
     ledger: { number, hash: 'a'.repeat(64) },
-  });
+  }),
+  offset: 1n,
+});
 
 describe('RST-4: the end of a partition’s logs', () => {
   test.each([
@@ -45,6 +47,11 @@ describe('RST-4: the end of a partition’s logs', () => {
     expect(logEnd([mark(0, 4, 1), mark(4, 1, 0)])).toMatchObject({ epoch: 1, watermark: { incarnation: 4 } });
     expect(logEnd([]).epoch).toBe(0);
     expect(logEnd([mark(0, 4, 1), mark(0, 5, 2 ** 40)]).epoch).toBe(1);
+  });
+
+  test('REL-5: a watermark that was on its way when the log was made anew shows the epoch after its own', () => {
+    const at = (offset: bigint) => logEnd([{ ...mark(0, 4, 1), offset }]).epoch;
+    expect([at(1n), at(0n)]).toEqual([1, 2]);
   });
 
   test('every change by its id and place; what has none says nothing', () => {

@@ -25,13 +25,13 @@ export type LogVerdict = { readonly kind: 'sound' } | { readonly kind: 'lost'; r
 const isWatermark = (record: InRecord): boolean => record.key?.toString() === watermarkKey;
 
 /** What a record of the logs says, if it says something RST-4 asks for. */
-type Told = { readonly watermark: Watermark } | { readonly published: PublishedChange } | null;
+type Told = { readonly watermark: Watermark; readonly offset: bigint } | { readonly published: PublishedChange } | null;
 
 function told(record: InRecord): Told {
   try {
     if (isWatermark(record)) {
       const event = decodeEvent(record.headers, record.value);
-      return event.type === 'org.entente.relay.watermark.v1' ? { watermark: event.data } : null;
+      return event.type === 'org.entente.relay.watermark.v1' ? { watermark: event.data, offset: record.offset } : null;
     }
     return record.headers['ce_type'] === 'org.entente.consent.changed.v1' ? publishedIn(record) : null;
   } catch (error) {
@@ -55,6 +55,10 @@ const newer = (a: Watermark, b: Watermark | null): boolean =>
 /** A log that is made anew each second for thirty years has had fewer; `relay_shard.log_epoch` holds twice as many. */
 const highestEpoch = 1_000_000_000;
 
+/** A watermark that names an acknowledgement not below itself was on its way when its log was made anew: the next epoch is this log's. */
+const epochShownBy = ({ watermark, offset }: { watermark: Watermark; offset: bigint }): number =>
+  watermark.logEpoch + (BigInt(watermark.highestAcked) >= offset ? 1 : 0);
+
 /** The newest watermark and the highest log epoch among the records, and every change. */
 export function logEnd(records: readonly InRecord[]): LogEnd {
   let watermark: Watermark | null = null;
@@ -65,7 +69,7 @@ export function logEnd(records: readonly InRecord[]): LogEnd {
     if (what === null) continue;
     if ('watermark' in what) {
       // One that no log of ours can have comes from somebody else: learnt, it would fit no column.
-      if (what.watermark.logEpoch <= highestEpoch) epoch = Math.max(epoch, what.watermark.logEpoch);
+      if (what.watermark.logEpoch <= highestEpoch) epoch = Math.max(epoch, epochShownBy(what));
       if (newer(what.watermark, watermark)) watermark = what.watermark;
       continue;
     }

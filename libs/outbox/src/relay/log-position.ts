@@ -20,14 +20,24 @@ export function acknowledge(position: LogPosition, first: bigint, last: bigint):
   return { position: { epoch: position.epoch + 1, highestAcked: last }, logLost: true };
 }
 
+/** What the end of a log tells of its own past. */
+export interface LogPast {
+  /** The offset its next record will have. */
+  readonly end: bigint;
+  readonly epoch: number;
+  readonly hasWatermark: boolean;
+  /** The database was put back, or took over, at least once: its incarnation is not the first. */
+  readonly restored: boolean;
+}
+
 /**
  * What the log itself tells of its position, before anything of ours is published to it: a database put back remembers an
- * older position or none. An empty log under a raised incarnation has been made anew: what wrote to it before is forgotten.
+ * older position or none. Without a watermark nothing shows that it is the log that was written to before: then it is not.
  */
-export function learn(position: LogPosition, log: { end: bigint; epoch: number; restored: boolean }): LogPosition {
-  const known = log.end === 0n && log.restored ? 0n : log.end - 1n;
+export function learn(position: LogPosition, { end, epoch, hasWatermark, restored }: LogPast): LogPosition {
+  const known = restored && !hasWatermark ? end : end - 1n;
   return {
-    epoch: Math.max(position.epoch, log.epoch),
+    epoch: Math.max(position.epoch, epoch),
     highestAcked: position.highestAcked > known ? position.highestAcked : known,
   };
 }

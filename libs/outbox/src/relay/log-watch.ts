@@ -79,7 +79,9 @@ export class LogWatch {
     if (owned.status === 'leaving') return;
     if (verdict.kind === 'sound') {
       // REL-5: a database that lost its newest commits may have lost a raise of the epoch, by which gates tell this log from the one before.
-      owned.log = learn(owned.log, { end: end.expressEnd, epoch: end.epoch, restored: incarnation > 0 });
+      const { expressEnd, epoch, watermark } = end;
+      const past = { end: expressEnd, epoch, hasWatermark: watermark !== null, restored: incarnation > 0 };
+      owned.log = learn(owned.log, past);
       if (owned.status === 'lost') log.info({ shard: owned.shard }, 'log and ledger agree again');
       owned.status = 'sound';
       onSound();

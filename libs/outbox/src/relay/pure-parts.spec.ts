@@ -57,19 +57,41 @@ describe('REL-5: the log epoch', () => {
   });
 
   test.each([
-    { what: 'the log is further than is remembered', known: 3n, end: 9n, restored: false, learnt: 8n },
-    { what: 'the log ends before what is remembered', known: 30n, end: 9n, restored: true, learnt: 30n },
-    { what: 'a first start', known: -1n, end: 0n, restored: false, learnt: -1n },
-    { what: 'nothing is remembered of an empty log, after a restore', known: -1n, end: 0n, restored: true, learnt: 0n },
-    { what: 'retention has emptied the log', known: -1n, end: 40n, restored: true, learnt: 39n },
-  ])('learns where $what', ({ known, end, restored, learnt }) => {
-    const position = learn({ epoch: 2, highestAcked: known }, { end, epoch: 3, restored });
+    {
+      what: 'the log is further than is remembered',
+      known: 3n,
+      end: 9n,
+      hasWatermark: true,
+      restored: false,
+      learnt: 8n,
+    },
+    {
+      what: 'the log ends before what is remembered',
+      known: 30n,
+      end: 9n,
+      hasWatermark: true,
+      restored: true,
+      learnt: 30n,
+    },
+    {
+      what: 'a log of watermarks outlived a restore',
+      known: -1n,
+      end: 9n,
+      hasWatermark: true,
+      restored: true,
+      learnt: 8n,
+    },
+    { what: 'a first start', known: -1n, end: 0n, hasWatermark: false, restored: false, learnt: -1n },
+    { what: 'a restore finds no log', known: -1n, end: 0n, hasWatermark: false, restored: true, learnt: 0n },
+    { what: 'a restore finds a log just begun', known: -1n, end: 4n, hasWatermark: false, restored: true, learnt: 4n },
+  ])('learns where $what', ({ known, learnt, ...log }) => {
+    const position = learn({ epoch: 2, highestAcked: known }, { ...log, epoch: 3 });
     expect(position).toEqual({ epoch: 3, highestAcked: learnt });
-    expect(learn({ epoch: 4, highestAcked: known }, { end, epoch: 3, restored }).epoch).toBe(4);
+    expect(learn({ epoch: 4, highestAcked: known }, { ...log, epoch: 3 }).epoch).toBe(4);
   });
 
   test('a log made anew is seen by a database that was put back from before the first acknowledgement', () => {
-    const position = learn({ epoch: 0, highestAcked: -1n }, { end: 0n, epoch: 0, restored: true });
+    const position = learn({ epoch: 0, highestAcked: -1n }, { end: 0n, epoch: 0, hasWatermark: false, restored: true });
     expect(acknowledge(position, 0n, 3n)).toEqual({ position: { epoch: 1, highestAcked: 3n }, logLost: true });
   });
 });
