@@ -18,6 +18,7 @@ const regressions: [seed: number, what: string][] = [
   [1581, 'a revocation given up while the network was cut arrived after the next one'],
   [1781, 'a log made anew was not seen by a database put back from before anything was acknowledged'],
   [2848, 'the same, where the new log already had records, and no watermark yet'],
+  [3302, 'the same, where the first answer of the new log was lost'],
 ];
 
 async function reports(from: number, seeds: number): Promise<SeedReport[]> {

@@ -4,7 +4,7 @@ import type { ExposureRegister } from '../../../libs/connector-runtime/src/store
 import { settle } from '../../../services/ops/src/tracker/track.ts';
 import type { SimServer } from '../postgres/server.ts';
 import { deliveryKey } from '../postgres/delivery-statements.ts';
-import { rowsOf, touched } from '../postgres/shapes.ts';
+import { rowsOf } from '../postgres/shapes.ts';
 import type { Mutations } from './mutations.ts';
 
 /** The exposure is written this long after the send it is for, milliseconds. */
@@ -75,14 +75,6 @@ export const restoreUnnoticed = reading(catalogueInUse, () => ({ restoredAt: nul
 export const windowForgotten = reading(catalogueInUse, (row) =>
   'restoredAt' in row && row.restoredAt !== null ? { restoredAt: 0 } : {},
 );
-
-/** TRK-1, DLV-7: behind a gap nobody thinks of what was missed until it has been compared. */
-export const gapUnmarked: Mutations['database'] = (server) => {
-  server.around = (text, handler) =>
-    text.includes('INSERT INTO known_database') && text.includes('synchronous, comparison_owed_since)')
-      ? () => touched(1)
-      : handler;
-};
 
 /** DLV-6: who was never shared by us is not there, whoever else fed the recipient. */
 export const preloadedForgotten = reading(catalogueInUse, (row) => {

@@ -77,11 +77,6 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     caughtBy: ['ACK-TRUTH'],
     seeds: 120,
   },
-  'gap-unmarked': {
-    make: () => ({ database: delivery.gapUnmarked, faults: ['retention', 'kill-connector', 'no-leader'] }),
-    caughtBy: ['CONVERGENCE'],
-    seeds: 600,
-  },
   'database-unasked': {
     make: () => ({ connected: () => () => Promise.resolve() }),
     caughtBy: ['ACK-TRUTH', 'CONVERGENCE'],

@@ -9,7 +9,6 @@ import type { Ledger } from '../../../services/consent/src/ledger/ledger.ts';
 import { settle } from '../../../services/ops/src/tracker/track.ts';
 import type { OnConnect } from '../postgres/pool.ts';
 import type { SimServer } from '../postgres/server.ts';
-import type { FaultKind } from '../system/fault-kind.ts';
 
 /** What a gate's wrapper may look at. */
 export interface GateSurroundings {
@@ -22,8 +21,6 @@ export interface GateSurroundings {
 
 /** Where a planted bug of reliability-plan §6 takes hold. Only a simulation can set one: no shipped code knows this type. */
 export interface Mutations {
-  /** What is broken while it runs; null = what the seed draws. A rare bug shows where what it needs is all there is. */
-  readonly faults: readonly FaultKind[] | null;
   /** Before anything starts. */
   readonly database: (server: SimServer) => void;
   /** What the consent service records with. */
@@ -48,7 +45,6 @@ export interface Mutations {
 }
 
 export const noMutations: Mutations = {
-  faults: null,
   database: () => {},
   recording: (ledger) => ledger,
   relayed: (kafka) => kafka,

@@ -7,7 +7,6 @@ import { connectorNames } from './catalogue.ts';
 import type { Connector } from './connector.ts';
 import type { ConsentService } from './consent-service.ts';
 import { DatabaseLoss } from './database-loss.ts';
-import type { FaultKind } from './fault-kind.ts';
 import type { Operator } from './operator.ts';
 import type { PartnerFault } from './partner.ts';
 import type { World } from './world.ts';
@@ -27,18 +26,12 @@ interface Targets {
 
 type Strike = (ms: number) => void;
 
-interface Kind {
-  readonly name: FaultKind;
-  readonly weight: number;
-  readonly strike: Strike;
-}
-
 /** Breaks things, one to three at a time, and writes down what was truly broken (reliability-plan §5). */
 export class Nemesis {
   readonly #world: World;
   readonly #random: Random;
   readonly #targets: Targets;
-  readonly #kinds: readonly Kind[];
+  readonly #kinds: readonly (readonly [weight: number, strike: Strike])[];
   readonly #deposed: SimServer[] = [];
   readonly #loss: DatabaseLoss;
   readonly #standstillAt: number | null;
@@ -51,9 +44,7 @@ export class Nemesis {
     this.#loss = new DatabaseLoss(world, targets);
     // A seed has some kinds of fault, not all: rare combinations come up undisturbed.
     const kinds = this.#all();
-    const drawn = kinds.filter(() => this.#random.chance(0.5));
-    const { faults } = world.mutations;
-    const chosen = faults === null ? drawn : kinds.filter(({ name }) => faults.includes(name));
+    const chosen = kinds.filter(() => this.#random.chance(0.5));
     this.#kinds = chosen.length > 0 ? chosen : kinds;
     const apart = world.random('standstills');
     this.#standstillAt = apart.chance(standstill.chance) ? apart.between(...standstill.afterMs) : null;
@@ -106,42 +97,42 @@ export class Nemesis {
   }
 
   #strike(): void {
-    const total = this.#kinds.reduce((sum, { weight }) => sum + weight, 0);
+    const total = this.#kinds.reduce((sum, [weight]) => sum + weight, 0);
     let at = this.#random.next() * total;
-    const kind = this.#kinds.find(({ weight }) => (at -= weight) < 0) ?? this.#kinds[0];
+    const [, strike] = this.#kinds.find(([weight]) => (at -= weight) < 0) ?? this.#kinds[0] ?? [0, () => undefined];
     const longest = this.#until - this.#world.scheduler.now;
-    kind?.strike(Math.min(longest, this.#random.between(150, this.#random.chance(0.3) ? 7_000 : 2_000)));
+    strike(Math.min(longest, this.#random.between(150, this.#random.chance(0.3) ? 7_000 : 2_000)));
   }
 
-  #all(): readonly Kind[] {
-    const kind = (name: FaultKind, weight: number, strike: Strike): Kind => ({ name, weight, strike });
-    const lagging = this.#world.standbyLags;
+  #all(): readonly (readonly [number, Strike])[] {
     return [
-      kind('kill-service', 3, (ms) => this.#killService(ms)),
-      kind('kill-connector', 3, (ms) => this.#killConnector(ms)),
-      kind('pause', 2, (ms) => this.#pause(ms)),
-      kind('cut', 3, (ms) => this.#cut(ms)),
-      kind('slow', 2, (ms) => this.#slow(ms)),
-      kind('lost-acks', 2, (ms) => this.#lostAcks(ms)),
-      kind('hanging-leader', 2, (ms) => this.#hangingLeader(ms)),
-      kind('no-leader', 2, (ms) => this.#noLeader(ms)),
-      kind('lose-log', 1, () => this.#loseLog()),
+      [3, (ms) => this.#killService(ms)],
+      [3, (ms) => this.#killConnector(ms)],
+      [2, (ms) => this.#pause(ms)],
+      [3, (ms) => this.#cut(ms)],
+      [2, (ms) => this.#slow(ms)],
+      [2, (ms) => this.#lostAcks(ms)],
+      [2, (ms) => this.#hangingLeader(ms)],
+      [2, (ms) => this.#noLeader(ms)],
+      [1, () => this.#loseLog()],
       // A restore asks how old the logs are, in minutes; a run has less than one (coverage.ts).
-      ...(lagging ? [] : [kind('retention', 1, () => this.#retention())]),
-      kind('rebalance', 2, () => this.#rebalance()),
-      kind('kill-database', 2, (ms) => this.#killDatabase(ms)),
-      // RST-1 to RST-4: without a standby that acknowledges, the newest commits may be lost.
-      ...(lagging
-        ? [
-            kind('failover', 2, (ms) => this.#loss.failover(ms)),
-            kind('own-failover', 2, () => this.#loss.ownFailover()),
-            kind('older-copy', 1, (ms) => this.#loss.olderCopy(ms)),
-          ]
-        : [kind('failover', 1, () => this.#failover())]),
-      kind('slow-disk', 1, (ms) => this.#slowDisk(ms)),
-      kind('partner', 4, (ms) => this.#partner(ms)),
-      kind('step-clock', 2, () => this.#stepClock()),
-      kind('lose-store', 1, (ms) => this.#loseStore(ms)),
+      ...(this.#world.standbyLags ? [] : ([[1, () => this.#retention()]] as const)),
+      [2, () => this.#rebalance()],
+      [2, (ms) => this.#killDatabase(ms)],
+      ...(this.#world.standbyLags ? this.#losses() : ([[1, () => this.#failover()]] as const)),
+      [1, (ms) => this.#slowDisk(ms)],
+      [4, (ms) => this.#partner(ms)],
+      [2, () => this.#stepClock()],
+      [1, (ms) => this.#loseStore(ms)],
+    ];
+  }
+
+  /** RST-1 to RST-4: without a standby that acknowledges, the newest commits may be lost. */
+  #losses(): readonly (readonly [number, Strike])[] {
+    return [
+      [2, (ms) => this.#loss.failover(ms)],
+      [2, () => this.#loss.ownFailover()],
+      [1, (ms) => this.#loss.olderCopy(ms)],
     ];
   }
 

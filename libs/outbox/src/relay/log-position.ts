@@ -33,11 +33,12 @@ export interface LogPast {
 /**
  * What the log itself tells of its position, before anything of ours is published to it: a database put back remembers an
  * older position or none. Without a watermark nothing shows that it is the log that was written to before: then it is not.
+ * That is settled here and not at the next acknowledgement, which may be lost, and the one after it stands higher.
  */
-export function learn(position: LogPosition, { end, epoch, hasWatermark, restored }: LogPast): LogPosition {
-  const known = restored && !hasWatermark ? end : end - 1n;
-  return {
-    epoch: Math.max(position.epoch, epoch),
-    highestAcked: position.highestAcked > known ? position.highestAcked : known,
-  };
+export function learn(position: LogPosition, { end, epoch, hasWatermark, restored }: LogPast): Advance {
+  const logLost = restored && !hasWatermark;
+  const told = Math.max(position.epoch, epoch);
+  if (logLost) return { position: { epoch: told + 1, highestAcked: end - 1n }, logLost };
+  const highestAcked = position.highestAcked >= end ? position.highestAcked : end - 1n;
+  return { position: { epoch: told, highestAcked }, logLost };
 }

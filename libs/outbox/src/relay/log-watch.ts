@@ -1,12 +1,14 @@
 import { Bell } from './bell.ts';
 import { judge, readLogEnd } from './log-check.ts';
-import { learn } from './log-position.ts';
 import type { OwnedShard } from './owned-shards.ts';
 import type { LedgerPort } from './ports.ts';
 import type { SessionParts } from './session-parts.ts';
 
 /** So many partitions that cannot be read one after the other mean that Kafka is away. */
 const awayAfter = 3;
+
+/** Asked anew after each wait: others set it. */
+const isLeaving = (owned: OwnedShard): boolean => owned.status === 'leaving';
 
 interface LogWatchParts extends SessionParts {
   readonly ledger: LedgerPort;
@@ -76,12 +78,10 @@ export class LogWatch {
       await ledger.facts(client),
     ]);
     // Asked to hand it over meanwhile: the next owner judges it anew.
-    if (owned.status === 'leaving') return;
+    if (isLeaving(owned)) return;
     if (verdict.kind === 'sound') {
-      // REL-5: a database that lost its newest commits may have lost a raise of the epoch, by which gates tell this log from the one before.
-      const { expressEnd, epoch, watermark } = end;
-      const past = { end: expressEnd, epoch, hasWatermark: watermark !== null, restored: incarnation > 0 };
-      owned.log = learn(owned.log, past);
+      await this.#learn(owned, end, incarnation > 0);
+      if (isLeaving(owned)) return;
       if (owned.status === 'lost') log.info({ shard: owned.shard }, 'log and ledger agree again');
       owned.status = 'sound';
       onSound();
@@ -93,5 +93,15 @@ export class LogWatch {
         'answered changes were lost; gates stay closed',
       );
     owned.status = 'lost';
+  }
+
+  /** REL-5: a database that lost its newest commits may have lost a raise of the epoch, by which gates tell this log from the one before. */
+  async #learn(owned: OwnedShard, end: Awaited<ReturnType<typeof readLogEnd>>, restored: boolean): Promise<void> {
+    const { shards, store, log } = this.#parts;
+    const { expressEnd, epoch, watermark } = end;
+    const owed = shards.learned(owned, { end: expressEnd, epoch, hasWatermark: watermark !== null, restored });
+    if (owed === null) return;
+    log.error({ shard: owned.shard }, 'log made anew, as far as this database knows; its epoch is raised');
+    await store.oweRepublish([owed]);
   }
 }

@@ -1,5 +1,5 @@
 import type { GateStartId } from '@entente/contracts';
-import { acknowledge, type LogPosition } from './log-position.ts';
+import { acknowledge, learn, type Advance, type LogPast, type LogPosition } from './log-position.ts';
 import type { OwedShard, ShardRecord } from './relay-store.ts';
 
 /**
@@ -58,11 +58,22 @@ export class OwnedShards {
   acknowledged(shard: number, first: bigint, last: bigint): OwedShard | null {
     const owned = this.#shards.get(shard);
     if (owned === undefined) return null;
-    const { position, logLost } = acknowledge(owned.log, first, last);
+    return this.#advanced(owned, acknowledge(owned.log, first, last));
+  }
+
+  /**
+   * The same for what the log tells of its past at a takeover.
+   * @returns what is owed where the log was lost
+   */
+  learned(owned: OwnedShard, past: LogPast): OwedShard | null {
+    return this.#advanced(owned, learn(owned.log, past));
+  }
+
+  #advanced(owned: OwnedShard, { position, logLost }: Advance): OwedShard | null {
     owned.log = position;
     if (!logLost) return null;
     owned.republishSince = Math.min(owned.republishSince ?? Infinity, owned.lastLedgerNumber);
-    return { shard, log: position, since: owned.republishSince };
+    return { shard: owned.shard, log: position, since: owned.republishSince };
   }
 
   /** Keeps the shards from being handed over while `work` runs. */

@@ -82,17 +82,20 @@ describe('REL-5: the log epoch', () => {
       learnt: 8n,
     },
     { what: 'a first start', known: -1n, end: 0n, hasWatermark: false, restored: false, learnt: -1n },
-    { what: 'a restore finds no log', known: -1n, end: 0n, hasWatermark: false, restored: true, learnt: 0n },
-    { what: 'a restore finds a log just begun', known: -1n, end: 4n, hasWatermark: false, restored: true, learnt: 4n },
   ])('learns where $what', ({ known, learnt, ...log }) => {
-    const position = learn({ epoch: 2, highestAcked: known }, { ...log, epoch: 3 });
-    expect(position).toEqual({ epoch: 3, highestAcked: learnt });
-    expect(learn({ epoch: 4, highestAcked: known }, { ...log, epoch: 3 }).epoch).toBe(4);
+    const learned = learn({ epoch: 2, highestAcked: known }, { ...log, epoch: 3 });
+    expect(learned).toEqual({ position: { epoch: 3, highestAcked: learnt }, logLost: false });
+    expect(learn({ epoch: 4, highestAcked: known }, { ...log, epoch: 3 }).position.epoch).toBe(4);
   });
 
-  test('a log made anew is seen by a database that was put back from before the first acknowledgement', () => {
-    const position = learn({ epoch: 0, highestAcked: -1n }, { end: 0n, epoch: 0, hasWatermark: false, restored: true });
-    expect(acknowledge(position, 0n, 3n)).toEqual({ position: { epoch: 1, highestAcked: 3n }, logLost: true });
+  test.each([
+    { what: 'no log', end: 0n },
+    { what: 'a log just begun', end: 4n },
+  ])('a restore that finds $what takes it for made anew, whatever the database remembers', ({ end }) => {
+    for (const highestAcked of [-1n, 30n])
+      expect(learn({ epoch: 2, highestAcked }, { end, epoch: 0, hasWatermark: false, restored: true })).toEqual({
+        ...{ position: { epoch: 3, highestAcked: end - 1n }, logLost: true },
+      });
   });
 });
 
