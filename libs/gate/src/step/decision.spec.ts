@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { ads, catalogueDocument, crm, email, meta, subject, vector } from '../testing/consent-fixtures.ts';
 import { decide, expiryNow, type GateView, type Intent } from './decision.ts';
 import { unknownPartition } from './gate-step.ts';
+import { SharedVector } from './shared-vector.ts';
 
 const now = { wall: Date.parse('2026-11-20T12:00:00.000Z'), monotonic: 10_000 };
 const sent = { wall: now.wall - 950, monotonic: now.monotonic - 950 };
@@ -23,7 +24,13 @@ describe('GATE-4', () => {
 
   test('allows until the grant ends, where that is earlier', () => {
     const ending = vector('granted', { validUntil: '2026-11-20T12:00:00.400Z' });
-    expect(decide(view(ending), intent, now)).toMatchObject({ kind: 'allow', deadline: 10_400 });
+    const until = now.wall + 400;
+    expect(decide(view(ending), intent, now)).toEqual({ kind: 'allow', deadline: 10_400, version: 7, until });
+  });
+
+  test('asks the shared vector where the replica keeps one', () => {
+    const held = { version: 7, vector: vector('granted'), shared: new SharedVector(vector('withdrawn')) };
+    expect(decide(view(undefined, { held }), intent, now)).toMatchObject({ kind: 'deny', reason: 'not-granted' });
   });
 
   test('counts expiry by the last pass time plus monotonic time since, where the host’s clock is behind', () => {

@@ -1,7 +1,7 @@
 import { gateStartId, type Watermark } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { change, ourStart, subject, watermark } from '../testing/consent-fixtures.ts';
+import { acme, catalogueDocument, change, ourStart, subject, watermark } from '../testing/consent-fixtures.ts';
 import { storedOffsetGap } from './gap.ts';
 import {
   leaseState,
@@ -61,6 +61,23 @@ describe('GATE-2 a watermark', () => {
     expect(step(fresh, told(1, beat(101))).state.beatSent).toBeNull();
   });
 
+  test('that names several beats of ours counts the newest of those we know', () => {
+    const beats = [
+      [ourStart, 5],
+      [gateStartId('ffffffffffff'), 90],
+      [ourStart, 8],
+      [ourStart, 7],
+      [ourStart, 101],
+    ] as const;
+    expect(step(fresh, told(1, { beats })).state).toMatchObject({ beat: 8, beatSent: sentAt(8) });
+  });
+
+  test('with the very head the last one had is taken: nothing was decided meanwhile', () => {
+    const same = step(leased, told(11, { logEpoch: 3, ledger: { number: 20, hash: 'a'.repeat(64) }, ...beat(6) }));
+    expect(same.state).toMatchObject({ beat: 6, newest: { incarnation: 0, number: 11 } });
+    expect(same.effects).toEqual([{ do: 'passed', passTime: expect.any(Number) }]);
+  });
+
   test('ahead of our catalogue: stale until caught up, then the same lease counts', () => {
     const ahead = step(leased, told(11, { ...after, ...beat(6), catalogue: 4 })).state;
     expect(leaseState(ahead, 3, now)).toEqual({ held: false, why: 'catalogue-behind' });
@@ -77,6 +94,8 @@ describe('GATE-2 a watermark', () => {
     expect(leaseState(state, 1, now)).toEqual({ held: false, why: 'no-lease' });
     expect(effects).toEqual([{ do: 'refused-watermark', why: 'ledger-went-back' }]);
     expect(state.newest).toEqual(leased.newest);
+    // The beat that earned the lease earns it no second time.
+    expect(step(state, told(12, { ...after, ...beat(5) })).state.beatSent).toBeNull();
     // Once the ledger has caught up the partition opens again.
     expect(step(state, told(12, { ...after, ...beat(7) })).state.beat).toBe(7);
   });
@@ -115,6 +134,11 @@ describe('GATE-3 a gap', () => {
     [0n, undefined, 'offset-outside-log'],
   ] as const)('a stored offset %s in %j is %s', (next, range, gap) => expect(storedOffsetGap(next, range)).toBe(gap));
 
+  test('where a place is not known yet, no record stands at the wrong one', () => {
+    const { state, effects } = step(unknownPartition, told(1, beat(6)), 900n);
+    expect([state.next, effects]).toEqual([901n, [expect.objectContaining({ do: 'passed' })]]);
+  });
+
   test('jumps in watermark numbers are normal', () => {
     expect(step(leased, told(5000, { ...after, ...beat(6) })).state.beat).toBe(6);
   });
@@ -125,6 +149,41 @@ describe('GATE-3 a gap', () => {
     expect(step(anew, told(10, beat(9))).state.beatSent).toBeNull();
     expect(reseeded(leased, 7n, 3).newest).toEqual({ incarnation: 3, number: -1 });
   });
+
+  test('a new seed keeps the ledger head of its own incarnation, and knows none of a new one', () => {
+    expect([0, 1].map((incarnation) => reseeded(leased, 7n, incarnation).ledger)).toEqual([leased.ledger, null]);
+    expect(reseeded(unknownPartition, 7n, 2)).toMatchObject({ newest: { incarnation: 2, number: -1 }, ledger: null });
+  });
+});
+
+describe('what a record does', () => {
+  const changed = change(subject(1), 1, 'withdrawn');
+  const catalogue: LogRecord = {
+    kind: 'catalogue',
+    change: { ...catalogueDocument(2), controller: acme, committedAt: '' },
+  };
+  const apply = { do: 'apply', change: changed };
+  const quarantine = (why: unknown) => ({ do: 'quarantine', why });
+
+  test.each<[what: string, record: LogRecord, effects: object[], closed: boolean]>([
+    ['a change is applied', { kind: 'change', change: changed }, [apply], false],
+    ['another controller’s counts by its place alone', { kind: 'foreign' }, [], false],
+    ['an unreadable watermark', { kind: 'unreadable-watermark', why: 'w' }, [quarantine('w')], false],
+    ['a record without a person', { kind: 'undecodable', subjectKey: null, why: 'x' }, [quarantine('x')], true],
+    ['a catalogue', catalogue, [quarantine(expect.stringContaining('catalogue'))], true],
+  ])('in the express lane: %s', (_what, record, effects, closed) => {
+    expect(step(leased, record)).toEqual({ state: { ...leased, next: 52n, closed }, effects });
+  });
+
+  test.each<[what: string, record: LogRecord, effects: object[], closed: boolean]>([
+    ['a change is applied', { kind: 'change', change: changed }, [apply], false],
+    ['another controller’s says nothing', { kind: 'foreign' }, [], false],
+    ['an unreadable watermark', { kind: 'unreadable-watermark', why: 'w' }, [quarantine('w')], false],
+    ['a watermark', told(11, beat(6)), [quarantine('not a change')], true],
+    ['a catalogue', catalogue, [quarantine('not a change')], true],
+  ])('in the complete log: %s', (_what, record, effects, closed) => {
+    expect(stepChanges(leased, record)).toEqual({ state: { ...leased, closed }, effects });
+  });
 });
 
 describe('an undecodable record (design.md §4)', () => {
@@ -132,7 +191,10 @@ describe('an undecodable record (design.md §4)', () => {
   test('closes its key', () => {
     const { state, effects } = step(leased, { kind: 'undecodable', subjectKey, why: 'x' });
     expect(leaseState(state, 1, now)).toMatchObject({ held: true });
-    expect(effects).toContainEqual({ do: 'close-key', subjectKey, why: 'x' });
+    expect(effects).toEqual([
+      { do: 'quarantine', why: 'x' },
+      { do: 'close-key', subjectKey, why: 'x' },
+    ]);
   });
   test('closes its partition until the next seed when the key is unreadable, whatever watermarks follow', () => {
     const { state } = stepChanges(leased, { kind: 'undecodable', subjectKey: null, why: 'x' });

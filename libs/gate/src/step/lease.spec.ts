@@ -1,6 +1,6 @@
 import { timing } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
-import { BeatLog, leaseRemainingMs } from './lease.ts';
+import { BeatLog, leaseRemainingMs, read } from './lease.ts';
 
 const sent = { wall: 1_800_000_000_000, monotonic: 5_000 };
 const later = (monotonic: number, wall = monotonic) => ({
@@ -36,5 +36,17 @@ describe('beats', () => {
     }
     expect(beats.sentAt(100)).toBeDefined();
     expect(beats.sentAt(101)).toBeUndefined();
+  });
+
+  test('two leases’ worth of beats are remembered, and no more', () => {
+    const beats = new BeatLog();
+    for (let number = 1; number <= 100; number += 1) beats.send(later(number));
+    const worth = 2 * Math.ceil(timing.leaseMs / timing.beatMs);
+    const remembered = Array.from({ length: 100 }, (_, index) => index + 1).filter((number) => beats.sentAt(number));
+    expect([remembered[0], remembered.length]).toEqual([101 - worth, worth]);
+  });
+
+  test('a reading is of both clocks', () => {
+    expect(read({ now: () => 7, monotonic: () => 3 })).toEqual({ wall: 7, monotonic: 3 });
   });
 });

@@ -1,8 +1,8 @@
 import { controllerId, topics } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
-import { acme, change, subject, watermark } from '../testing/consent-fixtures.ts';
-import { changeRecord, received, watermarkRecord } from '../testing/log-fixtures.ts';
-import { inChanges, inRevocations, readRecord } from './log-record.ts';
+import { acme, catalogueDocument, change, subject, watermark } from '../testing/consent-fixtures.ts';
+import { catalogueRecord, changeRecord, received, watermarkRecord } from '../testing/log-fixtures.ts';
+import { inCatalogue, inChanges, inRevocations, readRecord } from './log-record.ts';
 
 const key = subject(1);
 const good = received(changeRecord(topics.changes, change(key, 1, 'granted')), 0n);
@@ -11,6 +11,25 @@ describe('reading a record', () => {
   test('a change of ours, and one of another controller', () => {
     expect(readRecord(good, inChanges, acme)).toMatchObject({ kind: 'change', change: { version: 1 } });
     expect(readRecord(good, inChanges, controllerId('other'))).toEqual({ kind: 'foreign' });
+    expect(readRecord(good, inRevocations, acme)).toMatchObject({ kind: 'change' });
+  });
+
+  test('a catalogue stands in its own log and in no other', () => {
+    const data = { ...catalogueDocument(4), controller: acme, committedAt: '2026-11-01T10:00:00.000Z' };
+    const told = received(catalogueRecord(data), 0n);
+    expect(readRecord(told, inCatalogue, acme)).toEqual({ kind: 'catalogue', change: data });
+    const why = 'org.entente.catalogue.changed.v1 does not belong here';
+    for (const log of [inChanges, inRevocations]) expect(readRecord(told, log, acme)).toMatchObject({ why });
+    expect(readRecord(good, inCatalogue, acme)).toMatchObject({ kind: 'undecodable', subjectKey: key });
+  });
+
+  test('a mistake of ours is nobody’s unreadable record', () => {
+    const headers = new Proxy(good.headers, {
+      get: () => {
+        throw new RangeError('ours');
+      },
+    });
+    expect(() => readRecord({ ...good, headers }, inChanges, acme)).toThrow(RangeError);
   });
 
   test.each([
@@ -29,9 +48,11 @@ describe('reading a record', () => {
     const told = received(watermarkRecord(0, watermark(1)), 0n);
     expect(readRecord(told, inRevocations, acme)).toMatchObject({ kind: 'watermark' });
     expect(readRecord(told, inChanges, acme)).toMatchObject({ kind: 'unreadable-watermark' });
-    expect(readRecord({ ...told, key: Buffer.from(key) }, inRevocations, acme)).toMatchObject({
-      kind: 'undecodable',
-      subjectKey: key,
+    expect(readRecord({ ...told, key: Buffer.from(key) }, inRevocations, acme)).toEqual({
+      ...{ kind: 'undecodable', subjectKey: key, why: 'org.entente.relay.watermark.v1 under another key' },
+    });
+    expect(readRecord({ ...good, key: told.key }, inRevocations, acme)).toEqual({
+      ...{ kind: 'unreadable-watermark', why: 'key and subjectKey differ' },
     });
     expect(readRecord({ ...told, value: null }, inRevocations, acme)).toMatchObject({ kind: 'unreadable-watermark' });
   });

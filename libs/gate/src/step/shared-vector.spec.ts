@@ -39,4 +39,20 @@ describe('a shared vector', () => {
       { numRuns: 300 },
     );
   });
+
+  test('works an answer out once for each catalogue, and keeps none for names a caller made up', () => {
+    const shared = new SharedVector(vector('granted'));
+    const [first, second] = catalogues;
+    const ask = (catalogue = first, purpose = email, recipient = crm) =>
+      catalogue && shared.permission(catalogue, purpose, recipient, 0);
+    const kept = ask();
+    expect([ask() === kept, ask(first, ads, meta) === ask(first, ads, meta), ask() === kept]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(ask(first, purposeId('made-up')) === ask(first, purposeId('made-up'))).toBe(false);
+    expect(ask(first, email, recipientId('made-up')) === ask(first, email, recipientId('made-up'))).toBe(false);
+    expect([ask(second) === kept, ask() === kept]).toEqual([false, false]);
+  });
 });

@@ -4,7 +4,7 @@ import { TrailingFloor } from './floor.ts';
 import { acknowledge, learn } from './log-position.ts';
 import { Pace } from './pace.ts';
 import { fitting, rowsPerShard, type StoredRow } from './rows.ts';
-import { settle } from './settle.ts';
+import { acknowledgement, settle } from './settle.ts';
 import { backoffMs, relayTiming } from './timing.ts';
 
 const row = (id: number, shard: number, o: Partial<StoredRow> = {}): StoredRow => ({
@@ -12,7 +12,7 @@ const row = (id: number, shard: number, o: Partial<StoredRow> = {}): StoredRow =
   ...{ time: '2026-01-01T00:00:00Z', committedAtMs: 0, direction: null },
   ...o,
 });
-const ok = (partition: number, count: number, topic = 't'): PublishResult => ({
+const ok = (partition: number, count: number, topic = 't'): PublishResult & { ok: true } => ({
   topic,
   partition,
   ok: true,
@@ -35,6 +35,17 @@ describe('REL-3: only what every partition acknowledged is deleted', () => {
     const settlement = settle(rows, results);
     expect(ids(settlement.confirmed)).toEqual(confirmed);
     expect([...settlement.failed]).toEqual(failed);
+  });
+
+  test('what was acknowledged is told with its offsets and the broker’s time, what was not with its error', () => {
+    const error = new Error('no');
+    const refused: PublishResult = { topic: 't', partition: 1, ok: false, error };
+    const { acknowledged, errors } = settle(rows, [{ ...ok(0, 2), appendedAt: 77 }, refused]);
+    expect(acknowledged).toEqual([{ topic: 't', partition: 0, first: 5n, last: 6n, appendedAt: 77 }]);
+    expect(errors).toEqual([error]);
+    expect(acknowledgement({ ...ok(3, 1), baseOffset: 9n })).toEqual({
+      ...{ topic: 't', partition: 3, first: 9n, last: 9n },
+    });
   });
 
   test('a shard whose second topic failed has failed, and keeps what was acknowledged', () => {
