@@ -6,7 +6,7 @@ import { onContradicted } from './contradiction.ts';
 import { newDelivery, type Delivery } from './delivery.ts';
 import { onEnded } from './attempt-step.ts';
 import { onChanged, type RecipientFacts } from './delivery-step.ts';
-import { isErasure } from './erasure.ts';
+import { isErasedVector, isErasure } from './erasure.ts';
 import { retryPolicy } from './next-step.ts';
 
 const [ads, mail] = [purposeId('ads'), purposeId('mail')];
@@ -55,6 +55,11 @@ describe('ACK-TRUTH: what follows from an answer about the effect', () => {
     const late = 45 * 24 * hour;
     expect(answered({ kind: 'pending' }, {}, late)).toEqual({ do: 'give-up', reason: 'pending' });
     expect(answered({ kind: 'confirmed' }, {}, late)).toEqual({ do: 'confirm' });
+    expect(answered({ kind: 'pending' }, { acceptedAt: hour }, late)).toMatchObject({ do: 'ask-again' });
+  });
+
+  test('half of a pause is drawn, so that a batch does not come back together', () => {
+    expect(answered({ kind: 'pending' }, {}, 1_000, 0.5)).toMatchObject({ ms: 3_750 });
   });
 
   test.each([
@@ -97,6 +102,12 @@ describe('reconciliation: what differs', () => {
     ],
     ['never heard of', { ...settled, version: 0 }, { ...about, served: [ads] }, []],
     ['a share on its way', { ...settled, inFlightUntil: 1_001 }, { ...about, served: [ads] }, []],
+    [
+      'a share that had arrived, of the first version',
+      { ...settled, inFlightUntil: 1_000, version: 1 },
+      { ...about, served: [ads, mail] },
+      [{ kind: 'extra', purposes: [ads] }],
+    ],
   ] as const)('%s', (_name, row, compared, found) => expect(differences(row, compared)).toEqual(found));
 });
 
@@ -116,6 +127,20 @@ describe('ADR 12: a partner that does not keep what it accepted', () => {
     expect(enforcements).toEqual([
       { version: 2, direction: 'deny', outcome: 'waiting', reason: 'still-served', attempts: 0 },
     ]);
+  });
+
+  test('with nothing of the attempt that it had accepted', () => {
+    const before: Delivery = { ...settled, ambiguous: true, attempts: 3, claimToken: 't', reason: 'x', reference: 'r' };
+    const asked = { state: 'due', attempted: true, ambiguous: false, attempts: 0, nextAttemptAt: 5_000 };
+    expect(onContradicted(before, again).delivery).toEqual({
+      ...{ ...before, ...asked, revokeTo: [mail], claimToken: null, reason: 'still-served', reference: null },
+    });
+  });
+
+  test('at the version the row has, where none had been settled; and not of a person never heard of', () => {
+    const served: Delivery = { ...newDelivery, version: 1, exposed: [ads] };
+    expect(onContradicted(served, again).delivery).toMatchObject({ state: 'due', revokeVersion: 1 });
+    expect(onContradicted(newDelivery, again)).toEqual({ delivery: newDelivery, enforcements: [] });
   });
 
   test('later, or by a person, when it did so before', () => {
@@ -162,10 +187,29 @@ describe('REC-8: erasure', () => {
     ['an empty vector', event({}, 'erased'), true],
     ['nothing but erased', event({ [ads]: { decision: 'erased', since } }, 'erased'), true],
     ['erased beside withdrawn', event({ [mail]: { decision: 'withdrawn', since } }, 'erased'), true],
+    [
+      'one erased and one withdrawn at once',
+      {
+        ...event({ [ads]: { decision: 'erased', since }, [mail]: { decision: 'withdrawn', since } }, 'erased'),
+        changes: (['erased', 'withdrawn'] as const).flatMap((to) => event({}, to).changes),
+      },
+      true,
+    ],
     ['a purpose erased while another is granted', event({ [mail]: { decision: 'granted', since } }, 'erased'), false],
     ['a withdrawal', event({ [ads]: { decision: 'withdrawn', since } }, 'withdrawn'), false],
     ['a grant', event({}, 'erased', 'grant'), false],
   ])('%s: %s', (_name, change, is) => expect(isErasure(change)).toBe(is));
+
+  test.each([
+    ['nothing', {}, true],
+    ['erased', { [ads]: { decision: 'erased', since } }, true],
+    [
+      'erased beside withdrawn',
+      { [ads]: { decision: 'erased', since }, [mail]: { decision: 'withdrawn', since } },
+      false,
+    ],
+    ['withdrawn', { [ads]: { decision: 'withdrawn', since } }, false],
+  ] as const)('what is left is erased: %s', (_name, vector, is) => expect(isErasedVector(vector)).toBe(is));
 
   test('settled, it leaves the fence; a preloaded recipient no longer holds this person until something is allowed', () => {
     const due = onChanged(settled, { ...erased, catalogue: 1, behind: false, now: 1_000 }, facts).delivery;
