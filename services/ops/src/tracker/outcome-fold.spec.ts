@@ -36,6 +36,14 @@ describe('what stands of one recipient and person', () => {
     const [waiting, accepted] = [said(3, 'waiting', 4), said(3, 'accepted', 6)];
     expect(standingRecord(waiting, accepted)).toBe(accepted);
     expect(standingRecord(accepted, waiting)).toBe(accepted);
+    expect(standingRecord(undefined, waiting)).toBe(waiting);
+    const again = said(3, 'parked', 6);
+    expect(standingRecord(accepted, again)).toBe(again);
+  });
+
+  test('only a confirmation behind an acceptance has the acceptance’s time', () => {
+    expect(standingRecord(said(3, 'waiting', 4), said(3, 'confirmed', 8))).not.toHaveProperty('acceptedAt');
+    expect(standingRecord(said(3, 'accepted', 4), said(3, 'waiting', 8))).not.toHaveProperty('acceptedAt');
   });
 
   test('a confirmation keeps the time of the acceptance, through a second confirmation too', () => {
@@ -75,6 +83,17 @@ describe('TRK-1: outcomes of one batch onto one row', () => {
     const confirmed = withOutcome(accepted.row, said(3, 'confirmed', 7))!;
     expect(confirmed.settled).toMatchObject({ propagationMs: null, acceptDelayMs: null, confirmedMs: 7_000 });
     expect(withOutcome(confirmed.row, said(3, 'confirmed', 9))).toBeNull();
+  });
+
+  test('what never says when it was read has no delay', () => {
+    const { consumedAt: _unsaid, ...silent } = said(3, 'accepted', 4);
+    expect(withOutcome(open(), silent)?.settled).toMatchObject({ propagationMs: 4_000, acceptDelayMs: null });
+  });
+
+  test('what was never shared was accepted by nobody', () => {
+    expect(withOutcome(open(), said(3, 'never-shared', 4))?.settled).toMatchObject({
+      ...{ state: 'never-shared', propagationMs: null, acceptDelayMs: null, confirmedMs: null },
+    });
   });
 
   test('a grant that was carried out says nothing of a withdrawal', () => {

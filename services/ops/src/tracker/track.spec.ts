@@ -29,6 +29,13 @@ describe('TRK-1: what an outcome settles', () => {
       5,
       { state: 'parked', settled: false, acceptedAt: null, confirmedAt: null },
     ],
+    [
+      'waiting settles nothing either',
+      5,
+      'waiting',
+      5,
+      { state: 'retrying', settled: false, acceptedAt: null, confirmedAt: null },
+    ],
     ['waiting is not told of older changes', 4, 'waiting', 5, null],
   ] as const)('%s', (_name, version, outcome, outcomeVersion, expected) => {
     expect(settle({ version }, { version: outcomeVersion, direction: 'deny', outcome, at })).toEqual(expected);
@@ -84,6 +91,7 @@ describe('ADR 12: accepted, confirmed, and what the partner did not keep', () =>
   test('after a contradiction older words do not settle it again; a new acceptance does', () => {
     const open = { version: 5, settledAt: null, contradictedAt: t2 };
     expect(settle(open, said('accepted', t1))).toBeNull();
+    expect(settle(open, said('accepted', t2))).toBeNull();
     expect(settle(open, said('accepted', t3))).toMatchObject({ state: 'accepted', settled: true, acceptedAt: t3 });
   });
 
@@ -96,9 +104,9 @@ describe('ADR 12: accepted, confirmed, and what the partner did not keep', () =>
 
 describe('deadlines are judged with blame', () => {
   test.each([
-    [10_000, 9_999, 100, { result: 'met', blame: 'none' }],
+    [10_000, 10_000, 100, { result: 'met', blame: 'none' }],
     [10_000, 10_001, 100, { result: 'missed', blame: 'partner' }],
-    [10_000, null, 100, { result: 'missed', blame: 'partner' }],
+    [10_000, null, 2_000, { result: 'missed', blame: 'partner' }],
     [10_000, null, 2_001, { result: 'missed', blame: 'pipeline' }],
     [10_000, null, null, { result: 'missed', blame: 'pipeline' }],
   ] as const)('limit %s, settled after %s, consumed after %s', (limit, settled, consumed, expected) => {
@@ -112,7 +120,7 @@ describe('deadlines are judged with blame', () => {
   ])('parked for %s it is late because of the %s: our credentials are ours', (parkedFor, blame) => {
     expect(judge(10_000, null, 100, parkedFor)).toEqual({ result: 'missed', blame });
     expect(blameSoFar(10_001, 100, parkedFor)).toBe(blame);
-    expect(blameSoFar(9_999, 100, parkedFor)).toBe('none');
+    expect(blameSoFar(10_000, 100, parkedFor)).toBe('none');
   });
 });
 
@@ -135,6 +143,7 @@ describe('status word', () => {
     ['nothing to do', {}, 'QUIET', 'nothing-pending'],
     ['busy', { unenforced: 3, oldestUnenforcedMs: 900 }, 'OK', 'in-time'],
     ['late', { unenforced: 3, oldestUnenforcedMs: 10_001 }, 'SLOW', 'late'],
+    ['at its limit it is not late yet', { unenforced: 3, oldestUnenforcedMs: 10_000 }, 'OK', 'in-time'],
     ['not yet five rises', { unenforced: 3, oldestUnenforcedMs: 6_000, rises: 4 }, 'OK', 'in-time'],
     [
       'five rises, long before it is late',
@@ -151,13 +160,40 @@ describe('status word', () => {
       'SLOW',
       'credentials-refused',
     ],
+    [
+      'credentials refused before, and nothing parked any more',
+      { credentialsRefused: true },
+      'QUIET',
+      'nothing-pending',
+    ],
     ['never heard of', { sinceBeatMs: null }, 'BLIND', 'never-heard'],
     ['signed off', { sinceBeatMs: null, hasLeft: true }, 'STOPPED', 'connector-left'],
     ['a late beat', { sinceBeatMs: 3_001 }, 'BLIND', 'connector-silent'],
     ['no beat for long', { sinceBeatMs: 15_001 }, 'STOPPED', 'connector-silent'],
+    ['a beat just in time', { sinceBeatMs: 3_000 }, 'QUIET', 'nothing-pending'],
+    ['a beat missing for as long as may be', { sinceBeatMs: 15_000 }, 'BLIND', 'connector-silent'],
     ['the tracker itself does not read', { trackerSees: false }, 'BLIND', 'tracker-blind'],
     ['every attempt fails', failing, 'PARTNER_DOWN', 'partner-fails'],
     ['the partner answers and asks for patience', { ...failing, oldestFailingMs: 0 }, 'SLOW', 'late'],
+    ['every attempt fails for as long as may be', { ...failing, oldestFailingMs: 10_000 }, 'SLOW', 'late'],
+    [
+      'it accepted something before it began to fail',
+      { ...failing, sinceAcceptedMs: 40_000 },
+      'PARTNER_DOWN',
+      'partner-fails',
+    ],
+    [
+      'it accepted something just as it began',
+      { ...failing, sinceAcceptedMs: 30_000 },
+      'PARTNER_DOWN',
+      'partner-fails',
+    ],
+    [
+      'it takes nothing for as long as may be',
+      { unenforced: 1, oldestUnenforcedMs: 120_000, oldestUnheardMs: 120_000 },
+      'SLOW',
+      'late',
+    ],
     ['one person fails, others do not', { ...failing, sinceAcceptedMs: 500 }, 'SLOW', 'late'],
     [
       'it beats and takes nothing',
