@@ -273,6 +273,28 @@ describe('an attempt', () => {
     expect((await endsSeen(to, 2)).map(({ ended }) => ended)).toEqual(['reset', 'reset']);
   });
 
+  test('an answer that is too long leaves no connection that the next request would be lost on', async () => {
+    const long = `HTTP/1.1 200 OK\r\ncontent-length: 2000\r\n\r\n${'x'.repeat(2000)}`;
+    const to = await server({ answer: long, tls: localhostCertificate });
+    const { made } = egress(allow, { maxResponseBytes: 1000, ca: localhostCertificate.cert });
+    for (const body of ['x', 'y'])
+      expect(await made.call(post(to.url())([body]))).toEqual({ kind: 'unclear', why: 'answer too long' });
+    expect((await to.seen()).filter(({ bytes }) => bytes > 0)).toHaveLength(2);
+  });
+
+  test('DLV-3 under way when the egress closes is reset as well', async () => {
+    const to = await server({ readAfterMs: 500 });
+    const { made } = egress(allow);
+    const body = 'x'.repeat(400 * 1024);
+    const calling = made.call(post(to.url())([body]));
+    await pause(100);
+    made.close();
+    expect(await calling).toEqual({ kind: 'unclear', why: 'closed' });
+    const [seen] = await endsSeen(to, 1);
+    expect(seen?.ended).toBe('reset');
+    expect(seen?.bytes).toBeLessThan(body.length);
+  });
+
   test('to a name of several addresses goes to the one that answers, over TLS as well', async () => {
     const to = await server({ tls: localhostCertificate });
     const resolve: EgressOptions['resolve'] = (_name, done) =>

@@ -62,6 +62,7 @@ export class Connections implements PartnerConnections {
   readonly #setting: ConnectionSetting;
   readonly #http: HttpAgent;
   readonly #https: ResettableHttpsAgent;
+  readonly #open = new Set<Exchange>();
 
   constructor(setting: ConnectionSetting) {
     this.#setting = setting;
@@ -82,10 +83,15 @@ export class Connections implements PartnerConnections {
       url.protocol === 'https:'
         ? httpsRequest(url, { method, agent: this.#https })
         : httpRequest(url, { method, agent: this.#http });
-    return new Exchange(request, this.#setting.maxResponseBytes);
+    const exchange = new Exchange(request, this.#setting.maxResponseBytes);
+    const forget = () => this.#open.delete(exchange);
+    this.#open.add(exchange);
+    exchange.done.then(forget, forget);
+    return exchange;
   }
 
   close(): void {
+    for (const exchange of this.#open) exchange.abandon('closed');
     this.#http.destroy();
     this.#https.destroy();
   }
@@ -101,7 +107,6 @@ export class Exchange implements AttemptExchange {
   #fail: (fault: unknown) => void = () => {};
   #written = false;
   #settled = false;
-  #reset = false;
 
   constructor(request: ClientRequest, maxResponseBytes: number) {
     this.#request = request;
@@ -150,11 +155,12 @@ export class Exchange implements AttemptExchange {
 
   /** Cuts the connection: what was not written never will be, and what the kernel has not sent yet it drops. */
   abandon(why: string): void {
-    if (this.#reset) return;
     const underway = this.#written && !this.#settled;
     this.#finish(this.#written ? { kind: 'unclear', why } : { kind: 'not-sent', why });
-    this.#reset = underway && resetConnection(this.#request.socket);
-    if (!this.#reset) this.#request.destroy();
+    if (underway && this.#request.socket) resetConnection(this.#request.socket);
+    // One that is still being made is for nobody else: its handshake may be what it waited for.
+    if (!this.#written) this.#request.shouldKeepAlive = false;
+    this.#request.destroy();
   }
 
   #receive(response: IncomingMessage): void {

@@ -13,13 +13,13 @@ const tcpBelow = new WeakMap<Duplex, Socket>();
 /**
  * Ends a connection that a request was written to, in such a way that the kernel drops what it has not sent. A plain close
  * leaves it sending for minutes: over a line that was cut and heals, a revocation given up would reach the partner after a
- * newer one, and a share after its window (DLV-3). False = nothing was done, and a close serves: bytes are waiting in this
- * process, so what the kernel was given is no whole request, and a reset would let them go first.
+ * newer one, and a share after its window (DLV-3).
  */
-export function resetConnection(socket: Socket | null): boolean {
-  if (socket === null || socket.destroyed || socket.writableLength > 0) return false;
+export function resetConnection(socket: Socket): void {
+  if (socket.destroyed) return;
   (tcpBelow.get(socket) ?? socket).resetAndDestroy();
-  return true;
+  // Until TCP's own end is told, TLS over it looks alive, and the agent would hand it out again.
+  socket.destroy();
 }
 
 /** TLS over a TCP connection made before it: Node dies of one that is still trying a name's addresses under TLS. */

@@ -1,9 +1,9 @@
 import { cloudEventHeaders, topics, watermarkKey, type EventType } from '@entente/contracts';
-import type { InRecord } from '@entente/kafka';
+import type { Admin, InRecord } from '@entente/kafka';
 import type { Client } from '@entente/postgres';
 import { describe, expect, test } from '@jest/globals';
 import { keyOf } from '../testing/harness.ts';
-import { judge, logEnd } from './log-check.ts';
+import { judge, logEnd, readLogEnd } from './log-check.ts';
 import type { LedgerPort } from './ports.ts';
 
 const record = (key: string, type: EventType, data: object | null, id = '1'): InRecord => ({
@@ -49,9 +49,23 @@ describe('RST-4: the end of a partition’s logs', () => {
     expect(logEnd([mark(0, 4, 1), mark(0, 5, 2 ** 40)]).epoch).toBe(1);
   });
 
-  test('REL-5: a watermark that was on its way when the log was made anew shows the epoch after its own', () => {
-    const at = (offset: bigint) => logEnd([{ ...mark(0, 4, 1), offset }]).epoch;
-    expect([at(1n), at(0n)]).toEqual([1, 2]);
+  test('REL-5: a watermark on its way when the log was made anew tells of the log before, until one tells of this', () => {
+    const stray = { ...mark(0, 4, 1), offset: 0n };
+    const told = (...records: InRecord[]) => logEnd(records).untold;
+    expect([told(), told(mark(0, 4, 1)), told(stray), told(stray, mark(0, 5, 1))]).toEqual([false, false, true, true]);
+    expect([told(stray, mark(0, 5, 2)), logEnd([stray]).epoch]).toEqual([false, 1]);
+  });
+
+  test('the newest watermark is found however many records a drained backlog has put behind it', async () => {
+    const all = [mark(0, 4, 1), ...Array.from({ length: 9_000 }, (_, index) => change(index + 1))];
+    const log = all.map((each, index) => ({ ...each, offset: BigInt(index + 1) }));
+    const high = BigInt(log.length + 1);
+    const kafka = {
+      readRange: (topic: string, _partition: number, from: bigint, to: bigint) =>
+        Promise.resolve(topic === topics.revocations ? log.filter(({ offset }) => offset >= from && offset < to) : []),
+    };
+    const admin = { offsets: () => Promise.resolve(new Map([[0, { low: 0n, high }]])) } as unknown as Admin;
+    expect(await readLogEnd(kafka, admin, 0)).toMatchObject({ watermark: { number: 4 }, epoch: 1, expressEnd: high });
   });
 
   test('every change by its id and place; what has none says nothing', () => {

@@ -17,6 +17,8 @@ export interface LogEnd {
   readonly watermark: Watermark | null;
   /** The highest epoch the log was told of as (REL-5); 0 where nobody has. */
   readonly epoch: number;
+  /** That epoch was the log's before: a watermark that names an acknowledgement not below itself was on its way when it ended. */
+  readonly untold: boolean;
   readonly changes: readonly PublishedChange[];
 }
 
@@ -55,61 +57,70 @@ const newer = (a: Watermark, b: Watermark | null): boolean =>
 /** A log that is made anew each second for thirty years has had fewer; `relay_shard.log_epoch` holds twice as many. */
 const highestEpoch = 1_000_000_000;
 
-/** A watermark that names an acknowledgement not below itself was on its way when its log was made anew: the next epoch is this log's. */
-const epochShownBy = ({ watermark, offset }: { watermark: Watermark; offset: bigint }): number =>
-  watermark.logEpoch + (BigInt(watermark.highestAcked) >= offset ? 1 : 0);
-
 /** The newest watermark and the highest log epoch among the records, and every change. */
 export function logEnd(records: readonly InRecord[]): LogEnd {
   let watermark: Watermark | null = null;
   let epoch = 0;
+  let strayEpoch = -1;
   const changes: PublishedChange[] = [];
   for (const record of records) {
     const what = told(record);
     if (what === null) continue;
     if ('watermark' in what) {
       // One that no log of ours can have comes from somebody else: learnt, it would fit no column.
-      if (what.watermark.logEpoch <= highestEpoch) epoch = Math.max(epoch, epochShownBy(what));
+      if (what.watermark.logEpoch <= highestEpoch) {
+        epoch = Math.max(epoch, what.watermark.logEpoch);
+        if (BigInt(what.watermark.highestAcked) >= what.offset)
+          strayEpoch = Math.max(strayEpoch, what.watermark.logEpoch);
+      }
       if (newer(what.watermark, watermark)) watermark = what.watermark;
       continue;
     }
     changes.push(what.published);
   }
-  return { watermark, epoch, changes };
+  return { watermark, epoch, untold: strayEpoch === epoch, changes };
 }
 
 type Reader = Pick<Kafka, 'readRange'>;
 
-/** Reads backwards until a look contains what is sought, the log begins, or the look is long enough. */
+/** Reads backwards until a look contains what is sought, the log begins, or the look is as long as it may be. */
 async function lookBack(
   kafka: Reader,
-  at: { topic: string; partition: number; range: OffsetRange },
+  at: { topic: string; partition: number; range: OffsetRange; longest: number },
   enough: (records: readonly InRecord[]) => boolean,
 ): Promise<InRecord[]> {
-  const { topic, partition, range } = at;
+  const { topic, partition, range, longest } = at;
   for (let look = firstLook; ; look *= growth) {
     const back = range.high - BigInt(look);
     const from = back > range.low ? back : range.low;
     if (from >= range.high) return [];
     const records = await kafka.readRange(topic, partition, from, range.high);
-    if (from === range.low || look >= longestLook || enough(records)) return records;
+    if (from === range.low || look >= longest || enough(records)) return records;
   }
 }
 
-/** The newest watermark of the express lane with the records around it, and the end of the complete log. */
+/**
+ * The newest watermark of the express lane with the records around it, however far back it stands, and the end of the complete
+ * log. A pass that drained a backlog leaves thousands of records behind its last watermark.
+ */
 export async function readLogEnd(
   kafka: Reader,
   admin: Admin,
   partition: number,
 ): Promise<LogEnd & { readonly expressEnd: bigint }> {
+  const at = { partition };
   const express = await rangeOf(admin, topics.revocations, partition);
-  const revocations = await lookBack(kafka, { topic: topics.revocations, partition, range: express }, (records) =>
-    records.some(isWatermark),
+  const revocations = await lookBack(
+    kafka,
+    { ...at, topic: topics.revocations, range: express, longest: Infinity },
+    (records) => records.some(isWatermark),
   );
   const markedAt = revocations.findLast(isWatermark)?.timestamp;
   const complete = await rangeOf(admin, topics.changes, partition);
-  const changes = await lookBack(kafka, { topic: topics.changes, partition, range: complete }, ([first]) =>
-    markedAt === undefined || first === undefined ? false : first.timestamp < markedAt - marginMs,
+  const changes = await lookBack(
+    kafka,
+    { ...at, topic: topics.changes, range: complete, longest: longestLook },
+    ([first]) => (markedAt === undefined || first === undefined ? false : first.timestamp < markedAt - marginMs),
   );
   return { ...logEnd([...revocations, ...changes]), expressEnd: express.high };
 }

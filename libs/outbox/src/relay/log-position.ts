@@ -24,21 +24,32 @@ export function acknowledge(position: LogPosition, first: bigint, last: bigint):
 export interface LogPast {
   /** The offset its next record will have. */
   readonly end: bigint;
+  /** The highest epoch it was told of as. */
   readonly epoch: number;
   readonly hasWatermark: boolean;
-  /** The database was put back, or took over, at least once: its incarnation is not the first. */
-  readonly restored: boolean;
+  /** A watermark in it was on its way when it was made anew, and none has told of it as the next epoch's since. */
+  readonly untold: boolean;
+  /** The database's: above 0 it was put back, or took over, at least once. */
+  readonly incarnation: number;
 }
+
+/** Raises within one incarnation; so many there are not. */
+const epochsPerIncarnation = 1_000;
 
 /**
  * What the log itself tells of its position, before anything of ours is published to it: a database put back remembers an
  * older position or none. Without a watermark nothing shows that it is the log that was written to before: then it is not.
- * That is settled here and not at the next acknowledgement, which may be lost, and the one after it stands higher.
+ * That is settled here and not at the next acknowledgement, which may be lost, and the one after it stands higher. The
+ * database may have forgotten a raise as well, so the new epoch is one that nobody has heard of before its incarnation.
  */
-export function learn(position: LogPosition, { end, epoch, hasWatermark, restored }: LogPast): Advance {
-  const logLost = restored && !hasWatermark;
-  const told = Math.max(position.epoch, epoch);
-  if (logLost) return { position: { epoch: told + 1, highestAcked: end - 1n }, logLost };
+export function learn(position: LogPosition, log: LogPast): Advance {
+  const { end, incarnation } = log;
+  const wasWritten = incarnation > 0 || position.highestAcked >= 0n;
+  const told = Math.max(position.epoch, log.epoch);
+  if (log.untold || (!log.hasWatermark && wasWritten)) {
+    const epoch = Math.max(told + 1, incarnation * epochsPerIncarnation);
+    return { position: { epoch, highestAcked: end - 1n }, logLost: true };
+  }
   const highestAcked = position.highestAcked >= end ? position.highestAcked : end - 1n;
-  return { position: { epoch: told, highestAcked }, logLost };
+  return { position: { epoch: told, highestAcked }, logLost: false };
 }

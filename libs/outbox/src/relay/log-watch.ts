@@ -80,7 +80,7 @@ export class LogWatch {
     // Asked to hand it over meanwhile: the next owner judges it anew.
     if (isLeaving(owned)) return;
     if (verdict.kind === 'sound') {
-      await this.#learn(owned, end, incarnation > 0);
+      await this.#learn(owned, end, incarnation);
       if (isLeaving(owned)) return;
       if (owned.status === 'lost') log.info({ shard: owned.shard }, 'log and ledger agree again');
       owned.status = 'sound';
@@ -96,10 +96,11 @@ export class LogWatch {
   }
 
   /** REL-5: a database that lost its newest commits may have lost a raise of the epoch, by which gates tell this log from the one before. */
-  async #learn(owned: OwnedShard, end: Awaited<ReturnType<typeof readLogEnd>>, restored: boolean): Promise<void> {
+  async #learn(owned: OwnedShard, end: Awaited<ReturnType<typeof readLogEnd>>, incarnation: number): Promise<void> {
     const { shards, store, log } = this.#parts;
-    const { expressEnd, epoch, watermark } = end;
-    const owed = shards.learned(owned, { end: expressEnd, epoch, hasWatermark: watermark !== null, restored });
+    const { expressEnd, epoch, watermark, untold } = end;
+    const past = { end: expressEnd, epoch, untold, hasWatermark: watermark !== null, incarnation };
+    const owed = shards.learned(owned, past);
     if (owed === null) return;
     log.error({ shard: owned.shard }, 'log made anew, as far as this database knows; its epoch is raised');
     await store.oweRepublish([owed]);

@@ -67,46 +67,47 @@ describe('REL-5: the log epoch', () => {
     expect({ position, logLost }).toEqual({ position: { epoch, highestAcked: last }, logLost: lost });
   });
 
+  const sound = { epoch: 3, hasWatermark: true, untold: false, incarnation: 0 };
   test.each([
-    {
-      what: 'the log is further than is remembered',
-      known: 3n,
-      end: 9n,
-      hasWatermark: true,
-      restored: false,
-      learnt: 8n,
-    },
+    { what: 'the log is further than is remembered', known: 3n, log: { ...sound, end: 9n }, learnt: 8n },
     {
       what: 'the log ends before what is remembered',
       known: 30n,
-      end: 9n,
-      hasWatermark: true,
-      restored: true,
+      log: { ...sound, end: 9n, incarnation: 2 },
       learnt: 30n,
     },
     {
       what: 'a log of watermarks outlived a restore',
       known: -1n,
-      end: 9n,
-      hasWatermark: true,
-      restored: true,
+      log: { ...sound, end: 9n, incarnation: 2 },
       learnt: 8n,
     },
-    { what: 'a first start', known: -1n, end: 0n, hasWatermark: false, restored: false, learnt: -1n },
-  ])('learns where $what', ({ known, learnt, ...log }) => {
-    const learned = learn({ epoch: 2, highestAcked: known }, { ...log, epoch: 3 });
+    { what: 'a first start', known: -1n, log: { ...sound, end: 0n, hasWatermark: false }, learnt: -1n },
+  ])('learns where $what', ({ known, learnt, log }) => {
+    const learned = learn({ epoch: 2, highestAcked: known }, log);
     expect(learned).toEqual({ position: { epoch: 3, highestAcked: learnt }, logLost: false });
-    expect(learn({ epoch: 4, highestAcked: known }, { ...log, epoch: 3 }).position.epoch).toBe(4);
+    expect(learn({ epoch: 4, highestAcked: known }, log).position.epoch).toBe(4);
   });
 
   test.each([
-    { what: 'no log', end: 0n },
-    { what: 'a log just begun', end: 4n },
-  ])('a restore that finds $what takes it for made anew, whatever the database remembers', ({ end }) => {
-    for (const highestAcked of [-1n, 30n])
-      expect(learn({ epoch: 2, highestAcked }, { end, epoch: 0, hasWatermark: false, restored: true })).toEqual({
-        ...{ position: { epoch: 3, highestAcked: end - 1n }, logLost: true },
-      });
+    { what: 'after a restore no log', known: -1n, log: { end: 0n, hasWatermark: false, incarnation: 2 }, epoch: 2_000 },
+    {
+      what: 'after a restore a log just begun',
+      known: 30n,
+      log: { end: 4n, hasWatermark: false, incarnation: 2 },
+      epoch: 2_000,
+    },
+    {
+      what: 'no watermark where something was acknowledged',
+      known: 3n,
+      log: { end: 41n, hasWatermark: false },
+      epoch: 4,
+    },
+    { what: 'a watermark of the log before alone', known: -1n, log: { end: 1n, untold: true }, epoch: 4 },
+  ])('takes a log for made anew: $what', ({ known, log, epoch }) => {
+    expect(learn({ epoch: 2, highestAcked: known }, { ...sound, ...log })).toEqual({
+      ...{ position: { epoch, highestAcked: log.end - 1n }, logLost: true },
+    });
   });
 });
 
