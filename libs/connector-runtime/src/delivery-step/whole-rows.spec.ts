@@ -255,6 +255,15 @@ describe('DLV-4: what the end of an attempt leaves', () => {
     });
   });
 
+  test('an erasure leaves the row wiped unless something is allowed again', () => {
+    const erasing = { claimed: { ...claimed, attempted: false, erasure: true } };
+    const wipes = (desired: PurposeId[]) => end({ kind: 'applied' }, { ...claimed, erasure: true, desired }, erasing);
+    expect([wipes([]), wipes([ads])].map(({ delivery: { wiped, exposed: left } }) => [wiped, left])).toEqual([
+      [true, []],
+      [false, []],
+    ]);
+  });
+
   test('a newer revocation of the same purposes is not settled by it', () => {
     const overtaken = changed(claimed, 'deny', 3, [ads]).delivery;
     expect(end({ kind: 'applied' }, overtaken).delivery).toMatchObject({ state: 'due', revokeVersion: 3, attempts: 0 });
