@@ -1,4 +1,3 @@
-// @ts-nocheck
 // The unit and property tests of the pure cores, and nothing that needs a server: a mutant is judged in about a second.
 import config from '../../jest.config.mjs';
 
