@@ -1,24 +1,13 @@
-import { purposeId, recipientId, type ConsentVector } from '@entente/contracts';
+import { purposeId, recipientId } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
 import { ads, catalogue, command, email, grantOf, item, now, refusedRecipient } from '../testing/samples.ts';
-import type { Command, Grant } from './command.ts';
-import { decide } from './decide.ts';
-import type { DecisionContext, KeyStanding, SubjectState } from './decision-context.ts';
+import { context, denied, granted, run, vectorOf } from '../testing/decided.ts';
+import type { Grant } from './command.ts';
 import type { Evidence } from './evidence.ts';
 import { contentFaults, decidedAt, endOfDay, isRefusedStanding } from './grant-rules.ts';
 
 const earlier = '2026-06-01T00:00:00.000000Z';
 const nonsense = purposeId('nonsense');
-const granted = { decision: 'granted', notice: 'privacy@1', since: earlier } as const;
-const denied = (decision: 'denied' | 'withdrawn') => ({ decision, since: earlier }) as const;
-const vectorOf = (states: object) => states as ConsentVector;
-const context: DecisionContext = { catalogue, now };
-const run = (
-  vector: object,
-  asked: Command,
-  { key = 'fresh', version = 5, ...state }: Partial<SubjectState> & { key?: KeyStanding } = {},
-  about = context,
-) => decide({ ...state, version, vector: vectorOf(vector) }, asked, key, about);
 
 describe('what a stopped grant takes away', () => {
   const [soon, late] = ['2027-02-01T00:00:00.000Z', '2027-05-01T00:00:00.000Z'];

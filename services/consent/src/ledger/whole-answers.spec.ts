@@ -1,4 +1,4 @@
-import { purposeId, recipientId, type ConsentVector, type NoticeRef, type PurposeId } from '@entente/contracts';
+import { purposeId, recipientId, type NoticeRef, type PurposeId } from '@entente/contracts';
 import { describe, expect, test } from '@jest/globals';
 import {
   ads,
@@ -12,24 +12,13 @@ import {
   refusedRecipient,
   withdraw,
 } from '../testing/samples.ts';
+import { context, denied, granted, run, vectorOf } from '../testing/decided.ts';
 import type { Command, Grant } from './command.ts';
-import { decide } from './decide.ts';
-import type { DecisionContext, KeyStanding, SubjectState } from './decision-context.ts';
+import type { KeyStanding } from './decision-context.ts';
 import { contentFaults, preconditionOf } from './grant-rules.ts';
 
-const earlier = '2026-06-01T00:00:00.000000Z';
 const nonsense = purposeId('nonsense');
 const stranger = recipientId('stranger');
-const granted = { decision: 'granted', notice: 'privacy@1', since: earlier } as const;
-const denied = (decision: 'denied' | 'withdrawn') => ({ decision, since: earlier }) as const;
-const vectorOf = (states: object) => states as ConsentVector;
-const context: DecisionContext = { catalogue, now };
-const run = (
-  vector: object,
-  asked: Command,
-  { key = 'fresh', version = 5, ...state }: Partial<SubjectState> & { key?: KeyStanding } = {},
-  about = context,
-) => decide({ ...state, version, vector: vectorOf(vector) }, asked, key, about);
 const refusing = (purposes: PurposeId[] | 'all', recipients = [refusedRecipient]): Command =>
   command({ deny: { purposes, to: 'withdrawn', recipients } });
 const nothing = { ignored: [], refused: [], usesKey: false };
