@@ -94,8 +94,10 @@ export class NormalLane {
         },
         publish: async (rows) => {
           const refused = (await this.#publisher.publish(rows, publisher)).failed;
-          if (rows.length >= pageRows * backlogPageShare)
-            await pause(this.#parts.pace.rest(clock.monotonic() - readAt, clock.monotonic()), signal);
+          if (rows.length >= pageRows * backlogPageShare) {
+            const now = clock.monotonic();
+            await pause(this.#parts.pace.restAfterBacklogPage(now - readAt, now), signal);
+          }
           return refused;
         },
         goOn: () => !signal.aborted && clock.monotonic() < until && (this.#behind.size === 0 || pages++ === 0),

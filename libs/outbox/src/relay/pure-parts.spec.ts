@@ -165,10 +165,33 @@ describe('the normal lane’s floor (kafka-on-node.md §4.4)', () => {
 describe('pace', () => {
   test('the normal lane rests longer beside urgent work, and never long', () => {
     const pace = new Pace(relayTiming);
-    expect(pace.rest(10, 5_000)).toBe(20);
+    expect(pace.restAfterBacklogPage(10, 5_000)).toBe(20);
     pace.urgentAt = 4_500;
-    expect(pace.rest(10, 5_000)).toBe(120);
-    expect(pace.rest(10_000, 5_000)).toBe(500);
+    expect(pace.restAfterBacklogPage(10, 5_000)).toBe(120);
+    expect(pace.restAfterBacklogPage(10_000, 5_000)).toBe(500);
+  });
+
+  test.each([
+    [60, 120, 50],
+    [120, 60, 50],
+    [240, 30, 50],
+    [360, 20, 250],
+    [3_600, 20, 250],
+  ])('a backlog that has stood beside withdrawals for %i s: rest of %i ms, pages of %i', (seconds, restMs, rows) => {
+    const pace = new Pace(relayTiming);
+    for (let now = 0; now <= seconds * 1_000; now += 1_000) {
+      pace.urgentAt = now;
+      pace.restAfterBacklogPage(1, now);
+    }
+    const now = seconds * 1_000;
+    expect([pace.restAfterBacklogPage(10, now), pace.pageRows(now)]).toEqual([restMs, rows]);
+  });
+
+  test('another backlog, after one that had ended, is rested from anew', () => {
+    const pace = new Pace(relayTiming);
+    for (let now = 0; now <= 400_000; now += 1_000) pace.restAfterBacklogPage(1, now);
+    pace.urgentAt = 406_000;
+    expect([pace.pageRows(406_000), pace.restAfterBacklogPage(10, 406_000)]).toEqual([50, 120]);
   });
 
   test.each([

@@ -39,7 +39,7 @@ export interface RelayTiming {
 }
 
 /** Whether the urgent lane was at work a moment ago. */
-export type Company = 'besideUrgent' | 'alone';
+type Company = 'besideUrgent' | 'alone';
 
 export const relayTiming: RelayTiming = {
   passMs: timing.passMs,
@@ -74,6 +74,10 @@ export const urgentPageRows = 500;
 export const backlogPageShare = 0.5;
 /** The urgent lane is at work for this long after its last row. */
 export const urgentAtWorkMs = 1_000;
+/** Beside withdrawals a backlog rests fully for so long; at twice this age half, at three times a third (ADR 5). */
+export const patienceMs = 60_000;
+/** Without a page of a backlog for this long there is none. */
+export const backlogOverMs = 5_000;
 /** The longest rest, however slow a page was. */
 export const longestRestMs = 500;
 /** Of one partition in one send: a broker takes 1 MiB per record batch (`max.message.bytes`). */
