@@ -27,5 +27,6 @@ export type { MorePartner } from './stack/more-partner.ts';
 export { startStack, stackRecipients } from './stack/stack.ts';
 export type { PartnerName, ServiceName, Stack, StackOptions } from './stack/stack.ts';
 export { consentEnvironment } from './stack/service-environments.ts';
+export { applyTopics } from './stack/topics.ts';
 export { starterCatalogue, starterNotice } from './stack/starter-catalogue.ts';
 export { repositoryFile } from './stack/paths.ts';

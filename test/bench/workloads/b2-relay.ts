@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { cloudEventHeaders, partitionCount } from '@entente/contracts';
 import { createKafka } from '@entente/kafka';
+import { applyTopics } from '@entente/local';
 import { createLogger, createMetrics, systemClock } from '@entente/observability';
-import { outboxMigrationSql, Relay, type RelayOptions } from '@entente/outbox';
+import { outboxMigrationSql, Relay, republishMigrationSql, type RelayOptions } from '@entente/outbox';
 import { createClient, createPool, type Pool } from '@entente/postgres';
 import type kafkajs from 'kafkajs';
 import type { Benchmark, Figure } from '../benchmark.ts';
@@ -52,7 +53,10 @@ export const relayDrain: Benchmark = {
         const rows = Math.min(mostRows, asked);
         const { databaseUrl, bootstrap } = infrastructure;
         const pool = createPool({ url: databaseUrl, schema, name: 'bench', max: 2 });
-        for (const sql of [`CREATE SCHEMA ${schema}`, ...outboxMigrationSql(schema)]) await pool.query(sql);
+        const migrations = [...outboxMigrationSql(schema), ...republishMigrationSql(schema)];
+        for (const sql of [`CREATE SCHEMA ${schema}`, ...migrations]) await pool.query(sql);
+        // What it is about to publish to, the relay compares with the ledger first (RST-4).
+        await applyTopics({ kafka: { brokers: bootstrap }, log });
         const bare = bareKafka(bootstrap);
         for (const topic of [relayTopic, rawTopic]) await createTopic(bare, topic);
         const admin = bare.admin();

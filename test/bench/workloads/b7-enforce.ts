@@ -33,7 +33,10 @@ const ads: MorePartner = {
 };
 
 interface Side {
-  readonly beyond: Summary;
+  /** Until the partner had accepted it. The queue marks a row in the moment it knows: there it is the same. */
+  readonly accepted: Summary;
+  /** Until the tracker showed that. */
+  readonly shown: Summary;
   readonly perSecond: number;
 }
 
@@ -55,25 +58,26 @@ export const enforcement: Benchmark = {
         const backlog = Math.round(backlogPerSecond * seconds);
         const ours = async (): Promise<Side> => {
           turn += 1;
-          const beyond = await live(stack, pool, `b7-${turn}`, seconds);
-          return { beyond, perSecond: await burst(stack, pool, `b7-burst-${turn}`, backlog) };
+          const times = await live(stack, pool, `b7-${turn}`, seconds);
+          return { ...times, perSecond: await burst(stack, pool, `b7-burst-${turn}`, backlog) };
         };
-        const theirs = async (): Promise<Side> => ({
-          beyond: await queue.live(perSecond, seconds),
-          perSecond: await queue.backlog(backlog),
-        });
+        const theirs = async (): Promise<Side> => {
+          const marked = await queue.live(perSecond, seconds);
+          return { accepted: marked, shown: marked, perSecond: await queue.backlog(backlog) };
+        };
         await live(stack, pool, 'b7-warm-up', Math.min(5, seconds));
         const measured = await interleaved<'ours' | 'queue', Side>({ ours, queue: theirs }, rounds, stealShare);
         for (const round of measured) say(JSON.stringify(round));
         // Both were given the partner's own time as part of theirs.
-        const beyond = (figure: 'p50' | 'p99') =>
-          compared(measured, ['ours', 'queue'], (side) => Math.max(0.1, side.beyond[figure] - partnerMs));
+        const beyond = (until: 'accepted' | 'shown', figure: 'p50' | 'p99') => ({
+          ...{ what: `${until}, beyond the partner's own time, ${figure}, ${perSecond}/s`, unit: 'ms' },
+          ...compared(measured, ['ours', 'queue'], (side) => Math.max(0.1, side[until][figure] - partnerMs)),
+        });
         const figures: Figure[] = [
-          { what: `beyond the partner's own time, p50, ${perSecond}/s`, unit: 'ms', ...beyond('p50') },
-          {
-            ...{ what: `beyond the partner's own time, p99, ${perSecond}/s`, unit: 'ms', ...beyond('p99') },
-            target: { of: 'ours', atMost: 40 },
-          },
+          beyond('accepted', 'p50'),
+          beyond('accepted', 'p99'),
+          beyond('shown', 'p50'),
+          { ...beyond('shown', 'p99'), target: { of: 'ours', atMost: 40 } },
           {
             ...{ what: `a backlog of ${backlog}`, unit: '1/s' },
             ...compared(measured, ['ours', 'queue'], (side) => side.perSecond),
@@ -88,7 +92,7 @@ export const enforcement: Benchmark = {
         return {
           figures,
           notes: [
-            'Ours counts from the commit to the moment the tracker shows the acceptance, in the database’s time, with gate, exposure register, outbox, Kafka and ops between; the queue from its row’s insert to its own mark that the POST was answered. It has no gate, no order, no retries and nobody to tell.',
+            'Ours counts from the commit, in the database’s time: to the partner’s acceptance, with relay, Kafka, exposure register and attempt between, and to the moment the tracker shows it, which gathers for up to twice 250 ms, so that being watched costs a withdrawal nothing (ops-overhead); the queue from its row’s insert to its own mark that the POST was answered. It has no gate, no order, no retries and nobody to tell.',
             'The backlog is what was withdrawn while the connector was stopped, from the first acceptance shown to the last; for the queue, rows inserted at once. The connector sends as many people in one call as the partner takes.',
           ],
         };
@@ -109,7 +113,12 @@ const limitOf = (rates: readonly number[]): Pick<Figure, 'peer' | 'baseline' | '
   };
 };
 
-async function live(stack: Stack, pool: Pool, name: string, seconds: number): Promise<Summary> {
+async function live(
+  stack: Stack,
+  pool: Pool,
+  name: string,
+  seconds: number,
+): Promise<Pick<Side, 'accepted' | 'shown'>> {
   const people = await agreed(stack, name, Math.round(perSecond * seconds));
   const client = stack.client('operator');
   const keys: string[] = [];
@@ -118,9 +127,12 @@ async function live(stack: Stack, pool: Pool, name: string, seconds: number): Pr
     start: async (index) => void keys.push((await client.withdraw(people[index] ?? '')).subjectKey),
   });
   if (paced.failed > 0) throw new Error(`${paced.failed} withdrawals were not answered`, { cause: paced.firstFailure });
-  const latencies = new Latencies();
-  for (const { ms } of await accepted(pool, keys)) latencies.add(Math.max(0, ms));
-  return latencies.summary();
+  const [partner, shown] = [new Latencies(), new Latencies()];
+  for (const { acceptedMs, shownMs } of await accepted(pool, keys)) {
+    partner.add(Math.max(0, acceptedMs));
+    shown.add(Math.max(0, shownMs));
+  }
+  return { accepted: partner.summary(), shown: shown.summary() };
 }
 
 async function burst(stack: Stack, pool: Pool, name: string, count: number): Promise<number> {
@@ -136,8 +148,9 @@ async function burst(stack: Stack, pool: Pool, name: string, count: number): Pro
 }
 
 interface Accepted {
-  readonly ms: number;
-  /** Seconds since 1970. */
+  readonly acceptedMs: number;
+  readonly shownMs: number;
+  /** When it was shown, seconds since 1970. */
   readonly at: number;
 }
 
@@ -146,7 +159,8 @@ async function accepted(pool: Pool, keys: readonly string[]): Promise<readonly A
   const until = performance.now() + settleMs;
   for (;;) {
     const { rows } = await pool.query<Accepted>(
-      `SELECT DISTINCT ON (subject_key) (extract(epoch FROM visible_at - committed_at) * 1000)::float8 AS ms,
+      `SELECT DISTINCT ON (subject_key) (extract(epoch FROM accepted_at - committed_at) * 1000)::float8 AS "acceptedMs",
+              (extract(epoch FROM visible_at - committed_at) * 1000)::float8 AS "shownMs",
               extract(epoch FROM visible_at)::float8 AS at
          FROM propagation
         WHERE recipient = $1 AND subject_key = ANY ($2) AND outcome = 'accepted' AND visible_at IS NOT NULL

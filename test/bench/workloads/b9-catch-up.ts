@@ -23,7 +23,7 @@ const perSecond = 10;
 /** Live withdrawals are judged in slices of so many seconds. */
 const sliceS = 5;
 /** The longest a drain is watched, in seconds. */
-const watchedS = 60;
+const watchedS = 300;
 /** "Back" is at most so many times the quiet p99. */
 const backWithin = 2;
 const log = createLogger({ service: 'bench', level: 'error' });
@@ -53,14 +53,16 @@ export const catchUp: Benchmark = {
           await openAndClose(stack, kafka, directory);
           await stack.relay?.signal('SIGTERM');
           await plant(consent, round * backlog, backlog);
+          // An earlier round's may not have been published to its end.
+          const standing = await waiting(consent);
           await stack.relay?.start();
           await stack.relay?.ready();
-          const drain = await watched(stack, { ops, consent, round, backlog });
+          const drain = await watched(stack, { ops, consent, round, standing });
           drained.push(drain.perSecond);
           back.push(drain.slices.findIndex((p99) => p99 <= backWithin * propagation.p99) * sliceS);
           say(JSON.stringify({ quiet: propagation.p99, ...drain }));
           caughtUp.push((drain.published * 1_000) / (await openAndClose(stack, kafka, directory)));
-          bare.push(await consumed(bareKafka(infrastructure.bootstrap), drain.published, round));
+          bare.push(await consumed(bareKafka(infrastructure.bootstrap), round));
         }
         return {
           figures: [
@@ -141,7 +143,7 @@ interface Drain {
 
 async function watched(
   stack: Stack,
-  at: { readonly ops: Pool; readonly consent: Pool; readonly round: number; readonly backlog: number },
+  at: { readonly ops: Pool; readonly consent: Pool; readonly round: number; readonly standing: number },
 ): Promise<Drain> {
   const slices: number[] = [];
   const began = performance.now();
@@ -150,7 +152,7 @@ async function watched(
   const counting = (async () => {
     for (;;) {
       const left = await waiting(at.consent);
-      const published = Math.max(0, at.backlog - left);
+      const published = Math.max(0, at.standing - left);
       rate = { published, perSecond: published / elapsed() };
       // Rows of the withdrawals themselves come and go.
       if (left < perSecond * 2 || elapsed() > watchedS) return;
@@ -166,18 +168,23 @@ async function watched(
   return { ...rate!, slices };
 }
 
-/** Records a second of a consumer that counts them. */
-async function consumed(kafka: kafkajs.Kafka, count: number, round: number): Promise<number> {
+/** Records a second of a consumer that counts all there are, from the moment it has its partitions. */
+async function consumed(kafka: kafkajs.Kafka, round: number): Promise<number> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const offsets = await admin.fetchTopicOffsets(topics.changes);
+  await admin.disconnect();
+  const count = offsets.reduce((all, { low, high }) => all + Number(high) - Number(low), 0);
   const consumer = kafka.consumer({ groupId: `bench-counting-${round}`, maxWaitTimeInMs: 250, minBytes: 1 });
   await consumer.connect();
   await consumer.subscribe({ topic: topics.changes, fromBeginning: true });
   let seen = 0;
   let from = 0;
+  consumer.on(consumer.events.GROUP_JOIN, () => (from = performance.now()));
   const perSecondSeen = await new Promise<number>((resolve, reject) => {
     const eachBatch = ({ batch }: kafkajs.EachBatchPayload): Promise<void> => {
-      if (seen === 0) from = performance.now();
       seen += batch.messages.length;
-      if (seen >= count) resolve((seen * 1_000) / Math.max(1, performance.now() - from));
+      if (seen >= count) resolve((seen * 1_000) / (performance.now() - from));
       return Promise.resolve();
     };
     consumer.run({ autoCommit: false, eachBatch }).catch(reject);

@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { controllerId, topicSettings } from '@entente/contracts';
-import { createKafka } from '@entente/kafka';
-import { freePorts, repositoryFile, ServiceProcess, startIssuer, Supervisor } from '@entente/local';
+import { controllerId } from '@entente/contracts';
+import { applyTopics, freePorts, repositoryFile, ServiceProcess, startIssuer, Supervisor } from '@entente/local';
 import { createLogger } from '@entente/observability';
 import { createPool, migrate, type MigrationClass, type Pool } from '@entente/postgres';
 import { kafkaBootstrap, testDatabase } from '@entente/test-support';
@@ -45,7 +44,7 @@ export async function startConsoleWorld(more: (stub: string) => NodeJS.ProcessEn
     opsMigrations: MigrationClass[];
   };
   await migrate({ url: database.url, schema: 'ops', migrations: opsMigrations, log });
-  await ensureTopics();
+  await applyTopics({ kafka: { brokers: kafkaBootstrap() }, log });
   const pool = createPool({ url: database.url, schema: 'ops', name: 'console-test', max: 4 });
   const [port] = (await freePorts(1)) as [number];
   const url = `http://127.0.0.1:${port}`;
@@ -139,19 +138,4 @@ export async function startConsoleWorld(more: (stub: string) => NodeJS.ProcessEn
     },
     stop,
   };
-}
-
-async function ensureTopics(): Promise<void> {
-  const kafka = createKafka({ clientId: 'console-test', brokers: kafkaBootstrap(), log });
-  const admin = kafka.admin();
-  await admin.ensureTopics(
-    topicSettings.map(({ name, partitions }) => ({
-      name,
-      partitions,
-      replicationFactor: 1,
-      config: { 'message.timestamp.type': 'LogAppendTime' },
-    })),
-  );
-  await admin.close();
-  await kafka.close();
 }
