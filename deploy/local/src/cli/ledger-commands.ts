@@ -11,10 +11,11 @@ import { storedLedger, type AdminLogVerdict } from '../proofs/stored-ledger.ts';
 import { connectionFromEnvironment } from './config.ts';
 import { exitCode } from './exit.ts';
 import { result, say } from './output.ts';
-import { askConsent, type ConnectionOptions } from './running-stack.ts';
+import { askConsent, runningStack, type ConnectionOptions } from './running-stack.ts';
 
 interface VerifyOptions extends ConnectionOptions {
-  readonly databaseUrl?: string;
+  /** True: of the stack that runs here. */
+  readonly databaseUrl?: string | true;
   readonly checkpoints?: string;
   readonly key?: readonly string[];
   readonly json?: boolean;
@@ -27,7 +28,7 @@ export function registerLedger(program: Command): void {
     .description('verifies the whole ledger and names its first bad entry; without a file, that of the service')
     .option('--checkpoints <directory>', 'what the service has published outside its database')
     .option('--key <key...>', 'public keys of the log, as `ledger key` printed them')
-    .option('--database-url <url>', 'reads the ledger from the database itself')
+    .option('--database-url [url]', 'reads the ledger from the database itself; default: of the stack running here')
     .option('--consent-url <url>', 'consent service (ENTENTE_CONSENT_URL); default: the stack running here')
     .option('--token <token>', 'bearer token with audit:read (ENTENTE_TOKEN)')
     .option('--json', 'one line of JSON on stdout')
@@ -81,7 +82,7 @@ async function verdictOn(
 ): Promise<FullVerdict> {
   if (file !== undefined) return verifyLedgerFile(createReadStream(file, { highWaterMark: 1 << 20 }), anchors);
   if (options.databaseUrl === undefined) return verifyLedgerFile(await serviceLedger(options), anchors);
-  const ledger = await storedLedger(options.databaseUrl);
+  const ledger = await storedLedger(await databaseIn(options.databaseUrl));
   try {
     const verdict = await ledger.verify(anchors);
     const bad = firstOf(verdict.bad, await ledger.firstStrayRow());
@@ -90,6 +91,12 @@ async function verdictOn(
   } finally {
     await ledger.close();
   }
+}
+
+async function databaseIn(given: string | true): Promise<string> {
+  const url = given === true ? (await runningStack())?.databaseUrl : given;
+  if (url === undefined) throw new Unreachable('no stack runs on this machine: give the URL after --database-url');
+  return url;
 }
 
 async function serviceLedger(options: ConnectionOptions): Promise<AsyncIterable<Uint8Array>> {

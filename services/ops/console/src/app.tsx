@@ -1,6 +1,6 @@
 import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
 import { I18nProvider } from 'react-aria-components/I18nProvider';
-import type { SessionView } from '../../src/read/views.ts';
+import type { SessionView } from '../../src/read/views/session.ts';
 import { ask, problemOf, type ApiProblem } from './data/api.ts';
 import { SessionContext, signInAddress } from './data/session.ts';
 import { AuditPage } from './pages/audit.tsx';

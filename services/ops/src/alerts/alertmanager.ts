@@ -1,6 +1,6 @@
 import type { Clock, Logger } from '@entente/observability';
 import { Shared } from '../read/shared.ts';
-import type { AlertLine, AlertsView, SilenceLine } from '../read/views.ts';
+import type { AlertLine, AlertsView, SilenceLine } from '../read/views/alerts.ts';
 
 /** A page must not wait for it. */
 const answerTimeoutMs = 1_000;

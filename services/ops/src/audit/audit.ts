@@ -2,7 +2,8 @@ import type { Caller } from '@entente/http';
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import type { Cursors } from '../read/cursors.ts';
-import type { AuditLine, ListPage } from '../read/views.ts';
+import type { AuditLine } from '../read/views/audit.ts';
+import type { ListPage } from '../read/views/words.ts';
 
 type View = 'view-withdrawal' | 'view-leaks' | 'view-audit';
 type Action =

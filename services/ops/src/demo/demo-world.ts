@@ -1,5 +1,5 @@
 import { Refusal } from '@entente/http';
-import type { DemoView } from '../read/views.ts';
+import type { DemoView } from '../read/views/demo.ts';
 
 const answerTimeoutMs = 30_000;
 

@@ -5,7 +5,8 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Audit } from '../audit/audit.ts';
 import { cursorPart, limitFrom, onlyKnown, placeFrom, textOf } from '../read/cursor.ts';
 import type { sealedCursors } from '../read/cursors.ts';
-import type { AuditLine, ListPage } from '../read/views.ts';
+import type { AuditLine } from '../read/views/audit.ts';
+import type { ListPage } from '../read/views/words.ts';
 import { opsCursors } from './tokens.ts';
 
 /** Who looked at whom and who did what; looking at it is written down too. */

@@ -9,7 +9,7 @@ import { Audit } from '../audit/audit.ts';
 import { Canaries } from '../canary/canaries.ts';
 import type { OpsConfig } from '../config.ts';
 import { canaries, canaryRun } from '../read/canaries.ts';
-import type { CanaryRun } from '../read/views.ts';
+import type { CanaryRun } from '../read/views/canaries.ts';
 import { Live } from './live.ts';
 import { opsConfig, opsPool } from './tokens.ts';
 

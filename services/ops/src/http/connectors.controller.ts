@@ -8,7 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { OpsConfig } from '../config.ts';
 import { connector } from '../read/connector.ts';
 import { Shared } from '../read/shared.ts';
-import type { ConnectorView } from '../read/views.ts';
+import type { ConnectorView } from '../read/views/connector.ts';
 import { Tracker } from '../tracker/tracker.ts';
 import { Live } from './live.ts';
 import { opsConfig, opsPool } from './tokens.ts';

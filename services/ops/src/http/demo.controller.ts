@@ -5,7 +5,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import { ArrayMaxSize, IsArray, Matches } from 'class-validator';
 import { Audit } from '../audit/audit.ts';
 import { DemoWorld } from '../demo/demo-world.ts';
-import type { DemoView } from '../read/views.ts';
+import type { DemoView } from '../read/views/demo.ts';
 
 const name = new RegExp(idPattern.name);
 

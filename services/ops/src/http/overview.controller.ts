@@ -8,7 +8,7 @@ import type { Alertmanager } from '../alerts/alertmanager.ts';
 import type { OpsConfig } from '../config.ts';
 import { delays, overview } from '../read/overview.ts';
 import { Shared } from '../read/shared.ts';
-import type { Overview } from '../read/views.ts';
+import type { Overview } from '../read/views/overview.ts';
 import { Tracker } from '../tracker/tracker.ts';
 import { Live } from './live.ts';
 import { opsAlertmanager, opsConfig, opsPool } from './tokens.ts';

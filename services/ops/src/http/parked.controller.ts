@@ -9,7 +9,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Audit } from '../audit/audit.ts';
 import { ConnectorApi } from '../connectors/connector-api.ts';
 import { parkedAt, parkedGroups } from '../read/parked.ts';
-import type { ReplayView } from '../read/views.ts';
+import type { ReplayView } from '../read/views/parked.ts';
 import { Live } from './live.ts';
 import { opsPool } from './tokens.ts';
 

@@ -8,7 +8,7 @@ import { IsOptional, Length, Matches } from 'class-validator';
 import { Audit } from '../audit/audit.ts';
 import { ConnectorApi } from '../connectors/connector-api.ts';
 import { personView } from '../read/person.ts';
-import type { PersonView } from '../read/views.ts';
+import type { PersonView } from '../read/views/person.ts';
 import { opsPool } from './tokens.ts';
 
 export class FindPersonRequest {

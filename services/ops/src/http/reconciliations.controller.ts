@@ -10,7 +10,7 @@ import type { OpsConfig } from '../config.ts';
 import { ConnectorApi } from '../connectors/connector-api.ts';
 import { reconciliations } from '../read/reconciliations.ts';
 import { Shared } from '../read/shared.ts';
-import type { ReconciliationsView } from '../read/views.ts';
+import type { ReconciliationsView } from '../read/views/reconciliations.ts';
 import { Live } from './live.ts';
 import { opsConfig, opsLog, opsPool } from './tokens.ts';
 

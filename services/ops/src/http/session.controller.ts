@@ -3,7 +3,7 @@ import type { OpsConfig } from '../config.ts';
 import { Controller, Get, Inject, Req } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import type { SessionView } from '../read/views.ts';
+import type { SessionView } from '../read/views/session.ts';
 import { opsConfig } from './tokens.ts';
 import { signInToken, type SignIn } from '../sign-in/sign-in.controller.ts';
 

@@ -1,6 +1,6 @@
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import type { CanariesView, CanaryRun } from './views.ts';
+import type { CanariesView, CanaryRun } from './views/canaries.ts';
 
 /** Runs shown of each recipient. */
 const runsShown = 20;

@@ -2,7 +2,7 @@ import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { connectorLine, type OverviewQuestion } from './overview.ts';
 import { delaySeries, heatMap, stageFigures, type Marks } from './delay-figures.ts';
-import type { ConnectorView, GateInstance } from './views.ts';
+import type { ConnectorView, GateInstance } from './views/connector.ts';
 
 /** Newest withdrawals the figures are made of, no older than a day. */
 const sampleSize = 5_000;

@@ -1,4 +1,5 @@
-import type { ConnectorView, HeatCell, Percentiles, Stage, StageFigures } from './views.ts';
+import type { ConnectorView, HeatCell, Stage, StageFigures } from './views/connector.ts';
+import type { Percentiles } from './views/words.ts';
 
 /** Times of one (withdrawal, recipient), milliseconds since the epoch; null where the mark is not set. */
 export interface Marks {

@@ -1,7 +1,7 @@
 import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import type { Cursors } from './cursors.ts';
-import type { LeakLine, LeaksView } from './views.ts';
+import type { LeakLine, LeaksView } from './views/leaks.ts';
 
 export interface LeaksQuestion {
   readonly controller: ControllerId;

@@ -3,7 +3,10 @@ import type { Pool } from '@entente/postgres';
 import { allEnforced } from '../tracker/track.ts';
 import { logHorizon, recipientSummaries } from './recipients.ts';
 import { unreadableRecords } from './unreadable.ts';
-import type { AlertsView, ConnectorLine, Overview, Percentiles, RecipientSummary, WithdrawalLine } from './views.ts';
+import type { AlertsView } from './views/alerts.ts';
+import type { Overview, WithdrawalLine } from './views/overview.ts';
+import type { ConnectorLine, RecipientSummary } from './views/recipients.ts';
+import type { Percentiles } from './views/words.ts';
 
 /** Newest withdrawals per recipient that the percentiles are taken over. */
 const sampled = 500;

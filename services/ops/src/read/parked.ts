@@ -1,6 +1,6 @@
 import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import type { ParkedGroup, ParkedView } from './views.ts';
+import type { ParkedGroup, ParkedView } from './views/parked.ts';
 
 /** Parked rows per recipient that are grouped, the oldest; more are counted as “at least”. */
 const countedUpTo = 10_000;

@@ -1,7 +1,7 @@
 import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { withdrawalLines } from './overview.ts';
-import type { PersonView } from './views.ts';
+import type { PersonView } from './views/person.ts';
 
 /** Newest withdrawals of one person that are shown. */
 const shown = 50;

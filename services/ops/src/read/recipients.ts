@@ -2,7 +2,8 @@ import { contradictionReasons, partitionCount, type ControllerId } from '@entent
 import type { Pool } from '@entente/postgres';
 import { lookForgottenMs } from '../tracker/backlog-pace.ts';
 import { credentialReasons, statusOf } from '../tracker/track.ts';
-import type { PlainText, RecipientSummary } from './views.ts';
+import type { RecipientSummary } from './views/recipients.ts';
+import type { PlainText } from './views/words.ts';
 
 /** Counting stops here, so that a backlog of millions costs no more to look at than one of thousands. */
 const countedUpTo = 10_000;

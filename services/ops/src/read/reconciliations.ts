@@ -1,7 +1,7 @@
 import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Logger } from '@entente/observability';
 import type { Pool } from '@entente/postgres';
-import type { ReconciliationLine, ReconciliationsView } from './views.ts';
+import type { ReconciliationLine, ReconciliationsView } from './views/reconciliations.ts';
 
 /** Findings shown of each recipient; the connector keeps more. */
 const findingsShown = 25;

@@ -2,7 +2,8 @@ import { maskedSubject, type ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
 import { blameSoFar } from '../tracker/track.ts';
 import type { Cursors } from './cursors.ts';
-import type { ListPage, StuckLine } from './views.ts';
+import type { StuckLine } from './views/stuck.ts';
+import type { ListPage } from './views/words.ts';
 
 export const openStates = ['waiting', 'retrying', 'parked'] as const;
 

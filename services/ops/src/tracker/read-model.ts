@@ -1,6 +1,7 @@
 import type { ControllerId } from '@entente/contracts';
 import type { Pool } from '@entente/postgres';
-import type { PlainText, PropagationView, RecipientView } from '../read/views.ts';
+import type { PropagationView, RecipientView } from '../read/views/propagation.ts';
+import type { PlainText } from '../read/views/words.ts';
 
 interface Row {
   change_id: string;

@@ -1,6 +1,6 @@
 import { contradictionReasons, settledOutcomes, type EnforcementRecorded, type Outcome } from '@entente/contracts';
 import { risesToSlow } from './backlog-pace.ts';
-import type { Blame, RecipientStatus, StatusReason } from '../read/views.ts';
+import type { Blame, RecipientStatus, StatusReason } from '../read/views/words.ts';
 
 /** What an operator reads of one recipient of one change. */
 type RecipientState = 'waiting' | 'retrying' | 'parked' | Outcome;

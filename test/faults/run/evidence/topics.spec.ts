@@ -35,7 +35,8 @@ test('F12 a beat was sent when its gate says so, unless that gate’s clock was 
   const clocks = new WrongClocks();
   const [right] = eventsOf(beat, 0, clocks);
   expect(right).toMatchObject({ type: 'beat', sentAt: expect.any(Number) });
-  expect((right?.at ?? 0) - Number(Reflect.get(right ?? {}, 'sentAt'))).toBeCloseTo(100, 0);
+  // Within 50 ms: the two clocks are read one after the other, and a busy machine may stand between.
+  expect((right?.at ?? 0) - Number(Reflect.get(right ?? {}, 'sentAt'))).toBeCloseTo(100, -2);
   const end = clocks.begin('crm-1', (right?.at ?? 0) - 1_000);
   expect(eventsOf(beat, 0, clocks)[0]).not.toHaveProperty('sentAt');
   // Far enough back: the two clocks are read anew for each, and a busy machine may stand between.

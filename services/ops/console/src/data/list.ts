@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from 'react';
-import type { ListPage } from '../../../src/read/views.ts';
+import type { ListPage } from '../../../src/read/views/words.ts';
 import { ask, problemOf, type ApiProblem } from './api.ts';
 
 export interface List<T> {

@@ -1,5 +1,5 @@
 import { createContext, useContext } from 'react';
-import type { SessionView } from '../../../src/read/views.ts';
+import type { SessionView } from '../../../src/read/views/session.ts';
 
 export const SessionContext = createContext<SessionView | null>(null);
 

@@ -1,4 +1,4 @@
-import type { AlertLine, AlertsView } from '../../../src/read/views.ts';
+import type { AlertLine, AlertsView } from '../../../src/read/views/alerts.ts';
 import { PageLink } from '../parts/link.tsx';
 import { ResultMark } from '../parts/result-mark.tsx';
 import { Table, type Column } from '../parts/table.tsx';

@@ -1,5 +1,5 @@
 import { Button } from 'react-aria-components/Button';
-import type { AuditLine } from '../../../src/read/views.ts';
+import type { AuditLine } from '../../../src/read/views/audit.ts';
 import { useList } from '../data/list.ts';
 import { PageLink } from '../parts/link.tsx';
 import { Page } from '../parts/page.tsx';

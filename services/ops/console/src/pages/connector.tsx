@@ -1,4 +1,4 @@
-import type { ConnectorView } from '../../../src/read/views.ts';
+import type { ConnectorView } from '../../../src/read/views/connector.ts';
 import { useLive } from '../data/live.ts';
 import { DelayChart } from '../parts/delay-chart.tsx';
 import { Freshness } from '../parts/freshness.tsx';

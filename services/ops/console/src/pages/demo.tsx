@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
-import type { DemoView, Overview } from '../../../src/read/views.ts';
+import type { DemoView } from '../../../src/read/views/demo.ts';
+import type { Overview } from '../../../src/read/views/overview.ts';
 import { ask, problemOf, type ApiProblem } from '../data/api.ts';
 import { useLive } from '../data/live.ts';
 import { useSession } from '../data/session.ts';

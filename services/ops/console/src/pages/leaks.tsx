@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'react';
-import type { LeakLine, LeaksView, Overview } from '../../../src/read/views.ts';
+import type { LeakLine, LeaksView } from '../../../src/read/views/leaks.ts';
+import type { Overview } from '../../../src/read/views/overview.ts';
 import { useLive } from '../data/live.ts';
 import { Freshness } from '../parts/freshness.tsx';
 import { Further } from '../parts/further.tsx';

@@ -1,4 +1,6 @@
-import type { ConnectorLine, Overview, Percentiles } from '../../../src/read/views.ts';
+import type { Overview } from '../../../src/read/views/overview.ts';
+import type { ConnectorLine } from '../../../src/read/views/recipients.ts';
+import type { Percentiles } from '../../../src/read/views/words.ts';
 import { useLive } from '../data/live.ts';
 import { Freshness } from '../parts/freshness.tsx';
 import { PageLink } from '../parts/link.tsx';

@@ -3,7 +3,7 @@ import { Button } from 'react-aria-components/Button';
 import { Dialog } from 'react-aria-components/Dialog';
 import { Heading } from 'react-aria-components/Heading';
 import { Modal, ModalOverlay } from 'react-aria-components/Modal';
-import type { ParkedGroup, ParkedView } from '../../../src/read/views.ts';
+import type { ParkedGroup, ParkedView } from '../../../src/read/views/parked.ts';
 import { useLive } from '../data/live.ts';
 import { useSession } from '../data/session.ts';
 import { Freshness } from '../parts/freshness.tsx';

@@ -6,7 +6,7 @@ import { Input } from 'react-aria-components/Input';
 import { Label } from 'react-aria-components/Label';
 import { Text } from 'react-aria-components/Text';
 import { TextField } from 'react-aria-components/TextField';
-import type { PersonView } from '../../../src/read/views.ts';
+import type { PersonView } from '../../../src/read/views/person.ts';
 import { ask, problemOf, type ApiProblem } from '../data/api.ts';
 import { Page } from '../parts/page.tsx';
 import { Problem } from '../parts/problem.tsx';

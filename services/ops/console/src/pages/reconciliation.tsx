@@ -1,5 +1,5 @@
 import { Button } from 'react-aria-components/Button';
-import type { ReconciliationLine, ReconciliationsView } from '../../../src/read/views.ts';
+import type { ReconciliationLine, ReconciliationsView } from '../../../src/read/views/reconciliations.ts';
 import { useAction } from '../data/action.ts';
 import { useLive } from '../data/live.ts';
 import { useSession } from '../data/session.ts';

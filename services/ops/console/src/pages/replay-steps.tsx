@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
-import type { ParkedGroup, ReplayView } from '../../../src/read/views.ts';
+import type { ParkedGroup, ReplayView } from '../../../src/read/views/parked.ts';
 import { ask, problemOf, type ApiProblem } from '../data/api.ts';
 import { Problem } from '../parts/problem.tsx';
 import { useFormat } from '../words/format.ts';

@@ -1,4 +1,5 @@
-import type { ConnectorLine, Overview } from '../../../src/read/views.ts';
+import type { Overview } from '../../../src/read/views/overview.ts';
+import type { ConnectorLine } from '../../../src/read/views/recipients.ts';
 import type { Words } from '../words/en.ts';
 import type { Format } from '../words/format.ts';
 

@@ -1,5 +1,7 @@
 import { useState } from 'react';
-import type { ListPage, Overview, StuckLine } from '../../../src/read/views.ts';
+import type { Overview } from '../../../src/read/views/overview.ts';
+import type { StuckLine } from '../../../src/read/views/stuck.ts';
+import type { ListPage } from '../../../src/read/views/words.ts';
 import { useLive } from '../data/live.ts';
 import { Freshness } from '../parts/freshness.tsx';
 import { Further } from '../parts/further.tsx';

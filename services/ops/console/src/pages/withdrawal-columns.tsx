@@ -1,4 +1,4 @@
-import type { WithdrawalLine } from '../../../src/read/views.ts';
+import type { WithdrawalLine } from '../../../src/read/views/overview.ts';
 import { PageLink } from '../parts/link.tsx';
 import type { Column } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';

@@ -1,4 +1,4 @@
-import type { PropagationAnswer, RecipientView } from '../../../src/read/views.ts';
+import type { PropagationAnswer, RecipientView } from '../../../src/read/views/propagation.ts';
 import { useLive } from '../data/live.ts';
 import { Freshness } from '../parts/freshness.tsx';
 import { PageLink } from '../parts/link.tsx';

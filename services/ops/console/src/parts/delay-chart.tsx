@@ -1,7 +1,7 @@
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import type { ConnectorView } from '../../../src/read/views.ts';
+import type { ConnectorView } from '../../../src/read/views/connector.ts';
 import { useLanguage, useTheme } from '../settings.ts';
 import { useFormat, type Format } from '../words/format.ts';
 import { useWords } from '../words/use-words.ts';

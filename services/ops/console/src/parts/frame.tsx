@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import { Button } from 'react-aria-components/Button';
-import type { SessionView } from '../../../src/read/views.ts';
+import type { SessionView } from '../../../src/read/views/session.ts';
 import { ask } from '../data/api.ts';
 import { addressOf, type Route } from '../router.ts';
 import { language, languages, theme, themes, useLanguage, useTheme } from '../settings.ts';

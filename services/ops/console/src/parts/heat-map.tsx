@@ -1,4 +1,4 @@
-import type { ConnectorView } from '../../../src/read/views.ts';
+import type { ConnectorView } from '../../../src/read/views/connector.ts';
 import { addressOf } from '../router.ts';
 import { useFormat } from '../words/format.ts';
 import { useWords } from '../words/use-words.ts';

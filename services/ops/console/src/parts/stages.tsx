@@ -1,4 +1,4 @@
-import type { Stage, StageFigures } from '../../../src/read/views.ts';
+import type { Stage, StageFigures } from '../../../src/read/views/connector.ts';
 import { useFormat } from '../words/format.ts';
 import { useWords } from '../words/use-words.ts';
 

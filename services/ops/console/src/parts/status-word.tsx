@@ -1,4 +1,4 @@
-import type { RecipientStatus } from '../../../src/read/views.ts';
+import type { RecipientStatus } from '../../../src/read/views/words.ts';
 import { useWords } from '../words/use-words.ts';
 
 type Tone = 'good' | 'warn' | 'bad' | 'calm';
